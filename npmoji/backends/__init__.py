@@ -1,0 +1,22 @@
+"""The arithmetic, one module a backend, all with the same function names and signatures.
+
+`numpy_ops` is the reference: plain NumPy that says what each function means. `numba_ops` overrides what is worth compiling.
+Layers never import a backend; they are handed one with every call.
+"""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+from ..errors import InputError
+
+ENGINES = ("auto", "numpy", "numba")
+
+
+def load(name: str) -> ModuleType:
+    """The backend module for an engine name, ``"numpy"`` or ``"numba"``; imported on first use."""
+    try:
+        return importlib.import_module(f"{__name__}.{name}_ops")
+    except ImportError as error:
+        raise InputError(f"engine {name!r} cannot be used: {error}; pip install {name}, or choose engine='numpy'") from error

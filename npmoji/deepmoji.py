@@ -1,0 +1,118 @@
+"""The DeepMoji network, top to bottom: read this file first.
+
+    | layer       | what it does                                                    | output       |
+    |-------------|-----------------------------------------------------------------|--------------|
+    | input       | token ids; 0 is padding                                         | (N, T)       |
+    | embedding   | a row a token; from here on a mask tells the padding            | (N, T, E)    |
+    | activation  | tanh of it                                                      | (N, T, E)    |
+    | bi_lstm_0   | LSTM along time and against it, side by side                    | (N, T, 2H)   |
+    | bi_lstm_1   | the same again, on top                                          | (N, T, 2H)   |
+    | concatenate | [bi_lstm_1, bi_lstm_0, activation]                              | (N, T, F)    |
+    | attlayer    | average over time, weighted by attention: the 2304 features     | (N, F)       |
+    | softmax     | probabilities of the 64 emojis (one number for a 2-class model) | (N, C)       |
+
+N texts of T steps; sizes E, H, C and the vocabulary V come from the weights, F = 4H + E.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .errors import WeightsError
+from .keras_hdf5 import KerasFile
+from .layers import Activation, AttentionWeightedAverage, Bidirectional, Concatenate, Dense, Embedding, Input, Layer
+
+#: layers that have weights, in the order of the file, with the number of their arrays
+WEIGHTED = {"embedding": 1, "bi_lstm_0": 6, "bi_lstm_1": 6, "attlayer": 1, "softmax": 2}
+
+LARGE = 16 << 20  # bytes; an embedding beyond this is not scanned for NaN when loaded: its rows are checked in use
+
+
+def build(file: KerasFile) -> list[Layer]:
+    """The network with the weights of ``file``: its layers in graph order, the last one giving the probabilities.
+
+    Raises:
+        WeightsError: a layer is missing, unexpected or out of order, or an array has the wrong shape or is not finite.
+    """
+    w = check(file)
+    lstm = {"gate": gate(file), "hold_masked": file.holds_masked_outputs}
+
+    ids = Input(vocabulary_size=len(w["embedding"][0]), name="input")
+    embedding = Embedding(ids, *w["embedding"], mask_zero=True, name="embedding")
+    x = Activation(embedding, "tanh", name="activation")
+    lstm_0 = Bidirectional(x, w["bi_lstm_0"][:3], w["bi_lstm_0"][3:], name="bi_lstm_0", **lstm)
+    lstm_1 = Bidirectional(lstm_0, w["bi_lstm_1"][:3], w["bi_lstm_1"][3:], name="bi_lstm_1", **lstm)
+    skips = Concatenate(lstm_1, lstm_0, x, name="concatenate")  # the order the trained weights expect
+    features = AttentionWeightedAverage(skips, *w["attlayer"], name="attlayer")
+    probabilities = Dense(features, *w["softmax"], activation=final_activation(w["softmax"][0]), name="softmax")
+
+    layers = [ids, embedding, x, lstm_0, lstm_1, skips, features, probabilities]
+    check_widths(x, lstm_0, lstm_1, features, probabilities)
+    return layers
+
+
+def check(file: KerasFile) -> dict[str, list[np.ndarray]]:
+    """The weights by layer, after checking which layers there are, their order, the number of arrays, and finiteness."""
+    found = {name: arrays for name, arrays in file.layers.items() if arrays}
+    if list(found) != list(WEIGHTED):
+        missing = [name for name in WEIGHTED if name not in found]
+        unexpected = [name for name in found if name not in WEIGHTED]
+        what = f"missing: {missing}, unexpected: {unexpected}" if missing or unexpected else f"their order is {list(found)}"
+        raise WeightsError(f"not the weights of a DeepMoji network, which has the layers {list(WEIGHTED)}; {what}")
+    for name, arrays in found.items():
+        if len(arrays) != WEIGHTED[name]:
+            raise WeightsError(f"layer {name!r} has {len(arrays)} arrays, expected {WEIGHTED[name]}")
+        for array in arrays:
+            if name != "embedding" or array.nbytes <= LARGE:
+                check_finite(name, array)
+    return found
+
+
+def check_finite(layer: str, array: np.ndarray) -> None:
+    """Raise a WeightsError if the array holds NaN or infinity.
+
+    The sum of squares tells in one fast sweep; only if that is not finite (it may also overflow) is each value looked at.
+    """
+    flat = array.reshape(-1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        suspicious = not np.isfinite(np.dot(flat, flat))
+    if suspicious and not np.isfinite(flat).all():
+        raise WeightsError(f"layer {layer!r} holds NaN or infinite values in its array of shape {array.shape}")
+
+
+def check_widths(x: Layer, lstm_0: Layer, lstm_1: Layer, features: Layer, probabilities: Layer) -> None:
+    """Each layer must take what the one before gives; the layers themselves have checked the rest."""
+    E = x.previous[0].embeddings.shape[1]
+    H_0, H_1 = (len(layer.ahead.recurrent_kernel) for layer in (lstm_0, lstm_1))
+    F = 2 * H_1 + 2 * H_0 + E
+    for layer, kernel, width in (
+        (lstm_0, lstm_0.ahead.kernel, E),
+        (lstm_1, lstm_1.ahead.kernel, 2 * H_0),
+        (features, features.kernel, F),
+        (probabilities, probabilities.kernel, F),
+    ):
+        layer.expect("kernel", kernel, width, kernel.shape[1])
+
+
+def gate(file: KerasFile) -> str:
+    """The recurrent activation. Keras 3 means another function by `hard_sigmoid`; without a config it is Keras 2's."""
+    name = _recurrent_activation(file.config) if file.config else "hard_sigmoid"
+    if name not in ("hard_sigmoid", "sigmoid"):
+        raise WeightsError(f"layer 'bi_lstm_0': recurrent activation {name!r}, expected 'hard_sigmoid' or 'sigmoid'")
+    return "hard_sigmoid_keras3" if name == "hard_sigmoid" and file.version >= (3, 0) else name
+
+
+def _recurrent_activation(config: dict[str, Any]) -> str:
+    """What a full model's config says of bi_lstm_0's gates."""
+    try:
+        inner = {layer["config"]["name"]: layer["config"] for layer in config["config"]["layers"]}
+        return inner["bi_lstm_0"]["layer"]["config"]["recurrent_activation"]
+    except (KeyError, TypeError) as error:
+        raise WeightsError(f"layer 'bi_lstm_0': no recurrent_activation in the model_config ({error!r})") from error
+
+
+def final_activation(kernel: np.ndarray) -> str:
+    """Softmax over C classes; a 2-class transfer model has one column and a sigmoid, and is named `softmax` all the same."""
+    return "sigmoid" if kernel.ndim == 2 and kernel.shape[1] == 1 else "softmax"

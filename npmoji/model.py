@@ -1,0 +1,247 @@
+"""`load` a weights file, get a `Model`: texts or token ids in, probabilities, features and attention out."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import NamedTuple
+
+import numpy as np
+
+from . import backends, deepmoji, keras_hdf5
+from .emojis import EMOJIS
+from .errors import InputError, VocabularyError, WeightsError
+from .layers import Layer, Pass
+from .tokenizer import Tokenizer
+
+BATCH_TOKENS = 4096  # texts are run in batches of at most about this many steps, padding included
+AUTO_WORK = 40e9  # multiply-adds beyond which engine="auto" spends the half second that importing numba takes
+
+
+class Prediction(NamedTuple):
+    """One of a text's most likely classes; ``emoji`` is empty for a model whose classes are not the 64 emojis."""
+
+    id: int
+    emoji: str
+    probability: float
+
+
+def bundled() -> Path:
+    """The small model that ships with npmoji: in the package once installed, in `weights/` in a checkout."""
+    package = Path(__file__).resolve().parent
+    for folder in (package / "weights", package.parent / "weights"):
+        if (folder / "deepmoji_small.hdf5").is_file():
+            return folder / "deepmoji_small.hdf5"
+    raise WeightsError(f"{package}: the bundled weights 'deepmoji_small.hdf5' are missing from this installation")
+
+
+def load(
+    path: str | os.PathLike | None = None,
+    vocabulary: str | os.PathLike | Mapping[str, int] | None = None,
+    maxlen: int = 30,
+    engine: str = "auto",
+    precision: str = "fp32",
+    threads: int | None = None,
+) -> Model:
+    """Load a DeepMoji network from its Keras HDF5 weights (or full model); without a path, the small bundled model.
+
+    Args:
+        vocabulary: path of a vocabulary.json or a dict word -> id; by default `vocabulary.json` beside the weights. Without
+            either the model takes token ids only.
+        maxlen: texts are cut and padded to this many tokens.
+        engine: ``"numpy"`` (lowest start-up), ``"numba"`` (compiled loops), or ``"auto"``, which takes numpy until the work
+            at hand is worth importing numba.
+        precision: ``"fp32"``.
+        threads: how many threads the numba engine may use; by default the cores this process may use.
+
+    Arrays are memory-mapped: the file must stay in place while the model is in use. Everything is checked to be finite
+    here, but for an embedding of more than 16 MiB: its rows are checked as they are used.
+
+    Raises:
+        WeightsError, VocabularyError, InputError: the file, the vocabulary or a setting cannot be used.
+    """
+    _check_settings(engine, precision, threads)
+    path = bundled() if path is None else Path(path)
+    file = keras_hdf5.read(path)
+    try:
+        layers = deepmoji.build(file)
+    except WeightsError as error:
+        raise WeightsError(f"{path}: {error}") from error
+    if vocabulary is None and (path.parent / "vocabulary.json").is_file():
+        vocabulary = path.parent / "vocabulary.json"
+    tokenizer = None if vocabulary is None else Tokenizer(vocabulary, maxlen=maxlen)
+    return Model(layers, tokenizer, engine=engine, threads=threads, path=path)
+
+
+def _check_settings(engine: str, precision: str, threads: int | None) -> None:
+    if engine not in backends.ENGINES:
+        raise InputError(f"engine {engine!r}: expected one of {', '.join(backends.ENGINES)}")
+    if precision != "fp32":
+        raise InputError(f"precision {precision!r}: this version computes in 'fp32' only")
+    if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
+        raise InputError(f"threads {threads!r}: expected an integer of at least 1")
+
+
+class Model:
+    """A network with its tokenizer.
+
+    Attributes:
+        layers: the layers in graph order, each callable: ``model.layers[-1](tokens)``.
+        tokenizer: a `Tokenizer`, or None if the model has no vocabulary and takes token ids only.
+        vocabulary_size, classes, features: V, C and F of the network.
+        path: the weights file.
+    """
+
+    def __init__(
+        self,
+        layers: list[Layer],
+        tokenizer: Tokenizer | None = None,
+        engine: str = "auto",
+        threads: int | None = None,
+        path: Path | None = None,
+    ):
+        self.layers, self.tokenizer, self.engine, self.threads, self.path = layers, tokenizer, engine, threads, path
+        self._input, self._attlayer, self._softmax = layers[0], layers[-2], layers[-1]
+        self._named = {layer.name: layer for layer in _ancestors(self._softmax)}
+        for layer in self._named.values():
+            layer.backend_for = self._backend_for
+        self.vocabulary_size = self._input.vocabulary_size
+        self.features, self.classes = self._softmax.kernel.shape
+        #: multiply-adds a token: every weight of a recurrent layer is used once
+        self.work = sum(a.size for layer in layers[3:5] for name, a in layer.weights().items() if "kernel" in name)
+        self._check_vocabulary()
+
+    def predict(self, x: Iterable[str] | np.ndarray) -> np.ndarray:
+        """Class probabilities, float32 (N, C).
+
+        Args:
+            x: a list of N texts, or integer token ids (N, T), 0 = padding.
+
+        Raises:
+            InputError: one str instead of a list, something that is not text, ids outside the vocabulary, wrong rank.
+            VocabularyError: texts for a model without a vocabulary.
+        """
+        return self._run(x, self._softmax, self.classes)
+
+    def encode(self, x: Iterable[str] | np.ndarray) -> np.ndarray:
+        """Features, float32 (N, F): the attention layer's output. Takes and raises what `predict` does."""
+        return self._run(x, self._attlayer, self.features)
+
+    def attention(self, x: Iterable[str] | np.ndarray) -> np.ndarray:
+        """Attention weights, float32 (N, T), 0 at masked steps. Takes and raises what `predict` does."""
+        tokens = self.tokens(x)
+        return self._run(tokens, self._attlayer.attention, tokens.shape[1])
+
+    def top(self, x: Iterable[str] | np.ndarray, k: int = 5) -> list[list[Prediction]]:
+        """For each text its k most likely classes (all, if there are fewer), best first; equal ones by id."""
+        if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
+            raise InputError(f"k {k!r}: expected an integer of at least 1")
+        probabilities = self.predict(x)
+        best = np.argsort(-probabilities, axis=1, kind="stable")[:, :k]
+        return [[self._prediction(int(i), row[i]) for i in ids] for ids, row in zip(best, probabilities)]
+
+    def __getitem__(self, name: str) -> Layer:
+        """The layer of that Keras name; besides `layers` also `attention_logits`, `attention` and `logits`."""
+        stem, _, number = name.rpartition("_")  # Keras numbers unnamed layers: activation_1, concatenate_1, input_1
+        for key in (name, stem if number.isdigit() else name):
+            if key in self._named:
+                return self._named[key]
+        raise KeyError(f"no layer {name!r}; there are: {', '.join(self._named)}")
+
+    def tokens(self, x: Iterable[str] | np.ndarray) -> np.ndarray:
+        """Token ids (N, T) for what `predict` takes: texts are tokenized, ids are checked."""
+        if isinstance(x, (str, bytes)):
+            raise InputError(f"expected a list of texts, got one {type(x).__name__}: pass [text]")
+        if not isinstance(x, np.ndarray):
+            try:
+                x = list(x)
+            except TypeError as error:
+                raise InputError(f"expected a list of texts or an array of token ids, got {type(x).__name__}") from error
+            if not x or not isinstance(x[0], (list, tuple, np.ndarray)):
+                return self._tokenize(x)
+            try:
+                x = np.asarray(x)
+            except ValueError as error:  # rows of different lengths
+                raise InputError("rows of token ids must have one length: pad them with 0") from error
+        elif x.dtype.kind in "UO":
+            return self._tokenize(x.tolist())
+        return self._input.check(x)
+
+    def _tokenize(self, texts: list) -> np.ndarray:
+        for row, text in enumerate(texts):
+            if not isinstance(text, str):
+                raise InputError(f"text {row}: expected str, got {type(text).__name__}")
+        if self.tokenizer is None:
+            if not texts:
+                return np.zeros((0, 1), np.uint16)
+            raise VocabularyError(
+                f"{self.path}: this model has no vocabulary and takes token ids only; "
+                "give one with load(path, vocabulary='vocabulary.json') or put vocabulary.json beside the weights"
+            )
+        return self.tokenizer(texts)
+
+    def _run(self, x: Iterable[str] | np.ndarray, layer: Layer, width: int) -> np.ndarray:
+        """A layer's output (N, width) for all texts, batch by batch."""
+        tokens = self.tokens(x)
+        out = np.zeros((len(tokens), width), np.float32)
+        ops = self._backend_for(tokens)
+        for rows, batch in _batches(tokens):
+            values, _ = layer.pull(batch, Pass(ops))
+            out[rows, : values.shape[1]] = values
+        return out
+
+    def _backend_for(self, X: np.ndarray) -> ModuleType:
+        if self.engine != "auto":
+            return backends.load(self.engine)
+        numba_is_here = f"{backends.__name__}.numba_ops" in sys.modules
+        enough_work = np.count_nonzero(X) * self.work > AUTO_WORK
+        return backends.load("numba" if numba_is_here or enough_work else "numpy")
+
+    def _prediction(self, i: int, probability: np.float32) -> Prediction:
+        return Prediction(i, EMOJIS[i] if self.classes == len(EMOJIS) else "", float(probability))
+
+    def _check_vocabulary(self) -> None:
+        if self.tokenizer is None:
+            return
+        word, last = max(self.tokenizer.vocabulary.items(), key=lambda item: item[1])
+        if last >= self.vocabulary_size:
+            raise VocabularyError(
+                f"the vocabulary does not fit {self.path}: {word!r} has id {last}, "
+                f"but the embedding ends at {self.vocabulary_size - 1}"
+            )
+
+    def __repr__(self) -> str:
+        return f"<Model {self.path}: {self.vocabulary_size} words, {self.features} features, {self.classes} classes>"
+
+
+def _ancestors(layer: Layer) -> list[Layer]:
+    """The layer and all it is computed from, in graph order."""
+    found: dict[Layer, None] = {}
+
+    def visit(node: Layer) -> None:
+        for previous in node.previous:
+            visit(previous)
+        found.setdefault(node)
+
+    visit(layer)
+    return list(found)
+
+
+def _batches(tokens: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Rows of about equal length together, longest first, each batch cut to one step more than its longest row.
+
+    That one padded step stands for all that follow: beyond a row's last token every step of every layer is the same, and
+    the attention's maximum over the padding is the maximum over one of them. So padding costs next to nothing.
+    """
+    N, T = tokens.shape
+    lengths = (T - np.argmax(tokens[:, ::-1] != 0, axis=1)) * tokens.any(axis=1)
+    order = np.argsort(-lengths, kind="stable")
+    start = 0
+    while start < N:
+        steps = min(T, int(lengths[order[start]]) + 1)
+        rows = order[start : start + max(1, BATCH_TOKENS // steps)]
+        yield rows, tokens[rows, :steps]
+        start += len(rows)
