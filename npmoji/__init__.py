@@ -4,40 +4,72 @@
     model = npmoji.load()
     model.top(["I love mom's cooking"])
 
-Everything below is imported when first used: `import npmoji` costs what `import numpy` costs.
+All names below are imported when first used, so `import npmoji` costs what `import numpy` costs.
 """
 
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as _numpy  # noqa: F401  (what every use needs anyway; see the docstring)
+import numpy as np  # noqa: F401  (every use needs it)
+
+if TYPE_CHECKING:
+    from .emojis import EMOJIS
+    from .errors import InputError, NpmojiError, VocabularyError, WeightsError
+    from .layers import (
+        LSTM,
+        Activation,
+        AttentionWeightedAverage,
+        Bidirectional,
+        Concatenate,
+        Dense,
+        Dropout,
+        Embedding,
+        Input,
+        Layer,
+    )
+    from .model import Model, Prediction, load
+    from .tokenizer import Tokenizer
 
 __version__ = "0.1.0"
 
-_HOME = {
-    "load": "model",
+__all__ = [
+    "EMOJIS",
+    "LSTM",
+    "Activation",
+    "AttentionWeightedAverage",
+    "Bidirectional",
+    "Concatenate",
+    "Dense",
+    "Dropout",
+    "Embedding",
+    "Input",
+    "InputError",
+    "Layer",
+    "Model",
+    "NpmojiError",
+    "Prediction",
+    "Tokenizer",
+    "VocabularyError",
+    "WeightsError",
+    "load",
+]
+
+_MODULES = {
+    "EMOJIS": "emojis",
     "Model": "model",
     "Prediction": "model",
+    "load": "model",
     "Tokenizer": "tokenizer",
-    "EMOJIS": "emojis",
-    "NpmojiError": "errors",
-    "WeightsError": "errors",
-    "VocabularyError": "errors",
-    "InputError": "errors",
-    **dict.fromkeys(
-        ("Activation", "AttentionWeightedAverage", "Bidirectional", "Concatenate", "Dense", "Dropout", "Embedding",
-         "Input", "LSTM", "Layer"), "layers"),
-}  # fmt: skip
-
-__all__ = [*_HOME, "__version__"]
+    **dict.fromkeys(("InputError", "NpmojiError", "VocabularyError", "WeightsError"), "errors"),
+}
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME:
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    value = getattr(importlib.import_module(f"{__name__}.{_MODULES.get(name, 'layers')}"), name)
     globals()[name] = value
     return value
 

@@ -64,9 +64,9 @@ def read(path: str | os.PathLike) -> KerasFile:
 
     try:
         with h5py.File(path, "r") as f:
-            root = f["model_weights"] if "model_weights" in f else f
+            root = f.get("model_weights", f)
             if "layer_names" not in root.attrs and "layer_names0" not in root.attrs:
-                raise WeightsError(f"{path}: an HDF5 file, but not of Keras' weights: the attribute 'layer_names' is missing")
+                raise WeightsError(f"{path}: an HDF5 file, but without Keras' attribute 'layer_names'")
             source = _Source(path)
             layers = {name: source.arrays(root, name) for name in _names(root.attrs, "layer_names")}
             version = _text(f.attrs.get("keras_version", root.attrs.get("keras_version", "")))
