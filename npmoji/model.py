@@ -171,17 +171,16 @@ class Model:
         return self._input.check(x)
 
     def _tokenize(self, texts: list) -> np.ndarray:
-        for row, text in enumerate(texts):
-            if not isinstance(text, str):
-                raise InputError(f"text {row}: expected str, got {type(text).__name__}")
-        if self.tokenizer is None:
-            if not texts:
-                return np.zeros((0, 1), np.uint16)
-            raise VocabularyError(
-                f"{self.path}: this model has no vocabulary and takes token ids only; "
-                "give one with load(path, vocabulary='vocabulary.json') or put vocabulary.json beside the weights"
-            )
-        return self.tokenizer(texts)
+        if self.tokenizer is not None:
+            return self.tokenizer(texts)
+        if not texts:
+            return np.zeros((0, 1), np.uint16)
+        if not isinstance(texts[0], str):
+            raise InputError(f"text 0: expected str, got {type(texts[0]).__name__}")
+        raise VocabularyError(
+            f"{self.path}: this model has no vocabulary and takes token ids only; "
+            "give one with load(path, vocabulary='vocabulary.json') or put vocabulary.json beside the weights"
+        )
 
     def _run(self, x: Iterable[str] | np.ndarray, layer: Layer, width: int) -> np.ndarray:
         """A layer's output (N, width) for all texts, batch by batch."""

@@ -1,15 +1,18 @@
 """Shared by all tests: where the optional reference material lies, and the small goldens that travel with the project."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT / "tests" / "data"
 
 
-def _find_shared() -> "Path | None":
+def _find_shared() -> Path | None:
     """The folder of goldens and data sets that are too large to ship, or None: NPMOJI_SHARED, else `shared` beside the checkout."""
     place = Path(os.environ.get("NPMOJI_SHARED") or ROOT.parent / "shared")
     return place if (place / "goldens").is_dir() else None
@@ -20,3 +23,41 @@ SHARED = _find_shared()
 needs_shared = pytest.mark.skipif(
     SHARED is None, reason="needs the reference folder `shared` beside the checkout, or NPMOJI_SHARED pointing at it"
 )
+
+
+def model_cases() -> list[tuple[Path, Path]]:
+    """Pairs of (weights file, golden.npz) of DeepMoji networks: those that travel with the tests, and those of `shared`."""
+    places = [DATA / "models", *([SHARED / "goldens" / "models"] if SHARED else [])]
+    pairs = {
+        (golden.parent.name, weights.name): (weights, golden)
+        for place in reversed(places)
+        for golden in sorted(place.glob("*/golden.npz"))
+        if "bi_lstm_0" in np.load(golden)
+        for weights in sorted(golden.parent.glob("*.h*5"))
+        if weights.name != "model.weights.h5"  # the Keras 3 layout
+    }
+    return list(pairs.values())
+
+
+@pytest.fixture(scope="session")
+def full_size_weights(tmp_path_factory) -> Path:
+    """A weights file of the original's size, 90 MB, from a seed."""
+    path = tmp_path_factory.mktemp("full") / "full.hdf5"
+    command = [sys.executable, str(SHARED / "tools" / "make_weights.py"), "--out", str(path), "--seed", "0"]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    return path
+
+
+@pytest.fixture(scope="session")
+def small() -> tuple[Path, dict[str, np.ndarray]]:
+    """A small genuine Keras 2.0.5 weights file, and its goldens."""
+    folder = DATA / "models" / "keras205_small"
+    return folder / "weights.hdf5", dict(np.load(folder / "golden.npz"))
+
+
+@pytest.fixture(scope="session")
+def toy_vocabulary() -> dict[str, int]:
+    """The ten special words and some common ones, within the 400 ids of the small model."""
+    special = ["MASK", "UNKNOWN", "AT", "URL", "NUMBER", "BREAK", *(f"BLANK_{i}" for i in range(6, 10))]
+    words = "i love mom's cooking the this is so a you worst best day ever lol that was funny tired bed ! . ?".split()
+    return {word: i for i, word in enumerate([f"CUSTOM_{name}" for name in special] + words)}

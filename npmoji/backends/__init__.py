@@ -7,6 +7,7 @@ Layers never import a backend; they are handed one with every call.
 from __future__ import annotations
 
 import importlib
+import os
 from types import ModuleType
 
 from ..errors import InputError
@@ -20,3 +21,11 @@ def load(name: str) -> ModuleType:
         return importlib.import_module(f"{__name__}.{name}_ops")
     except ImportError as error:
         raise InputError(f"engine {name!r} cannot be used: {error}; pip install {name}, or choose engine='numpy'") from error
+
+
+def default_threads() -> int:
+    """The cores this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on macOS and Windows
+        return os.cpu_count() or 1

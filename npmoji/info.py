@@ -1,0 +1,61 @@
+"""What `npmoji info` reports: the weights, the network, the engine and the machine."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+
+from . import __version__
+from .backends import default_threads
+from .model import Model, bundled
+
+
+def lines(model: Model, vocabulary: str | None = None) -> Iterator[tuple[str, str]]:
+    """Pairs of a name and what there is to say about it."""
+    beside = model.path.parent / "vocabulary.json"
+    yield "npmoji", f"{__version__}, Python {platform.python_version()}, {platform.system()}"
+    yield "weights", f"{model.path}{' (the small bundled model)' if model.path == bundled() else ''}"
+    yield "", f"{os.path.getsize(model.path):,} bytes, sha256 {sha256(model.path)}"
+    yield "network", f"vocabulary {model.vocabulary_size:,}, features {model.features:,}, classes {model.classes}"
+    for layer in model.layers:
+        for name, array in layer.weights().items():
+            yield "", f"{layer.name}/{name} {array.shape}"
+    if model.tokenizer is None:
+        yield "vocabulary", "none: the model takes token ids only"
+    else:
+        path = Path(vocabulary or beside)
+        yield "vocabulary", f"{path}, {len(model.tokenizer.vocabulary):,} words, maxlen {model.tokenizer.maxlen}"
+        yield "", f"{os.path.getsize(path):,} bytes, sha256 {sha256(path)}"
+    yield "engine", f"{model.engine}: {', '.join(f'{name} {version(name)}' for name in ('numpy', 'numba', 'h5py'))}"
+    yield "CPU", f"{platform.machine()}: {' '.join(cpu_features()) or 'features unknown'}"
+    yield "threads", str(model.threads or default_threads())
+
+
+def sha256(path: str | os.PathLike) -> str:
+    """The file's digest, in hexadecimal."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def version(package: str) -> str:
+    """The installed version, without importing the package."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def cpu_features() -> list[str]:
+    """The vector extensions NumPy found and may use."""
+    core = getattr(np, "_core", None) or np.core
+    found = getattr(core._multiarray_umath, "__cpu_features__", {})
+    return [name for name, present in found.items() if present]

@@ -1,0 +1,186 @@
+"""Where results go: files that appear whole or not at all, and the formats of `npmoji score` and `npmoji encode`."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import json
+import os
+import shutil
+import sys
+import time
+import unicodedata
+from collections.abc import Iterator
+from typing import BinaryIO, TextIO
+
+import numpy as np
+
+from .emojis import NAMES
+from .errors import InputError
+from .model import Prediction
+
+
+@contextlib.contextmanager
+def whole_file(path: str) -> Iterator[BinaryIO]:
+    """A binary file to be filled in the ``with`` block: it takes its name only if the block ends well.
+
+    It is written beside the target and renamed. Devices and pipes, which cannot be renamed over, are written directly.
+
+    Raises:
+        InputError: the place cannot be written to.
+    """
+    target = os.path.realpath(path)
+    direct = os.path.exists(target) and not os.path.isfile(target)
+    part = target if direct else f"{target}.{os.getpid()}.part"
+    try:
+        file = open(part, "wb" if direct else "xb")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror or error}") from error
+    try:
+        with file:
+            yield file
+        if not direct:
+            os.replace(part, target)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror or error}") from error
+    finally:
+        if not direct:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(part)
+
+
+@contextlib.contextmanager
+def text_output(path: str) -> Iterator[TextIO]:
+    """UTF-8 text to a whole file, or to standard output for ``"-"``; what UTF-8 cannot hold is written as \\udcxx."""
+    if path == "-":
+        if hasattr(sys.stdout, "reconfigure"):
+            sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace", newline="\n")
+        yield sys.stdout
+        sys.stdout.flush()
+        return
+    with whole_file(path) as file:
+        with open(file.fileno(), "w", encoding="utf-8", errors="backslashreplace", newline="\n", closefd=False) as text:
+            yield text
+
+
+class ArrayFile:
+    """Rows appended to a `.npy` file whose number is known only at the end: float32 (rows, width), C order."""
+
+    HEADER = 128  # bytes; NumPy's reader takes any length that the header itself states
+
+    def __init__(self, file: BinaryIO, width: int):
+        self.file, self.width, self.rows = file, width, 0
+        file.write(bytes(self.HEADER))
+
+    def append(self, rows: np.ndarray) -> None:
+        self.file.write(np.ascontiguousarray(rows, "<f4").tobytes())
+        self.rows += len(rows)
+
+    def finish(self) -> None:
+        """Write the header, now that the number of rows is known."""
+        head = np.lib.format.magic(1, 0) + (self.HEADER - 10).to_bytes(2, "little")
+        text = f"{{'descr': '<f4', 'fortran_order': False, 'shape': ({self.rows}, {self.width}), }}"
+        self.file.seek(0)
+        self.file.write(head + text.encode("ascii").ljust(self.HEADER - 11) + b"\n")
+
+
+# Formats of `npmoji score`: each takes a stream and writes one text with its predictions at a time ---------------------
+
+
+class JsonLines:
+    """``{"text": ..., "emojis": [{"id": 36, "emoji": ..., "p": 0.1234}, ...]}`` a line."""
+
+    def __init__(self, out: TextIO, k: int):
+        self.out = out
+
+    def write(self, text: str, top: list[Prediction]) -> None:
+        emojis = [{"id": p.id, "emoji": p.emoji, "p": shortest(p.probability)} for p in top]
+        self.out.write(json.dumps({"text": text, "emojis": emojis}, ensure_ascii=False) + "\n")
+
+
+class Csv:
+    """The columns of the original's example script: Text, Top5%, Emoji_1..Emoji_5 (ids), Pct_1..Pct_5."""
+
+    def __init__(self, out: TextIO, k: int):
+        self.rows = csv.writer(out, lineterminator="\n")
+        ranks = range(1, k + 1)
+        self.rows.writerow(["Text", f"Top{k}%", *(f"Emoji_{i}" for i in ranks), *(f"Pct_{i}" for i in ranks)])
+
+    def write(self, text: str, top: list[Prediction]) -> None:
+        p = [shortest(prediction.probability) for prediction in top]
+        self.rows.writerow([text, shortest(sum(p)), *(prediction.id for prediction in top), *p])
+
+
+class People:
+    """The text, then a line an emoji: emoji, name, percentage, and on a terminal a small bar; at most 80 columns there."""
+
+    BAR = 20  # columns for 100 %
+
+    def __init__(self, out: TextIO, k: int):
+        self.out, self.first, self.terminal = out, True, out.isatty()
+
+    def write(self, text: str, top: list[Prediction]) -> None:
+        text = "".join(c if c.isprintable() else " " for c in text)
+        if self.terminal:
+            text = shorten(text, min(80, shutil.get_terminal_size().columns))
+        lines = [text, *(self.line(prediction) for prediction in top)]
+        self.out.write("" if self.first else "\n")
+        self.out.write("\n".join(lines) + "\n")
+        self.first = False
+
+    def line(self, p: Prediction) -> str:
+        name = NAMES[p.id] if p.emoji else f"class {p.id}"
+        line = f"  {p.emoji}{' ' * (4 - columns(p.emoji))}{name:20}{100 * p.probability:6.1f} %"
+        if self.terminal:
+            line += "  " + "█" * max(1, round(self.BAR * p.probability))
+        return line
+
+
+FORMATS = {"text": People, "csv": Csv, "jsonl": JsonLines}
+
+
+def shortest(p: float) -> float:
+    """A float32 as the shortest decimal that gives it back."""
+    return float(str(np.float32(p)))
+
+
+def columns(text: str) -> int:
+    """How many columns a terminal takes for the text."""
+    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def shorten(text: str, width: int) -> str:
+    """The text, cut to so many columns with an ellipsis if it is longer."""
+    if columns(text[: width + 1]) <= width:
+        return text
+    cut = text[: width - 1]
+    while columns(cut) > width - 1:
+        cut = cut[:-1]
+    return cut + "…"
+
+
+class Progress:
+    """One line on standard error, rewritten as the work goes on: only on a terminal, and only for what takes a while."""
+
+    def __init__(self, size: int, enabled: bool = True):
+        self.size, self.texts, self.shown = size, 0, False
+        self.enabled = enabled and sys.stderr.isatty()
+        self.next = time.monotonic() + 1
+
+    def step(self, texts: int, done: int) -> None:
+        """``texts`` more were done, with ``done`` of ``size`` bytes read."""
+        self.texts += texts
+        if not self.enabled or time.monotonic() < self.next:
+            return
+        self.next = time.monotonic() + 0.2
+        part = min(1.0, done / self.size) if self.size else 0
+        bar = f"[{'#' * round(30 * part):30}] {100 * part:3.0f} %  " if self.size else ""
+        sys.stderr.write(f"\r{bar}{self.texts:,} texts ")
+        sys.stderr.flush()
+        self.shown = True
+
+    def close(self) -> None:
+        """Take the line away."""
+        if self.shown:
+            sys.stderr.write("\r" + " " * 60 + "\r")
+            sys.stderr.flush()
