@@ -54,13 +54,13 @@ def build(file: KerasFile) -> list[Layer]:
 
 
 def check(file: KerasFile) -> dict[str, list[np.ndarray]]:
-    """The weights by layer, after checking which layers there are, their order, the number of arrays, and finiteness."""
+    """The weights by layer, after checking which layers there are, their order, number of arrays and finiteness."""
     found = {name: arrays for name, arrays in file.layers.items() if arrays}
     if list(found) != list(WEIGHTED):
         missing = [name for name in WEIGHTED if name not in found]
         unexpected = [name for name in found if name not in WEIGHTED]
-        what = f"missing: {missing}, unexpected: {unexpected}" if missing or unexpected else f"their order is {list(found)}"
-        raise WeightsError(f"not the weights of a DeepMoji network, which has the layers {list(WEIGHTED)}; {what}")
+        what = f"missing {missing}, unexpected {unexpected}" if missing or unexpected else f"order {list(found)}"
+        raise WeightsError(f"not the weights of a DeepMoji network: expected the layers {list(WEIGHTED)}, found {what}")
     for name, arrays in found.items():
         if len(arrays) != WEIGHTED[name]:
             raise WeightsError(f"layer {name!r} has {len(arrays)} arrays, expected {WEIGHTED[name]}")
@@ -73,7 +73,7 @@ def check(file: KerasFile) -> dict[str, list[np.ndarray]]:
 def check_finite(layer: str, array: np.ndarray) -> None:
     """Raise a WeightsError if the array holds NaN or infinity.
 
-    The sum of squares tells in one fast sweep; only if that is not finite (it may also overflow) is each value looked at.
+    The sum of squares tells in one fast sweep; only if it is not finite (it may overflow) is each value looked at.
     """
     flat = array.reshape(-1)
     with np.errstate(over="ignore", invalid="ignore"):
@@ -114,5 +114,5 @@ def _recurrent_activation(config: dict[str, Any]) -> str:
 
 
 def final_activation(kernel: np.ndarray) -> str:
-    """Softmax over C classes; a 2-class transfer model has one column and a sigmoid, and is named `softmax` all the same."""
+    """Softmax over C classes; a 2-class transfer model has one column and a sigmoid, and is still named `softmax`."""
     return "sigmoid" if kernel.ndim == 2 and kernel.shape[1] == 1 else "softmax"

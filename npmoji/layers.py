@@ -33,8 +33,8 @@ class Pass:
 class Layer:
     """A node of the network.
 
-    Subclasses define `forward(ops, *values)`, arithmetic only, and if they change the mask, `propagate(*masks)`. Those that
-    need the mask for their arithmetic set ``uses_mask`` and take it as a keyword.
+    Subclasses define `forward`, arithmetic only, and `propagate` if they change the mask. Those that need the mask for
+    their arithmetic set ``uses_mask`` and take it as a keyword.
     """
 
     uses_mask = False
@@ -76,7 +76,7 @@ class Layer:
         return {}
 
     def expect(self, label: str, array: np.ndarray, *shape: int | None) -> np.ndarray:
-        """The array, if it has this shape (None: any size); else a WeightsError that names layer, array and both shapes."""
+        """The array, if it has this shape (None: any size); else a WeightsError with layer, array and both shapes."""
         fits = array.ndim == len(shape) and all(want in (None, have) for want, have in zip(shape, array.shape))
         if not fits or 0 in array.shape:
             wanted = ", ".join("any" if want is None else str(want) for want in shape)
@@ -152,7 +152,7 @@ class Embedding(Layer):
 
 
 class Activation(Layer):
-    """A function applied to every element (softmax: over the last axis); `backends.numpy_ops.ACTIVATIONS` lists them."""
+    """A function applied to every element (softmax: over the last axis), one of `numpy_ops.ACTIVATIONS`."""
 
     def __init__(self, previous: Layer, activation: str, name: str | None = None):
         super().__init__(previous, name=name)
@@ -303,8 +303,8 @@ class Dense(Layer):
     Args:
         kernel: float32 (F, C).
         bias: float32 (C,), or None.
-        activation: ``"linear"``, ``"softmax"``, ``"sigmoid"``, ``"relu"``, ...; one other than linear comes after a layer
-            of its own, ``logits``, which holds the values before the activation.
+        activation: ``"linear"``, ``"softmax"``, ``"sigmoid"``, ``"relu"``, ...; before one other than linear comes a
+            layer of its own, ``logits``, which holds the values before the activation.
     """
 
     def __init__(

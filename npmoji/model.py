@@ -49,11 +49,11 @@ def load(
     """Load a DeepMoji network from its Keras HDF5 weights (or full model); without a path, the small bundled model.
 
     Args:
-        vocabulary: path of a vocabulary.json or a dict word -> id; by default `vocabulary.json` beside the weights. Without
-            either the model takes token ids only.
+        vocabulary: path of a vocabulary.json or a dict word -> id; by default `vocabulary.json` beside the weights.
+            Without either the model takes token ids only.
         maxlen: texts are cut and padded to this many tokens.
-        engine: ``"numpy"`` (lowest start-up), ``"numba"`` (compiled loops), or ``"auto"``, which takes numpy until the work
-            at hand is worth importing numba.
+        engine: ``"numpy"`` (lowest start-up), ``"numba"`` (compiled loops), or ``"auto"``, which takes numpy until the
+            work at hand is worth importing numba.
         precision: ``"fp32"``.
         threads: how many threads the numba engine may use; by default the cores this process may use.
 
@@ -159,7 +159,7 @@ class Model:
             try:
                 x = list(x)
             except TypeError as error:
-                raise InputError(f"expected a list of texts or an array of token ids, got {type(x).__name__}") from error
+                raise InputError(f"expected a list of texts or token ids, got {type(x).__name__}") from error
             if not x or not isinstance(x[0], (list, tuple, np.ndarray)):
                 return self._tokenize(x)
             try:
@@ -232,8 +232,8 @@ def _ancestors(layer: Layer) -> list[Layer]:
 def _batches(tokens: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Rows of about equal length together, longest first, each batch cut to one step more than its longest row.
 
-    That one padded step stands for all that follow: beyond a row's last token every step of every layer is the same, and
-    the attention's maximum over the padding is the maximum over one of them. So padding costs next to nothing.
+    That one padded step stands for all that follow: beyond a row's last token every step of every layer is the same,
+    and the attention's maximum over the padding is the maximum over one of them. So padding costs next to nothing.
     """
     N, T = tokens.shape
     lengths = (T - np.argmax(tokens[:, ::-1] != 0, axis=1)) * tokens.any(axis=1)

@@ -1,7 +1,7 @@
 """The arithmetic, one module a backend, all with the same function names and signatures.
 
-`numpy_ops` is the reference: plain NumPy that says what each function means. `numba_ops` overrides what is worth compiling.
-Layers never import a backend; they are handed one with every call.
+`numpy_ops` is the reference: plain NumPy that says what each function means. `numba_ops` overrides what is worth
+compiling. Layers are handed a backend with every call.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def load(name: str) -> ModuleType:
     try:
         return importlib.import_module(f"{__name__}.{name}_ops")
     except ImportError as error:
-        raise InputError(f"engine {name!r} cannot be used: {error}; pip install {name}, or choose engine='numpy'") from error
+        raise InputError(f"engine {name!r} cannot be used: {error}; choose engine='numpy'") from error
 
 
 def default_threads() -> int:

@@ -79,7 +79,7 @@ def attention_weights(logits: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """DeepMoji's masked softmax over time: logits (N, T), mask (N, T) -> weights (N, T), 0 at masked steps.
 
     The maximum is taken over *all* steps, padded ones too, and epsilon is added to the sum: so a row of nothing but
-    padding gets weights 0, and a row whose padding has by far the largest logit sums to less than 1, as in the original.
+    padding gets weights 0, and one whose padding has by far the largest logit sums to less than 1, as in the original.
     """
     a = np.exp(logits - logits.max(axis=1, keepdims=True)) * mask
     return a / (a.sum(axis=1, keepdims=True) + EPSILON)

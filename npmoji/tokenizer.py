@@ -1,0 +1,432 @@
+"""Text to token ids, exactly as the original DeepMoji does it under Python 2.7, or as torchMoji does under Python 3.
+
+    text ── strip ── lower ── line breaks ── variation selectors ── split ── per word: NFKC, punctuation
+         ── token pattern ── per token: shorten, special word ── vocabulary ── cut to maxlen ── pad with 0
+
+The steps stand below in this order; `Tokenizer` is at the end. No token crosses whitespace, and every look-around takes
+a space for the edge of the text, so words are tokenised one by one and a table of the words met so far stays exact.
+Everything takes time in proportion to the text's length.
+"""
+
+import os
+import re
+import string
+from array import array
+from collections.abc import Iterable, Iterator
+from functools import cache
+from itertools import chain, islice
+from typing import NamedTuple
+
+import numpy as np
+
+from .errors import InputError, VocabularyError
+
+SPECIAL_WORDS = (
+    "CUSTOM_MASK", "CUSTOM_UNKNOWN", "CUSTOM_AT", "CUSTOM_URL", "CUSTOM_NUMBER", "CUSTOM_BREAK",
+    "CUSTOM_BLANK_6", "CUSTOM_BLANK_7", "CUSTOM_BLANK_8", "CUSTOM_BLANK_9",
+)  # with ids 0 to 9
+_UNKNOWN = SPECIAL_WORDS.index("CUSTOM_UNKNOWN")
+_LARGEST_ID = 0xFFFF  # uint16
+_MOST_WORDS = 65_535  # the original refuses more
+
+# ---------------------------------------------------------------- steps that depend on what the original ran on
+
+
+class _DeepMojiRules:
+    """Python 2.7, Unicode 5.2: characters newer than that have no case and no normal form, are no letters or digits.
+
+    `strip`, `lower`, `normalize` and `boundary_view` are meant for text that is not pure ASCII.
+    """
+
+    @staticmethod
+    def strip(text: str) -> str:
+        return text.replace("\u180e", " ").strip()  # whitespace then, not now
+
+    @staticmethod
+    def lower(text: str) -> str:
+        """Lower-case one character to one character, where `str.lower` makes two of İ and a final ς of some Σ."""
+        return _between_inert(str.lower, text.replace("\u0130", "i").replace("\u03a3", "\u03c3"))
+
+    @staticmethod
+    def normalize(word: str) -> str:
+        return _between_inert(_nfkc, word)
+
+    @staticmethod
+    def boundary_view(word: str) -> str:
+        r"""A string of the same length and tokens, on which `\b` holds now where it held then on `word`."""
+        tables = _unicode52()
+        return tables.inert.sub(lambda found: "£" * len(found[0]), _replace(word, tables.stand_ins))
+
+    @staticmethod
+    def is_number(token: str) -> bool:
+        if token.isdecimal():
+            return token.isascii() or not _unicode52().inert.match(token)
+        return token == "\u19da"  # a digit then, not now
+
+    @staticmethod
+    def shorten(token: str) -> str:
+        """Take each run of three or more of a character, in order, and replace all its occurrences by two of it.
+
+        An occurrence may lie inside a longer run, so this is not "every run becomes two": `aaabaaaaaa` turns into
+        `aabaaaa`. Characters do not affect each other.
+        """
+        if len(token) < 3 or not token.isascii():
+            return token
+        for character in set(token):
+            if character * 3 in token:
+                run = re.compile(re.escape(character) + "{3,}")
+                lengths = _shortened_lengths([len(found) for found in run.findall(token)])
+                token = run.sub(lambda found: found[0][0] * lengths[len(found[0])], token)
+        return token
+
+
+class _TorchMojiRules:
+    """The PyTorch port under Python 3: the running Python's Unicode data; nothing is ever shortened."""
+
+    strip = staticmethod(str.strip)
+    lower = staticmethod(str.lower)
+    is_number = staticmethod(str.isdecimal)
+
+    @staticmethod
+    def normalize(word: str) -> str:
+        return _nfkc(word)
+
+    @staticmethod
+    def boundary_view(word: str) -> str:
+        return word
+
+    @staticmethod
+    def shorten(token: str) -> str:
+        return token
+
+
+_RULES = {"deepmoji": _DeepMojiRules, "torchmoji": _TorchMojiRules}
+
+
+def _shortened_lengths(runs: list[int]) -> dict[int, int]:
+    """{length before: length after} for the runs of one character, whose lengths are given in order.
+
+    Replacing k of it by two, wherever they occur, makes 2 (n // k) + n % k of n. Long tokens need the arithmetic:
+    replacing in the token itself, once for each run, is quadratic.
+    """
+    lengths = {k: k for k in runs}
+    longest = max(runs)
+    for k in runs:
+        if k <= longest:
+            lengths = {before: n // k * 2 + n % k for before, n in lengths.items()}
+            longest = max(lengths.values())
+    return lengths
+
+
+class _Unicode52(NamedTuple):
+    inert: re.Pattern  # runs of characters without case and normal form, which combine with nothing
+    stand_ins: dict[str, str]  # characters that `\w` takes now but not then, or the reverse: one that is the same now
+
+
+@cache
+def _unicode52() -> _Unicode52:
+    """Unicode 5.2 as a difference to the running Python's; loaded by the first text that is not pure ASCII."""
+    from . import _unicode52 as tables
+
+    caseless = f"{tables.CASELESS[0]}-{tables.CASELESS[-1]}"
+    inert = re.compile(f"([{tables.UNASSIGNED_CLASS}{caseless}]+)")
+    return _Unicode52(inert, dict.fromkeys(tables.WORD + tables.CASELESS, "é") | dict.fromkeys(tables.NOT_WORD, "£"))
+
+
+def _between_inert(change, text: str) -> str:
+    """Apply `change` to the text between inert characters."""
+    pieces = _unicode52().inert.split(text)  # inert runs at the odd places
+    pieces[::2] = map(change, pieces[::2])
+    return "".join(pieces)
+
+
+def _nfkc(text: str) -> str:
+    from unicodedata import normalize
+
+    return normalize("NFKC", text)
+
+
+# ---------------------------------------------------------------- text to words
+
+_BREAKS = (r"\\n", r"\n", "\n", r"\\r", r"\r", "\r", "<br>")  # those with backslashes as typed in the text
+
+
+def _split(text: str, rules: type, limit: int = -1) -> list[str]:
+    """Prepare a text and split it into its words.
+
+    With a `limit`, all that follows the first `limit` words is left in one last item: every word gives at least one
+    token, so nobody looks at it.
+    """
+    plain = text.isascii()
+    text = text.strip().lower() if plain else rules.lower(rules.strip(text))
+    for literal in _BREAKS:
+        text = text.replace(literal, " CUSTOM_BREAK ", limit)
+    if not plain:
+        text = _patterns().variation_selectors.sub("", text)
+    return text.split(None, limit)
+
+
+def _transliterate(word: str) -> str:
+    """Replace the characters that the original's transliteration turns into ASCII punctuation."""
+    from ._unicode52 import TRANSLITERATION
+
+    return _replace(word, TRANSLITERATION)
+
+
+def _replace(word: str, outputs: dict[str, str]) -> str:
+    """`word.translate(outputs)`, for outputs none of which is a key; faster where few characters are."""
+    for character in set(word):
+        if character in outputs:
+            word = word.replace(character, outputs[character])
+    return word
+
+
+# ---------------------------------------------------------------- words to tokens
+
+# The original's pattern ignores case throughout. Among the ASCII letters that brings in four others: İ ı ſ K.
+_L = "A-Za-z\u0130\u0131\u017f\u212a"
+_LOCAL_PART = f"{string.ascii_letters}{_L[-4:]}{string.digits}_.+-"  # characters before the @ of an e-mail address
+_SYMBOLS = "!\"$%&'()*+,-./:;<=>?[\\]^_`{|}~§´ˇ°€"  # not # @ £
+_REPEATS = 1000  # of a group at once: the matcher needs memory for each; `_spans` goes on from there
+
+_URL = rf"(?i:https?://|www\.)[$-_!{_L}]+"  # `$-_` is a range
+_DOMAIN = rf"@[{_L}0-9-]+\.[{_L}0-9.-]+\b"
+_EMAIL = rf"\b(?!{_URL})[{_L}0-9_.+-]+{_DOMAIN}"
+_HEART = r"(?:<+/?3+)"
+_INITIAL = rf"(?:[{_L}]\.)"
+_EMOTICON = (
+    r"-_-|[xX]_[xX]|\^_\^|[oO][._][oO]|[()][:;]"
+    r"|(?:>:|[:=;])[-,^'\"]?(?:[dD]+|[pP]+|[vV]+|[oO]+|\)+|\(+|3+|/+|\|+|\\+)"
+)
+_TOKEN = "|".join((
+    _URL,  # e-mail addresses come next, see `_spans`
+    rf"[{_L}]+[-_][{_L}]+",  # combined words
+    rf"[#@][{_L}0-9_]+",  # hashtags, mentions
+    rf"(?P<hearts>{_HEART}{{1,{_REPEATS}}})",
+    _EMOTICON,
+    rf"[{_L}]+'[{_L}]+",  # contractions
+    r"(?i:mrs?|ms|dr|prof)\.",
+    rf"\b(?<!\.)(?P<initials>{_INITIAL}{{2,{_REPEATS}}})",
+    r"[0-9]+",
+    rf"[{_L}]+",
+    *(re.escape(symbol) + "+" for symbol in _SYMBOLS),
+    rf"#+(?![{_L}0-9_])|@+(?![{_L}0-9_])",  # leave the last one to a hashtag or mention
+    "\ud83c[\udf00-\udfff]|\ud83d[\udc00-\ude4f\ude80-\udeff]",  # emojis as surrogate pairs, which real text never has
+    ".",
+))
+
+
+class _Patterns(NamedTuple):
+    variation_selectors: re.Pattern
+    token: re.Pattern
+    more: dict[str, re.Pattern]
+    email: re.Pattern
+    domain: re.Pattern
+    at: re.Pattern
+    url: re.Pattern
+
+
+@cache
+def _patterns() -> _Patterns:
+    """The compiled patterns, some milliseconds' work left to the first text."""
+    return _Patterns(
+        variation_selectors=re.compile("[\ufe00-\ufe0f]+"),
+        token=re.compile(_TOKEN),
+        more={"hearts": re.compile(_HEART), "initials": re.compile(_INITIAL)},
+        email=re.compile(_EMAIL),
+        domain=re.compile(_DOMAIN),
+        at=re.compile("@[A-Za-z0-9_]"),
+        url=re.compile(r"(?:https?://|www\.)[$-_a-z!]"),
+    )
+
+
+def _tokens(word: str, rules: type) -> Iterator[str]:
+    """The tokens of a word, shortened or replaced by special words."""
+    if word.isascii():
+        if word.isalpha():
+            yield rules.shorten(word)
+            return
+        pieces = [word]
+    else:
+        pieces = _transliterate(rules.normalize(word)).split()  # NFKC makes a space and a mark of some accents
+    for piece in pieces:
+        for start, end in _spans(piece if piece.isascii() else rules.boundary_view(piece)):
+            yield _special(rules.shorten(piece[start:end]), rules)
+
+
+def _spans(word: str) -> Iterator[tuple[int, int]]:
+    """Start and end of each token of a word without whitespace."""
+    patterns = _patterns()
+    start = 0
+    for local_part, at in _local_parts(word):
+        while start < at:
+            found = patterns.email.match(word, start) if start >= local_part else None
+            found = found or patterns.token.match(word, start)
+            end = found.end()
+            if end - start > _REPEATS and found.lastgroup:
+                while more := patterns.more[found.lastgroup].match(word, end):
+                    end = more.end()
+            yield start, end
+            start = end
+
+
+def _local_parts(word: str) -> Iterator[tuple[int, int]]:
+    """Where an e-mail address may start: from, to (excluded), for each `@` with a domain; at last the end of the word.
+
+    To try for one at every token would look ahead through the same characters again and again.
+    """
+    after = 0
+    for domain in _patterns().domain.finditer(word) if "@" in word else ():
+        at = domain.start()
+        yield after + len(word[after:at].rstrip(_LOCAL_PART)), at
+        after = at + 1
+    yield len(word), len(word)
+
+
+def _special(token: str, rules: type) -> str:
+    """The special word that stands for the token, if any, else the token."""
+    if rules.is_number(token):
+        return "CUSTOM_NUMBER"
+    if "@" in token and _patterns().at.search(token):
+        return "CUSTOM_AT"
+    if _patterns().url.search(token):
+        return "CUSTOM_URL"
+    return token
+
+
+# ---------------------------------------------------------------- tokens to ids
+
+
+def _read_vocabulary(path: str | os.PathLike) -> dict[str, int]:
+    """The vocabulary of a JSON file {word: id}; VocabularyError if it is anything else."""
+    import json
+
+    try:
+        with open(path, "rb") as file:
+            content = file.read()
+    except FileNotFoundError:
+        raise VocabularyError(f"{path}: no such vocabulary file") from None
+    except (OSError, ValueError) as error:
+        raise VocabularyError(f"{path}: cannot read the vocabulary: {error}") from None
+    if not content.strip():
+        raise VocabularyError(f"{path}: the vocabulary file is empty, expected a JSON object of words and ids")
+    try:
+        vocabulary = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise VocabularyError(f"{path}: the vocabulary is not JSON: {error}") from None
+    if not isinstance(vocabulary, dict):
+        kind = type(vocabulary).__name__
+        raise VocabularyError(f"{path}: expected a JSON object of words and ids, found a {kind}")
+    return _checked(vocabulary, str(path))
+
+
+def _checked(vocabulary: dict, name: str) -> dict[str, int]:
+    """The vocabulary itself; VocabularyError if ids are no whole numbers, shared or too large, or special words amiss."""
+    if len(vocabulary) > _MOST_WORDS:
+        raise VocabularyError(f"{name}: {len(vocabulary)} words, expected at most {_MOST_WORDS}")
+    words = {}
+    for word, number in vocabulary.items():
+        if type(word) is not str:
+            raise VocabularyError(f"{name}: word {word!r:.60} is a {type(word).__name__}, expected a str")
+        if type(number) is not int or not 0 <= number <= _LARGEST_ID:
+            raise VocabularyError(f"{name}: word {word!r:.60} has id {number!r:.60}, expected an int of 0 to {_LARGEST_ID}")
+        if words.setdefault(number, word) is not word:
+            raise VocabularyError(f"{name}: words {words[number]!r:.60} and {word!r:.60} share id {number}")
+    for number, word in enumerate(SPECIAL_WORDS):
+        if vocabulary.get(word) != number:
+            found = f"has id {vocabulary[word]}" if word in vocabulary else "is missing"
+            raise VocabularyError(f"{name}: special word {word} {found}, expected id {number}")
+    return vocabulary
+
+
+class _WordTable(dict):
+    """{word: ids of its tokens}, filled as words are asked for; emptied when full, and never holding long words."""
+
+    CAPACITY = 65_536  # words; some 10 MB of ordinary text's, 70 MB at the very worst
+    LONGEST = 64  # characters, and tokens
+
+    def __init__(self, vocabulary: dict[str, int], rules: type):
+        super().__init__()
+        self.vocabulary, self.rules = vocabulary, rules
+
+    def __missing__(self, word: str) -> Iterable[int]:
+        ids = (self.vocabulary.get(token, _UNKNOWN) for token in _tokens(word, self.rules))
+        if len(word) > self.LONGEST:
+            return ids  # a generator: only what is needed of a giant word gets tokenised
+        ids = tuple(ids)
+        if len(self) >= self.CAPACITY:
+            self.clear()
+        if len(ids) <= self.LONGEST:
+            self[word] = ids
+        return ids
+
+
+class Tokenizer:
+    """Turns texts into the token ids that DeepMoji's weights were trained with.
+
+    Args:
+        vocabulary: path of the JSON file {word: id}, or such a dict. Ids 0 to 9 are the special words'.
+        maxlen: tokens kept of each text.
+        compat: "deepmoji" for the original's ids; "torchmoji" for those of the PyTorch port under Python 3, which
+            shortens no stretched words and follows the running Python's Unicode data.
+
+    Raises:
+        VocabularyError: there is no such vocabulary, or it is not one.
+        InputError: a text is not a str, or maxlen is not a whole number above 0.
+        ValueError: compat is neither of the two.
+
+    Threads may share a tokenizer.
+    """
+
+    def __init__(self, vocabulary: str | os.PathLike | dict[str, int], maxlen: int = 30, compat: str = "deepmoji"):
+        if compat not in _RULES:
+            raise ValueError(f"compat is {compat!r}, expected one of {', '.join(map(repr, _RULES))}")
+        if isinstance(maxlen, bool) or not isinstance(maxlen, int) or maxlen < 1:
+            raise InputError(f"maxlen is {maxlen!r}, expected an int of at least 1")
+        if isinstance(vocabulary, dict):
+            self.vocabulary = _checked(dict(vocabulary), "the vocabulary given")
+        elif isinstance(vocabulary, (str, os.PathLike)):
+            self.vocabulary = _read_vocabulary(vocabulary)
+        else:
+            raise VocabularyError(f"expected a path or a dict as vocabulary, got {type(vocabulary).__name__}")
+        self.maxlen, self.compat = maxlen, compat
+        self._rules = _RULES[compat]
+        self._table = _WordTable(self.vocabulary, self._rules)
+
+    def words(self, text: str) -> list[str]:
+        """All tokens of a text, as they are before the look-up; none for a text of whitespace only."""
+        _require_text(text)
+        return [token for word in _split(text, self._rules) for token in _tokens(word, self._rules)]
+
+    def ids(self, text: str) -> list[int]:
+        """The ids of a text's first `maxlen` tokens, 1 for unknown ones."""
+        _require_text(text)
+        words = _split(text, self._rules, self.maxlen)
+        return list(islice(chain.from_iterable(map(self._table.__getitem__, words)), self.maxlen))
+
+    def __call__(self, texts: Iterable[str]) -> np.ndarray:
+        """The ids of N texts, uint16 (N, maxlen), with zeros after the end of each."""
+        rows, padding = array("H"), array("H", [0]) * self.maxlen
+        for row, text in enumerate(_several(texts)):
+            _require_text(text, f"text {row}")
+            ids = self.ids(text)
+            rows.extend(ids)
+            rows.extend(padding[len(ids):])
+        return np.array(rows, np.uint16).reshape(-1, self.maxlen)
+
+    def __repr__(self) -> str:
+        return f"Tokenizer({len(self.vocabulary)} words, maxlen={self.maxlen}, compat={self.compat!r})"
+
+
+def _require_text(text: str, name: str = "text") -> None:
+    if not isinstance(text, str):
+        raise InputError(f"{name}: expected str, got {type(text).__name__}")
+
+
+def _several(texts: Iterable[str]) -> Iterator[str]:
+    if isinstance(texts, (str, bytes)):
+        raise InputError(f"expected a list of texts, got one {type(texts).__name__}; pass a list: [text]")
+    try:
+        return iter(texts)
+    except TypeError:
+        raise InputError(f"expected a list of texts, got {type(texts).__name__}") from None
