@@ -14,7 +14,7 @@ Legend: N texts, T steps (padded), F features in, H units, V vocabulary, C class
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import ModuleType
+from typing import Any
 
 import numpy as np
 
@@ -25,7 +25,7 @@ from .errors import InputError, WeightsError
 class Pass:
     """One pass through the graph: the backend it runs on and what has been computed so far."""
 
-    def __init__(self, ops: ModuleType):
+    def __init__(self, ops: Any):
         self.ops = ops
         self.done: dict[Layer, tuple[np.ndarray, np.ndarray | None]] = {}
 
@@ -43,7 +43,8 @@ class Layer:
         self.previous = previous
         self.name = name or type(self).__name__.lower()
         #: chooses the backend for an input of the network; `Model` sets its own
-        self.backend_for: Callable[[np.ndarray], ModuleType] = lambda X: numpy_ops
+        self.backend_for: Callable[[np.ndarray], Any] = lambda X: numpy_ops
+        self._packed: dict[Any, Any] = {}
 
     def __call__(self, X: np.ndarray) -> np.ndarray:
         """This layer's output for the network's input ``X``, token ids (N, T), as Keras would return it."""
@@ -59,7 +60,7 @@ class Layer:
             run.done[self] = self.forward(run.ops, *values, **extra), self.propagate(values, masks)
         return run.done[self]
 
-    def forward(self, ops: ModuleType, *values: np.ndarray) -> np.ndarray:
+    def forward(self, ops: Any, *values: np.ndarray) -> np.ndarray:
         """This layer's arithmetic: the predecessors' outputs in, its own output out."""
         raise NotImplementedError
 
@@ -70,6 +71,16 @@ class Layer:
     @staticmethod
     def _mask_or_all_valid(x: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
         return np.ones(x.shape[:2], bool) if mask is None else mask
+
+    def packed(self, ops: Any) -> Any:
+        """The weights as the backend wants them, rearranged once."""
+        if ops not in self._packed:
+            self._packed[ops] = self.pack(ops)
+        return self._packed[ops]
+
+    def pack(self, ops: Any) -> Any:
+        """What `packed` keeps; defined by layers whose backend functions take packed weights."""
+        raise NotImplementedError
 
     def weights(self) -> dict[str, np.ndarray]:
         """The layer's own arrays by their Keras names; none by default."""
@@ -102,7 +113,7 @@ class Input(Layer):
         super().__init__(name=name)
         self.vocabulary_size = vocabulary_size
 
-    def forward(self, ops: ModuleType, X: np.ndarray) -> np.ndarray:
+    def forward(self, ops: Any, X: np.ndarray) -> np.ndarray:
         return np.asarray(X) if self.vocabulary_size is None else self.check(X)
 
     def check(self, X: np.ndarray) -> np.ndarray:
@@ -201,16 +212,12 @@ class LSTM(Layer):
         self.bias = self.expect("bias", bias, 4 * H)
         self.options = {"gate": gate, "hold_masked": hold_masked}
         self.go_backwards = go_backwards
-        self._packed: dict[str, tuple] = {}
 
     def forward(self, ops, x, mask):  # (N, T, F) -> (N, T, H)
         return ops.lstm(x, mask, self.packed(ops), go_backwards=self.go_backwards, **self.options)
 
-    def packed(self, ops: ModuleType) -> tuple:
-        """The weights as the backend wants them, rearranged once."""
-        if ops.__name__ not in self._packed:
-            self._packed[ops.__name__] = ops.pack_lstm(self.kernel, self.recurrent_kernel, self.bias)
-        return self._packed[ops.__name__]
+    def pack(self, ops):
+        return ops.pack_lstm(self.kernel, self.recurrent_kernel, self.bias)
 
     def weights(self):
         return {"kernel": self.kernel, "recurrent_kernel": self.recurrent_kernel, "bias": self.bias}
@@ -245,7 +252,7 @@ class Concatenate(Layer):
     """The predecessors' outputs side by side on the last axis, in the order given."""
 
     def forward(self, ops, *values):
-        return np.concatenate(values, axis=-1)
+        return ops.concatenate(values)
 
     def propagate(self, values, masks):
         masks = [mask for mask in masks if mask is not None]
@@ -260,7 +267,7 @@ class AttentionLogits(Layer):
         self.kernel = self.expect("kernel", kernel, None, 1)
 
     def forward(self, ops, x):
-        return ops.dense(x, self.kernel)[:, :, 0]
+        return ops.attention_logits(x, self.kernel)
 
 
 class AttentionWeights(Layer):
@@ -326,7 +333,10 @@ class Dense(Layer):
     def forward(self, ops, x):  # (..., F) -> (..., C)
         if self.logits is not self:
             return ops.activate(self.activation, x)
-        return ops.dense(x, self.kernel, self.bias)
+        return ops.dense(x, self.packed(ops))
+
+    def pack(self, ops):
+        return ops.pack_dense(self.kernel, self.bias)
 
     def weights(self):
         return {"kernel": self.kernel} if self.bias is None else {"kernel": self.kernel, "bias": self.bias}

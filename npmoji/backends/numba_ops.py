@@ -14,15 +14,28 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from .numpy_ops import activate, attention_weights, dense, embedding, pack_lstm, weighted_sum
+from .numpy_ops import (
+    activate,
+    attention_logits,
+    attention_weights,
+    concatenate,
+    dense,
+    embedding,
+    pack_dense,
+    pack_lstm,
+    weighted_sum,
+)
 
 __all__ = [
     "activate",
+    "attention_logits",
     "attention_weights",
     "bidirectional",
+    "concatenate",
     "dense",
     "embedding",
     "lstm",
+    "pack_dense",
     "pack_lstm",
     "weighted_sum",
 ]
@@ -74,7 +87,7 @@ def lstm(
     """See `numpy_ops.lstm`."""
     kernel, recurrent_kernel, bias = weights
     packed = pack(mask, go_backwards)
-    projection = dense(x[packed.rows, packed.steps], kernel, bias)
+    projection = dense(x[packed.rows, packed.steps], (kernel, bias))
     outputs = np.zeros((*mask.shape, len(recurrent_kernel)), np.float32)
     outputs[packed.rows, packed.steps] = _lstm_loop(projection, packed.batch_sizes, recurrent_kernel, GATES[gate])
     if hold_masked and not mask.all():

@@ -6,6 +6,8 @@ masks are bool with True at valid steps. Formulas: Keras 2.0 unless noted (DeepM
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 EPSILON = np.float32(1e-7)  # Keras' K.epsilon(), added to the sum of the attention weights
@@ -69,10 +71,25 @@ def embedding(ids: np.ndarray, embeddings: np.ndarray) -> np.ndarray:
     return embeddings[ids]
 
 
-def dense(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray | None = None) -> np.ndarray:
+def pack_dense(kernel: np.ndarray, bias: np.ndarray | None) -> tuple[np.ndarray, ...]:
+    """The weights as this backend's `dense` wants them: here as they are."""
+    return kernel, np.zeros(kernel.shape[1], np.float32) if bias is None else bias
+
+
+def dense(x: np.ndarray, weights: tuple[np.ndarray, ...]) -> np.ndarray:
     """``x · kernel + bias`` on the last axis: (..., F), (F, H), (H,) -> (..., H); one product for all rows."""
-    y = x.reshape(-1, kernel.shape[0]) @ kernel
-    return (y if bias is None else y + bias).reshape(*x.shape[:-1], kernel.shape[1])
+    kernel, bias = weights
+    return (x.reshape(-1, kernel.shape[0]) @ kernel + bias).reshape(*x.shape[:-1], kernel.shape[1])
+
+
+def concatenate(values: Sequence[np.ndarray]) -> np.ndarray:
+    """Arrays side by side on the last axis."""
+    return np.concatenate(values, axis=-1)
+
+
+def attention_logits(x: np.ndarray, kernel: np.ndarray) -> np.ndarray:
+    """One number a step, ``x · kernel``: (N, T, F), (F, 1) -> (N, T)."""
+    return (x.reshape(-1, kernel.shape[0]) @ kernel).reshape(x.shape[:-1])
 
 
 def attention_weights(logits: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -116,7 +133,7 @@ def lstm(
     N, T, _ = x.shape
     H = recurrent_kernel.shape[0]
     gate = ACTIVATIONS[gate]
-    projection = dense(x, kernel, bias)  # (N, T, 4H): what does not depend on the step before
+    projection = dense(x, (kernel, bias))  # (N, T, 4H): what does not depend on the step before
     h = np.zeros((N, H), np.float32)
     c = np.zeros((N, H), np.float32)
     outputs = np.empty((N, T, H), np.float32)
