@@ -4,22 +4,21 @@ Layout (Keras 2 `save_weights` and `model.save`): the attribute `layer_names` li
 attribute `weight_names` lists the datasets below it. A full model keeps all that under the group `model_weights` and adds
 the attribute `model_config`. Only these lists are relied on: dataset names vary, and HDF5's own order is alphabetical.
 
-Arrays stored contiguously, as Keras leaves them, are memory-mapped: a 51 MB embedding costs only the pages that are read.
+Arrays stored in one piece, as Keras leaves them, are memory-mapped: a 51 MB embedding costs only the pages in use.
 """
 
 from __future__ import annotations
 
 import json
-import mmap
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from . import hdf5
 from .errors import WeightsError
-
-HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
 @dataclass
@@ -58,87 +57,87 @@ def read(path: str | os.PathLike) -> KerasFile:
     Raises:
         WeightsError: the file is missing, empty, truncated, damaged or not a Keras HDF5 file; names what is wrong.
     """
-    path = os.fspath(path)
-    _check_signature(path)
-    import h5py  # takes longer to import than the rest of npmoji
-
+    path = os.fsdecode(path)
     try:
-        with h5py.File(path, "r") as f:
-            root = f.get("model_weights", f)
-            if "layer_names" not in root.attrs and "layer_names0" not in root.attrs:
-                raise WeightsError(f"{path}: an HDF5 file, but without Keras' attribute 'layer_names'")
-            source = _Source(path)
-            layers = {name: source.arrays(root, name) for name in _names(root.attrs, "layer_names")}
-            version = _text(f.attrs.get("keras_version", root.attrs.get("keras_version", "")))
-            config = json.loads(_text(f.attrs["model_config"])) if "model_config" in f.attrs else None
-    except WeightsError:
-        raise
-    except Exception as error:  # h5py reports damage by many types, KeyError, OSError, RuntimeError, ValueError and more
-        raise WeightsError(f"{path}: damaged or truncated HDF5 file ({_first_line(error)})") from error
-    return KerasFile(path, layers, version, config)
-
-
-def _check_signature(path: str) -> None:
-    """Tell a missing, empty or foreign file before HDF5 does, in words of our own."""
-    try:
-        with open(path, "rb") as f:
-            start = f.read(len(HDF5_SIGNATURE))
+        return _contents(path, hdf5.open_file(path))
     except OSError as error:
         raise WeightsError(f"{path}: cannot be read: {error.strerror or error}") from error
-    if not start:
-        raise WeightsError(f"{path}: the file is empty, expected Keras weights in HDF5")
-    if start != HDF5_SIGNATURE:
-        raise WeightsError(f"{path}: not an HDF5 file (it starts with {start!r}), expected Keras weights in HDF5")
+    except hdf5.Hdf5Error as error:
+        raise WeightsError(f"{path}: cannot be read as Keras weights in HDF5: {error}") from error
+    except hdf5.Unsupported:
+        pass  # handled below, out of the reach of this exception and the open file it refers to
+    from . import hdf5_library
+
+    hdf5_library.rehearse(path)
+    return read_through_library(path)
 
 
-class _Source:
-    """Arrays of one HDF5 file, memory-mapped where the file allows it."""
+def read_through_library(path: str) -> KerasFile:
+    """The same by h5py, which knows all of HDF5 but may crash on a damaged file."""
+    from . import hdf5_library
 
-    def __init__(self, path: str):
-        self.path = path
-        self.size = os.path.getsize(path)
-        with open(path, "rb") as f:
-            self.map = mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_READ)
-
-    def arrays(self, root: Any, layer: str) -> list[np.ndarray]:
-        """The weights of a layer in the order of its `weight_names`."""
-        if layer not in root:
-            raise WeightsError(f"{self.path}: layer {layer!r} is listed but has no group")
-        group = root[layer]
-        names = _names(group.attrs, "weight_names")
-        for name in names:
-            if name not in group:
-                raise WeightsError(f"{self.path}: layer {layer!r}: the weight {name!r} is listed but missing")
-        return [self.array(group[name], f"layer {layer!r}: weight {name!r}") for name in names]
-
-    def array(self, dataset: Any, label: str) -> np.ndarray:
-        """The dataset as a float32 array: a view of the mapped file if it is stored so, else read."""
-        shape, dtype = dataset.shape, dataset.dtype
-        if shape is None or dtype.kind != "f":
-            raise WeightsError(f"{self.path}: {label} is of type {dtype}, expected float32")
-        offset, nbytes = dataset.id.get_offset(), int(np.prod(shape, dtype=object)) * dtype.itemsize
-        stored_flat = offset is not None and dtype == np.dtype("<f4") and offset % 4 == 0
-        if stored_flat:
-            if offset + nbytes > self.size:
-                raise WeightsError(f"{self.path}: {label} ends beyond the end of the file: truncated or damaged")
-            return np.frombuffer(self.map, "<f4", nbytes // 4, offset).reshape(shape)
-        if nbytes > max(dataset.id.get_storage_size(), 1) * 1100:  # more than deflate can save: a damaged shape
-            raise WeightsError(f"{self.path}: {label} claims the shape {shape}, more than the file can hold")
-        return np.ascontiguousarray(dataset[()], dtype=np.float32)
+    with hdf5_library.open_file(path) as root:
+        return _contents(path, root)
 
 
-def _names(attrs: Any, key: str) -> list[str]:
-    """A list of names kept as attribute: fixed bytes, str objects, one single str, empty floats, or cut into key0, key1, ..."""
+def _contents(path: str, file: Mapping) -> KerasFile:
+    """What Keras stored in an HDF5 file, given its root group."""
+    root = file.get("model_weights", file)
+    if "layer_names" not in root.attrs and "layer_names0" not in root.attrs:
+        raise WeightsError(f"{path}: an HDF5 file, but without Keras' attribute 'layer_names'")
+    layers = {name: _arrays(path, root, name) for name in _names(path, root, "layer_names")}
+    version = file.attrs.get("keras_version", root.attrs.get("keras_version", ""))
+    return KerasFile(path, layers, _text(version), _config(path, file))
+
+
+def _arrays(path: str, root: Mapping, layer: str) -> list[np.ndarray]:
+    """The weights of a layer in the order of its `weight_names`."""
+    group = _member(path, root, layer, f"layer {layer!r} is listed but has no group")
+    arrays = []
+    for name in _names(path, group, "weight_names"):
+        label = f"layer {layer!r}: weight {name!r}"
+        arrays.append(_array(path, _member(path, group, name, f"{label} is listed but missing"), label))
+    return arrays
+
+
+def _member(path: str, group: Mapping, name: str, complaint: str) -> Any:
+    try:
+        return group[name]
+    except KeyError as error:
+        raise WeightsError(f"{path}: {complaint}") from error
+
+
+def _array(path: str, dataset: Any, label: str) -> np.ndarray:
+    """The dataset as a float32 array: a view of the mapped file if it is stored so, else a copy."""
+    if isinstance(dataset, Mapping):
+        raise WeightsError(f"{path}: {label} is a group, expected an array")
+    if dataset.dtype.kind != "f":
+        raise WeightsError(f"{path}: {label} is of type {dataset.dtype}, expected float32")
+    with np.errstate(all="ignore"):  # a float64 too large for float32 becomes infinite, which is looked for later
+        return np.require(dataset.array(), np.float32, ["C_CONTIGUOUS", "ALIGNED"])
+
+
+def _names(path: str, group: Any, key: str) -> list[str]:
+    """A list of names kept as attribute: texts, one single text, empty floats, or long ones cut into key0, key1, ..."""
+    attrs = group.attrs
     if key in attrs:
         parts = [attrs[key]]
     else:
-        parts = [attrs[f"{key}{i}"] for i in range(len(attrs)) if f"{key}{i}" in attrs]
+        count = sum(name.startswith(key) and name[len(key) :].isdigit() for name in attrs)
+        parts = [attrs[f"{key}{i}"] for i in range(count) if f"{key}{i}" in attrs]
+        if not parts or len(parts) < count:
+            raise WeightsError(f"{path}: {group.name} has {len(parts)} attributes {key!r} of {max(count, 1)}")
     return [_text(name) for part in parts for name in np.ravel(part)]
+
+
+def _config(path: str, file: Any) -> dict[str, Any] | None:
+    if "model_config" not in file.attrs:
+        return None
+    try:
+        return json.loads(_text(file.attrs["model_config"]))
+    except (ValueError, RecursionError) as error:
+        raise WeightsError(f"{path}: the attribute 'model_config' is damaged ({error})") from error
 
 
 def _text(value: Any) -> str:
     return value.decode("utf-8") if isinstance(value, bytes) else str(value)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
