@@ -6,18 +6,22 @@ Exit codes: 0 done; 2 wrong usage, input or file, told in one line; 130 interrup
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import signal
 import sys
 from collections.abc import Iterable, Iterator
-from itertools import islice
-from typing import NoReturn
+from itertools import chain, islice
+from typing import NoReturn, TypeVar
 
 from . import __version__
 from .errors import InputError, NpmojiError
 from .texts import Texts
 
+Item = TypeVar("Item")
+
 BLOCK = 512  # texts read, computed and written together
+LARGEST = 2**31 - 1  # of a numeric option
 BUNDLED_NOTE = (
     "npmoji: using the small bundled model, trained on sentences written for this project; "
     "for the original's weights: --weights deepmoji_weights.hdf5 (with vocabulary.json beside it)"
@@ -35,16 +39,25 @@ def main(argv: list[str] | None = None) -> int:
         return arguments.command(arguments) or 0
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:
-        # Whoever read our output has gone. Python would complain once more when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # whoever read our output has gone
+        drop_unwritable()
         return 0
     except (NpmojiError, OSError, MemoryError) as error:
         print(f"npmoji: error: {one_line(error)}", file=sys.stderr)
+        drop_unwritable()
         return 2
 
 
-def one_line(error: BaseException) -> str:
+def drop_unwritable() -> None:
+    """Let go of results that standard output does not take: Python would try and complain once more at exit."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def one_line(error: BaseException | str) -> str:
     """The error's message without line breaks."""
     return " ".join(str(error).split()) or type(error).__name__
 
@@ -53,7 +66,7 @@ class Parser(argparse.ArgumentParser):
     """Wrong usage is told in one line."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"npmoji: error: {message} (see {self.prog} --help)\n")
+        self.exit(2, f"npmoji: error: {one_line(message)} (see {self.prog} --help)\n")
 
 
 def parser() -> Parser:
@@ -92,13 +105,13 @@ def parser() -> Parser:
 
 
 def positive(text: str) -> int:
-    """argparse type: an integer of at least 1."""
+    """argparse type: an integer of at least 1, and no larger than any array can be."""
     try:
         number = int(text)
     except ValueError:
         number = 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not an integer of at least 1")
+    if not 1 <= number <= LARGEST:
+        raise argparse.ArgumentTypeError(f"{text!r} is not an integer from 1 to {LARGEST}")
     return number
 
 
@@ -106,34 +119,38 @@ def positive(text: str) -> int:
 
 
 def run_score(arguments: argparse.Namespace) -> None:
+    """`npmoji score`."""
     from .outputs import FORMATS, text_output
 
-    texts = source(arguments)
-    model = load(arguments)
-    k = min(arguments.top, model.classes)
-    with text_output(arguments.output) as out:
-        writer = FORMATS[arguments.format](out, k)
-        for block in blocks(texts, quiet=out.isatty()):
-            for text, top in zip(block, model.top(block, k)):
-                writer.write(text, top)
-            out.flush()
+    with source(arguments) as texts:
+        model = load(arguments)
+        k = min(arguments.top, model.classes)
+        with text_output(arguments.output) as out:
+            results = begun((block, model.top(block, k)) for block in blocks(texts, quiet=out.isatty()))
+            writer = FORMATS[arguments.format](out, k)  # may write a header: not before there is a first result
+            for block, tops in results:
+                for text, top in zip(block, tops):
+                    writer.write(text, top)
+                out.flush()
 
 
 def run_encode(arguments: argparse.Namespace) -> None:
+    """`npmoji encode`."""
     from .outputs import ArrayFile, whole_file
 
     if not arguments.output.endswith(".npy"):
         raise InputError(f"-o {arguments.output}: encode writes a NumPy array, expected a name that ends in .npy")
-    texts = source(arguments)
-    model = load(arguments)
-    with whole_file(arguments.output) as file:
-        array = ArrayFile(file, model.features)
-        for block in blocks(texts):
-            array.append(model.encode(block))
-        array.finish()
+    with source(arguments) as texts:
+        model = load(arguments)
+        with whole_file(arguments.output) as file:
+            array = ArrayFile(file, model.features)
+            for block in blocks(texts):
+                array.append(model.encode(block))
+            array.finish()
 
 
 def run_info(arguments: argparse.Namespace) -> None:
+    """`npmoji info`."""
     from .info import lines
     from .outputs import text_output
 
@@ -161,11 +178,16 @@ def load(arguments: argparse.Namespace, note: bool = True):
     )
 
 
-def source(arguments: argparse.Namespace) -> Texts | list[str]:
+@contextlib.contextmanager
+def source(arguments: argparse.Namespace) -> Iterator[Texts | list[str]]:
     """The texts of the command line, or the opened file or standard input."""
-    if arguments.texts and arguments.input is not None:
+    if not arguments.texts:
+        with contextlib.closing(Texts("-" if arguments.input is None else arguments.input, arguments.column)) as texts:
+            yield texts
+    elif arguments.input is not None:
         raise InputError("give texts or -i FILE, not both")
-    return arguments.texts or Texts(arguments.input or "-", arguments.column)
+    else:
+        yield arguments.texts
 
 
 def blocks(texts: Texts | list[str], quiet: bool = False) -> Iterator[list[str]]:
@@ -184,6 +206,11 @@ def blocks(texts: Texts | list[str], quiet: bool = False) -> Iterator[list[str]]
             progress.step(len(block), texts.done)
     finally:
         progress.close()
+
+
+def begun(items: Iterator[Item]) -> Iterator[Item]:
+    """The same items, the first of them computed now."""
+    return chain(list(islice(items, 1)), items)
 
 
 def chunks(items: Iterable[str], size: int) -> Iterator[list[str]]:

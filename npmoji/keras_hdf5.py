@@ -60,8 +60,8 @@ def read(path: str | os.PathLike) -> KerasFile:
     path = os.fsdecode(path)
     try:
         return _contents(path, hdf5.open_file(path))
-    except OSError as error:
-        raise WeightsError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        raise WeightsError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
     except hdf5.Hdf5Error as error:
         raise WeightsError(f"{path}: cannot be read as Keras weights in HDF5: {error}") from error
     except hdf5.Unsupported:

@@ -48,7 +48,7 @@ class Layer:
 
     def __call__(self, X: np.ndarray) -> np.ndarray:
         """This layer's output for the network's input ``X``, token ids (N, T), as Keras would return it."""
-        return self.pull(X, Pass(self.backend_for(X)))[0]
+        return np.asarray(self.pull(X, Pass(self.backend_for(X)))[0])
 
     def pull(self, X: np.ndarray, run: Pass) -> tuple[np.ndarray, np.ndarray | None]:
         """Output and mask, computed at most once per pass."""
@@ -150,8 +150,8 @@ class Embedding(Layer):
     def forward(self, ops, ids):  # (N, T) -> (N, T, F)
         rows = ops.embedding(ids, self.embeddings)
         # The table may be too large to be checked when it is loaded, so the rows in use are checked here.
-        if not np.isfinite(rows).all():
-            bad = ids[~np.isfinite(rows).all(axis=-1)][0]
+        if not ops.all_finite(rows):
+            bad = ids[~np.isfinite(np.asarray(rows)).all(axis=-1)][0]
             raise WeightsError(f"layer {self.name!r}: embeddings hold NaN or infinite values in row {bad}")
         return rows
 

@@ -6,8 +6,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from types import ModuleType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,7 +17,7 @@ from .layers import Layer, Pass
 from .tokenizer import Tokenizer
 
 BATCH_TOKENS = 4096  # texts are run in batches of at most about this many steps, padding included
-AUTO_WORK = 40e9  # multiply-adds beyond which engine="auto" spends the half second that importing numba takes
+AUTO_WORK = 20e9  # multiply-adds, in all, after which engine="auto" spends the half second that importing numba takes
 
 
 class Prediction(NamedTuple):
@@ -64,7 +63,10 @@ def load(
         WeightsError, VocabularyError, InputError: the file, the vocabulary or a setting cannot be used.
     """
     _check_settings(engine, precision, threads)
-    path = bundled() if path is None else Path(path)
+    try:
+        path = bundled() if path is None else Path(path)
+    except TypeError as error:
+        raise InputError(f"path: expected the name of a weights file, got {type(path).__name__}") from error
     file = keras_hdf5.read(path)
     try:
         layers = deepmoji.build(file)
@@ -112,6 +114,7 @@ class Model:
         self.features, self.classes = self._softmax.kernel.shape
         #: multiply-adds a token: every weight of a recurrent layer is used once
         self.work = sum(a.size for layer in layers[3:5] for name, a in layer.weights().items() if "kernel" in name)
+        self._work_done = 0
         self._check_vocabulary()
 
     def predict(self, x: Iterable[str] | np.ndarray) -> np.ndarray:
@@ -145,7 +148,7 @@ class Model:
 
     def __getitem__(self, name: str) -> Layer:
         """The layer of that Keras name; besides `layers` also `attention_logits`, `attention` and `logits`."""
-        stem, _, number = name.rpartition("_")  # Keras numbers unnamed layers: activation_1, concatenate_1, input_1
+        stem, _, number = str(name).rpartition("_")  # Keras numbers unnamed layers: activation_1, concatenate_1, input_1
         for key in (name, stem if number.isdigit() else name):
             if key in self._named:
                 return self._named[key]
@@ -162,13 +165,21 @@ class Model:
                 raise InputError(f"expected a list of texts or token ids, got {type(x).__name__}") from error
             if not x or not isinstance(x[0], (list, tuple, np.ndarray)):
                 return self._tokenize(x)
-            try:
-                x = np.asarray(x)
-            except ValueError as error:  # rows of different lengths
-                raise InputError("rows of token ids must have one length: pad them with 0") from error
+            x = self._rows_of_ids(x)
         elif x.dtype.kind in "UO":
             return self._tokenize(x.tolist())
         return self._input.check(x)
+
+    @staticmethod
+    def _rows_of_ids(rows: list) -> np.ndarray:
+        for row, ids in enumerate(rows):
+            if not isinstance(ids, (list, tuple, np.ndarray)) or len(ids) != len(rows[0]):
+                what = f"{len(ids)} ids" if isinstance(ids, (list, tuple, np.ndarray)) else type(ids).__name__
+                raise InputError(f"row {row}: expected {len(rows[0])} token ids like row 0 (0 is padding), got {what}")
+        try:
+            return np.asarray(rows)
+        except (ValueError, OverflowError) as error:
+            raise InputError(f"token ids must be integers in rows of one length: {error}") from error
 
     def _tokenize(self, texts: list) -> np.ndarray:
         if self.tokenizer is not None:
@@ -192,12 +203,12 @@ class Model:
             out[rows, : values.shape[1]] = values
         return out
 
-    def _backend_for(self, X: np.ndarray) -> ModuleType:
+    def _backend_for(self, X: np.ndarray) -> Any:
         if self.engine != "auto":
-            return backends.load(self.engine)
+            return backends.load(self.engine, self.threads)
+        self._work_done += np.count_nonzero(X) * self.work
         numba_is_here = f"{backends.__name__}.numba_ops" in sys.modules
-        enough_work = np.count_nonzero(X) * self.work > AUTO_WORK
-        return backends.load("numba" if numba_is_here or enough_work else "numpy")
+        return backends.load("numba" if numba_is_here or self._work_done > AUTO_WORK else "numpy", self.threads)
 
     def _prediction(self, i: int, probability: np.float32) -> Prediction:
         return Prediction(i, EMOJIS[i] if self.classes == len(EMOJIS) else "", float(probability))

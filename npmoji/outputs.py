@@ -6,11 +6,13 @@ import contextlib
 import csv
 import json
 import os
+import secrets
 import shutil
 import sys
 import time
 import unicodedata
 from collections.abc import Iterator
+from pathlib import Path
 from typing import BinaryIO, TextIO
 
 import numpy as np
@@ -29,38 +31,45 @@ def whole_file(path: str) -> Iterator[BinaryIO]:
     Raises:
         InputError: the place cannot be written to.
     """
-    target = os.path.realpath(path)
-    direct = os.path.exists(target) and not os.path.isfile(target)
-    part = target if direct else f"{target}.{os.getpid()}.part"
-    try:
-        file = open(part, "wb" if direct else "xb")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror or error}") from error
-    try:
-        with file:
+    if os.path.exists(path) and not os.path.isfile(path):
+        with _telling(path), open(path, "wb") as file:
             yield file
-        if not direct:
-            os.replace(part, target)
+        return
+    target = os.path.realpath(path)  # a link stays one
+    part = Path(f"{target}.{secrets.token_hex(4)}.part")
+    with _telling(path), contextlib.ExitStack() as cleanup:
+        cleanup.callback(part.unlink, missing_ok=True)  # before it exists: an interruption may come at any time
+        with part.open("xb") as file:
+            yield file
+        os.replace(part, target)
+
+
+@contextlib.contextmanager
+def _telling(name: str) -> Iterator[None]:
+    """Turn what goes wrong in writing into an InputError; a closed pipe is not wrong."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
     except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror or error}") from error
-    finally:
-        if not direct:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(part)
+        raise InputError(f"{name}: cannot be written: {error.strerror or error}") from error
 
 
 @contextlib.contextmanager
 def text_output(path: str) -> Iterator[TextIO]:
     """UTF-8 text to a whole file, or to standard output for ``"-"``; what UTF-8 cannot hold is written as \\udcxx."""
     if path == "-":
+        if sys.stdout is None:  # closed by whoever started us
+            raise InputError("standard output is closed")
         if hasattr(sys.stdout, "reconfigure"):
             sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace", newline="\n")
-        yield sys.stdout
-        sys.stdout.flush()
+        with _telling("standard output"):
+            yield sys.stdout
+            sys.stdout.flush()
         return
-    with whole_file(path) as file:
-        with open(file.fileno(), "w", encoding="utf-8", errors="backslashreplace", newline="\n", closefd=False) as text:
-            yield text
+    options = {"encoding": "utf-8", "errors": "backslashreplace", "newline": "\n"}
+    with whole_file(path) as file, open(file.fileno(), "w", closefd=False, **options) as text:
+        yield text
 
 
 class ArrayFile:
@@ -73,6 +82,7 @@ class ArrayFile:
         file.write(bytes(self.HEADER))
 
     def append(self, rows: np.ndarray) -> None:
+        """Write some more rows, (any number, width)."""
         self.file.write(np.ascontiguousarray(rows, "<f4").tobytes())
         self.rows += len(rows)
 
@@ -94,6 +104,7 @@ class JsonLines:
         self.out = out
 
     def write(self, text: str, top: list[Prediction]) -> None:
+        """One line."""
         emojis = [{"id": p.id, "emoji": p.emoji, "p": shortest(p.probability)} for p in top]
         self.out.write(json.dumps({"text": text, "emojis": emojis}, ensure_ascii=False) + "\n")
 
@@ -107,6 +118,7 @@ class Csv:
         self.rows.writerow(["Text", f"Top{k}%", *(f"Emoji_{i}" for i in ranks), *(f"Pct_{i}" for i in ranks)])
 
     def write(self, text: str, top: list[Prediction]) -> None:
+        """One row."""
         p = [shortest(prediction.probability) for prediction in top]
         self.rows.writerow([text, shortest(sum(p)), *(prediction.id for prediction in top), *p])
 
@@ -120,15 +132,16 @@ class People:
         self.out, self.first, self.terminal = out, True, out.isatty()
 
     def write(self, text: str, top: list[Prediction]) -> None:
+        """One paragraph."""
         text = "".join(c if c.isprintable() else " " for c in text)
         if self.terminal:
-            text = shorten(text, min(80, shutil.get_terminal_size().columns))
-        lines = [text, *(self.line(prediction) for prediction in top)]
+            text = shorten(text, min(80, shutil.get_terminal_size().columns or 80))  # Python 3.10 may give 0
+        lines = [text, *(self._line(prediction) for prediction in top)]
         self.out.write("" if self.first else "\n")
         self.out.write("\n".join(lines) + "\n")
         self.first = False
 
-    def line(self, p: Prediction) -> str:
+    def _line(self, p: Prediction) -> str:
         name = NAMES[p.id] if p.emoji else f"class {p.id}"
         line = f"  {p.emoji}{' ' * (4 - columns(p.emoji))}{name:20}{100 * p.probability:6.1f} %"
         if self.terminal:
@@ -151,12 +164,13 @@ def columns(text: str) -> int:
 
 def shorten(text: str, width: int) -> str:
     """The text, cut to so many columns with an ellipsis if it is longer."""
-    if columns(text[: width + 1]) <= width:
-        return text
-    cut = text[: width - 1]
-    while columns(cut) > width - 1:
-        cut = cut[:-1]
-    return cut + "…"
+    taken, fitting = 0, 0  # columns, and characters that leave room for the ellipsis
+    for character in text:
+        taken += columns(character)
+        if taken > width:
+            return text[:fitting] + "…"
+        fitting += taken < width
+    return text
 
 
 class Progress:

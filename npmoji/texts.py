@@ -30,7 +30,7 @@ class Texts:
         self.column = column
         self.done = self.size = 0
         try:
-            self._file: BinaryIO = sys.stdin.buffer if path == "-" else open(path, "rb")
+            self._file: BinaryIO = _standard_input() if path == "-" else open(path, "rb")  # noqa: SIM115
             if path != "-" and self._file.seekable():
                 self.size = self._file.seek(0, 2)
                 self._file.seek(0)
@@ -42,17 +42,27 @@ class Texts:
 
     def __iter__(self) -> Iterator[str]:
         yield from self._parse(self._lines())
+        self.close()  # the output may take the file's place
+
+    def close(self) -> None:
+        """Close the file."""
         self._file.close()
 
     def _lines(self) -> Iterator[str]:
         """Decoded lines with their line ends; a byte order mark at the start is dropped."""
-        for number, line in enumerate(self._file, 1):
+        for number, line in enumerate(self._raw_lines(), 1):
             self.done += len(line)
             try:
                 text = line.decode("utf-8")
             except UnicodeDecodeError as error:
                 raise InputError(f"{self.name}, line {number}: not UTF-8 ({error.reason})") from error
             yield text.removeprefix("\ufeff") if number == 1 else text
+
+    def _raw_lines(self) -> Iterator[bytes]:
+        try:
+            yield from self._file
+        except OSError as error:
+            raise InputError(f"{self.name}: cannot be read: {error.strerror or error}") from error
 
     def _plain(self, lines: Iterable[str]) -> Iterator[str]:
         return (line.rstrip("\r\n") for line in lines)
@@ -83,3 +93,9 @@ class Texts:
             if not isinstance(text, str):
                 raise InputError(f"{self.name}, line {number}: {self.column!r} is {type(text).__name__}, expected a string")
             yield text
+
+
+def _standard_input() -> BinaryIO:
+    if sys.stdin is None:  # closed by whoever started us
+        raise InputError("standard input is closed")
+    return sys.stdin.buffer

@@ -11,11 +11,10 @@ Everything takes time in proportion to the text's length.
 import os
 import re
 import string
-from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from itertools import chain, islice
-from typing import NamedTuple
+from types import ModuleType
 
 import numpy as np
 
@@ -28,6 +27,8 @@ SPECIAL_WORDS = (
 _UNKNOWN = SPECIAL_WORDS.index("CUSTOM_UNKNOWN")
 _LARGEST_ID = 0xFFFF  # uint16
 _MOST_WORDS = 65_535  # the original refuses more
+
+_compiled = cache(re.compile)  # patterns, some milliseconds' work each, when the first text asks for them
 
 # ---------------------------------------------------------------- steps that depend on what the original ran on
 
@@ -54,13 +55,13 @@ class _DeepMojiRules:
     @staticmethod
     def boundary_view(word: str) -> str:
         r"""A string of the same length and tokens, on which `\b` holds now where it held then on `word`."""
-        tables = _unicode52()
-        return tables.inert.sub(lambda found: "£" * len(found[0]), _replace(word, tables.stand_ins))
+        word = _replace(word, _tables().STAND_INS)
+        return _compiled(_tables().INERT).sub(lambda found: "£" * len(found[0]), word)
 
     @staticmethod
     def is_number(token: str) -> bool:
         if token.isdecimal():
-            return token.isascii() or not _unicode52().inert.match(token)
+            return token.isascii() or not _compiled(_tables().INERT).match(token)
         return token == "\u19da"  # a digit then, not now
 
     @staticmethod
@@ -70,13 +71,10 @@ class _DeepMojiRules:
         An occurrence may lie inside a longer run, so this is not "every run becomes two": `aaabaaaaaa` turns into
         `aabaaaa`. Characters do not affect each other.
         """
-        if len(token) < 3 or not token.isascii():
-            return token
-        for character in set(token):
-            if character * 3 in token:
-                run = re.compile(re.escape(character) + "{3,}")
-                lengths = _shortened_lengths([len(found) for found in run.findall(token)])
-                token = run.sub(lambda found: found[0][0] * lengths[len(found[0])], token)
+        if _compiled(_STRETCHED).search(token) and token.isascii():
+            for character in set(token):
+                if character * 3 in token:
+                    token = _shorten_runs(token, character)
         return token
 
 
@@ -103,39 +101,33 @@ class _TorchMojiRules:
 _RULES = {"deepmoji": _DeepMojiRules, "torchmoji": _TorchMojiRules}
 
 
-def _shortened_lengths(runs: list[int]) -> dict[int, int]:
-    """{length before: length after} for the runs of one character, whose lengths are given in order.
+def _shorten_runs(token: str, character: str) -> str:
+    """The rule of `shorten` for one character.
 
-    Replacing k of it by two, wherever they occur, makes 2 (n // k) + n % k of n. Long tokens need the arithmetic:
+    Two for k of them, wherever they occur, makes 2 (n // k) + n % k of a run of n. Long tokens need the arithmetic:
     replacing in the token itself, once for each run, is quadratic.
     """
-    lengths = {k: k for k in runs}
-    longest = max(runs)
-    for k in runs:
+    run = re.compile(re.escape(character) + "{3,}")
+    lengths = [len(found) for found in run.findall(token)]
+    shortened, longest = {n: n for n in lengths}, max(lengths)
+    for k in lengths:
         if k <= longest:
-            lengths = {before: n // k * 2 + n % k for before, n in lengths.items()}
-            longest = max(lengths.values())
-    return lengths
-
-
-class _Unicode52(NamedTuple):
-    inert: re.Pattern  # runs of characters without case and normal form, which combine with nothing
-    stand_ins: dict[str, str]  # characters that `\w` takes now but not then, or the reverse: one that is the same now
+            shortened = {before: n // k * 2 + n % k for before, n in shortened.items()}
+            longest = max(shortened.values())
+    return run.sub(lambda found: character * shortened[len(found[0])], token)
 
 
 @cache
-def _unicode52() -> _Unicode52:
-    """Unicode 5.2 as a difference to the running Python's; loaded by the first text that is not pure ASCII."""
-    from . import _unicode52 as tables
+def _tables() -> ModuleType:
+    """How Unicode 5.2 differs from the running Python's; loaded by the first text that is not pure ASCII."""
+    from . import _unicode52
 
-    caseless = f"{tables.CASELESS[0]}-{tables.CASELESS[-1]}"
-    inert = re.compile(f"([{tables.UNASSIGNED_CLASS}{caseless}]+)")
-    return _Unicode52(inert, dict.fromkeys(tables.WORD + tables.CASELESS, "é") | dict.fromkeys(tables.NOT_WORD, "£"))
+    return _unicode52
 
 
-def _between_inert(change, text: str) -> str:
-    """Apply `change` to the text between inert characters."""
-    pieces = _unicode52().inert.split(text)  # inert runs at the odd places
+def _between_inert(change: Callable[[str], str], text: str) -> str:
+    """Apply `change` to what lies between the characters that lower-casing and normalisation leave alone."""
+    pieces = _compiled(_tables().INERT).split(text)  # those characters at the odd places
     pieces[::2] = map(change, pieces[::2])
     return "".join(pieces)
 
@@ -159,18 +151,12 @@ def _split(text: str, rules: type, limit: int = -1) -> list[str]:
     """
     plain = text.isascii()
     text = text.strip().lower() if plain else rules.lower(rules.strip(text))
-    for literal in _BREAKS:
-        text = text.replace(literal, " CUSTOM_BREAK ", limit)
+    if "\n" in text or "\r" in text or "\\" in text or "<br>" in text:
+        for literal in _BREAKS:
+            text = text.replace(literal, " CUSTOM_BREAK ", limit)
     if not plain:
-        text = _patterns().variation_selectors.sub("", text)
+        text = _compiled("[\ufe00-\ufe0f]+").sub("", text)  # variation selectors
     return text.split(None, limit)
-
-
-def _transliterate(word: str) -> str:
-    """Replace the characters that the original's transliteration turns into ASCII punctuation."""
-    from ._unicode52 import TRANSLITERATION
-
-    return _replace(word, TRANSLITERATION)
 
 
 def _replace(word: str, outputs: dict[str, str]) -> str:
@@ -214,30 +200,10 @@ _TOKEN = "|".join((
     "\ud83c[\udf00-\udfff]|\ud83d[\udc00-\ude4f\ude80-\udeff]",  # emojis as surrogate pairs, which real text never has
     ".",
 ))
-
-
-class _Patterns(NamedTuple):
-    variation_selectors: re.Pattern
-    token: re.Pattern
-    more: dict[str, re.Pattern]
-    email: re.Pattern
-    domain: re.Pattern
-    at: re.Pattern
-    url: re.Pattern
-
-
-@cache
-def _patterns() -> _Patterns:
-    """The compiled patterns, some milliseconds' work left to the first text."""
-    return _Patterns(
-        variation_selectors=re.compile("[\ufe00-\ufe0f]+"),
-        token=re.compile(_TOKEN),
-        more={"hearts": re.compile(_HEART), "initials": re.compile(_INITIAL)},
-        email=re.compile(_EMAIL),
-        domain=re.compile(_DOMAIN),
-        at=re.compile("@[A-Za-z0-9_]"),
-        url=re.compile(r"(?:https?://|www\.)[$-_a-z!]"),
-    )
+_CONTINUED = {"hearts": _HEART, "initials": _INITIAL}
+_STRETCHED = r"(.)\1\1"
+_SPECIAL_AT = "@[A-Za-z0-9_]"
+_SPECIAL_URL = r"(?:https?://|www\.)[$-_a-z!]"
 
 
 def _tokens(word: str, rules: type) -> Iterator[str]:
@@ -248,7 +214,8 @@ def _tokens(word: str, rules: type) -> Iterator[str]:
             return
         pieces = [word]
     else:
-        pieces = _transliterate(rules.normalize(word)).split()  # NFKC makes a space and a mark of some accents
+        word = _replace(rules.normalize(word), _tables().TRANSLITERATION)
+        pieces = word.split()  # NFKC makes a space and a mark of some accents
     for piece in pieces:
         for start, end in _spans(piece if piece.isascii() else rules.boundary_view(piece)):
             yield _special(rules.shorten(piece[start:end]), rules)
@@ -256,15 +223,15 @@ def _tokens(word: str, rules: type) -> Iterator[str]:
 
 def _spans(word: str) -> Iterator[tuple[int, int]]:
     """Start and end of each token of a word without whitespace."""
-    patterns = _patterns()
+    token = _compiled(_TOKEN)
     start = 0
     for local_part, at in _local_parts(word):
         while start < at:
-            found = patterns.email.match(word, start) if start >= local_part else None
-            found = found or patterns.token.match(word, start)
+            found = _compiled(_EMAIL).match(word, start) if start >= local_part else None
+            found = found or token.match(word, start)
             end = found.end()
             if end - start > _REPEATS and found.lastgroup:
-                while more := patterns.more[found.lastgroup].match(word, end):
+                while more := _compiled(_CONTINUED[found.lastgroup]).match(word, end):
                     end = more.end()
             yield start, end
             start = end
@@ -276,7 +243,7 @@ def _local_parts(word: str) -> Iterator[tuple[int, int]]:
     To try for one at every token would look ahead through the same characters again and again.
     """
     after = 0
-    for domain in _patterns().domain.finditer(word) if "@" in word else ():
+    for domain in _compiled(_DOMAIN).finditer(word) if "@" in word else ():
         at = domain.start()
         yield after + len(word[after:at].rstrip(_LOCAL_PART)), at
         after = at + 1
@@ -287,9 +254,9 @@ def _special(token: str, rules: type) -> str:
     """The special word that stands for the token, if any, else the token."""
     if rules.is_number(token):
         return "CUSTOM_NUMBER"
-    if "@" in token and _patterns().at.search(token):
+    if "@" in token and _compiled(_SPECIAL_AT).search(token):
         return "CUSTOM_AT"
-    if _patterns().url.search(token):
+    if _compiled(_SPECIAL_URL).search(token):
         return "CUSTOM_URL"
     return token
 
@@ -307,7 +274,7 @@ def _read_vocabulary(path: str | os.PathLike) -> dict[str, int]:
     except FileNotFoundError:
         raise VocabularyError(f"{path}: no such vocabulary file") from None
     except (OSError, ValueError) as error:
-        raise VocabularyError(f"{path}: cannot read the vocabulary: {error}") from None
+        raise VocabularyError(f"{path}: cannot read the vocabulary: {getattr(error, 'strerror', error)}") from None
     if not content.strip():
         raise VocabularyError(f"{path}: the vocabulary file is empty, expected a JSON object of words and ids")
     try:
@@ -321,7 +288,7 @@ def _read_vocabulary(path: str | os.PathLike) -> dict[str, int]:
 
 
 def _checked(vocabulary: dict, name: str) -> dict[str, int]:
-    """The vocabulary itself; VocabularyError if ids are no whole numbers, shared or too large, or special words amiss."""
+    """The vocabulary as it is; VocabularyError for ids that are no uint16 or shared, and for amiss special words."""
     if len(vocabulary) > _MOST_WORDS:
         raise VocabularyError(f"{name}: {len(vocabulary)} words, expected at most {_MOST_WORDS}")
     words = {}
@@ -329,7 +296,8 @@ def _checked(vocabulary: dict, name: str) -> dict[str, int]:
         if type(word) is not str:
             raise VocabularyError(f"{name}: word {word!r:.60} is a {type(word).__name__}, expected a str")
         if type(number) is not int or not 0 <= number <= _LARGEST_ID:
-            raise VocabularyError(f"{name}: word {word!r:.60} has id {number!r:.60}, expected an int of 0 to {_LARGEST_ID}")
+            found = f"word {word!r:.60} has id {number!r:.60}"
+            raise VocabularyError(f"{name}: {found}, expected a whole number from 0 to {_LARGEST_ID}")
         if words.setdefault(number, word) is not word:
             raise VocabularyError(f"{name}: words {words[number]!r:.60} and {word!r:.60} share id {number}")
     for number, word in enumerate(SPECIAL_WORDS):
@@ -406,27 +374,29 @@ class Tokenizer:
 
     def __call__(self, texts: Iterable[str]) -> np.ndarray:
         """The ids of N texts, uint16 (N, maxlen), with zeros after the end of each."""
-        rows, padding = array("H"), array("H", [0]) * self.maxlen
-        for row, text in enumerate(_several(texts)):
-            _require_text(text, f"text {row}")
+        texts = _listed(texts)
+        matrix = np.zeros((len(texts), self.maxlen), np.uint16)
+        for row, text in enumerate(texts):
+            _require_text(text, row)
             ids = self.ids(text)
-            rows.extend(ids)
-            rows.extend(padding[len(ids):])
-        return np.array(rows, np.uint16).reshape(-1, self.maxlen)
+            matrix[row, :len(ids)] = ids
+        return matrix
 
     def __repr__(self) -> str:
         return f"Tokenizer({len(self.vocabulary)} words, maxlen={self.maxlen}, compat={self.compat!r})"
 
 
-def _require_text(text: str, name: str = "text") -> None:
+def _require_text(text: str, row: int | None = None) -> None:
     if not isinstance(text, str):
+        name = "text" if row is None else f"text {row}"
         raise InputError(f"{name}: expected str, got {type(text).__name__}")
 
 
-def _several(texts: Iterable[str]) -> Iterator[str]:
+def _listed(texts: Iterable[str]) -> list[str]:
     if isinstance(texts, (str, bytes)):
         raise InputError(f"expected a list of texts, got one {type(texts).__name__}; pass a list: [text]")
     try:
-        return iter(texts)
+        several = iter(texts)
     except TypeError:
         raise InputError(f"expected a list of texts, got {type(texts).__name__}") from None
+    return list(several)

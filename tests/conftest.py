@@ -59,5 +59,6 @@ def small() -> tuple[Path, dict[str, np.ndarray]]:
 def toy_vocabulary() -> dict[str, int]:
     """The ten special words and some common ones, within the 400 ids of the small model."""
     special = ["MASK", "UNKNOWN", "AT", "URL", "NUMBER", "BREAK", *(f"BLANK_{i}" for i in range(6, 10))]
-    words = "i love mom's cooking the this is so a you worst best day ever lol that was funny tired bed ! . ?".split()
+    text = "i love mom's cooking the this is so a you worst best day ever lol that was funny tired bed ! . ?"
+    words = text.split(" ")
     return {word: i for i, word in enumerate([f"CUSTOM_{name}" for name in special] + words)}

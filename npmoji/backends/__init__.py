@@ -6,19 +6,26 @@ compiling. Layers are handed a backend with every call.
 
 from __future__ import annotations
 
-import importlib
+import functools
 import os
-from types import ModuleType
+from typing import Any
 
 from ..errors import InputError
 
 ENGINES = ("auto", "numpy", "numba")
 
 
-def load(name: str) -> ModuleType:
-    """The backend module for an engine name, ``"numpy"`` or ``"numba"``; imported on first use."""
+@functools.cache
+def load(name: str, threads: int | None = None) -> Any:
+    """The backend for an engine name, ``"numpy"`` or ``"numba"``, imported on first use."""
+    if name == "numpy":
+        from . import numpy_ops
+
+        return numpy_ops
     try:
-        return importlib.import_module(f"{__name__}.{name}_ops")
+        from .numba_ops import NumbaOps
+
+        return NumbaOps(threads or default_threads())
     except ImportError as error:
         raise InputError(f"engine {name!r} cannot be used: {error}; choose engine='numpy'") from error
 

@@ -1,154 +1,199 @@
-"""The reference's functions with the recurrent loops compiled by Numba; what is not worth compiling is the reference's own.
+"""The fast path: the reference's functions on compiled kernels, on several threads.
 
-A batch is packed first: the masked steps are dropped (for an LSTM that equals carrying its state over them), the texts
-sorted by length, longest first, and their steps stored time-major, so that step t concerns the first batch_sizes[t] rows
-and padding costs nothing. Going backwards is the same loop over each text's steps in reverse.
+A text's outputs have the same bits at any batch size, order and thread count: see `kernels` for why. A batch is packed
+first: masked steps are dropped (for an LSTM that equals carrying its state over them), texts sorted by length, longest
+first, and their steps stored time-major, so that padding costs nothing. Each distinct token is projected once.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 
-from .numpy_ops import (
-    activate,
-    attention_logits,
-    attention_weights,
-    concatenate,
-    dense,
-    embedding,
-    pack_dense,
-    pack_lstm,
-    weighted_sum,
-)
+from .. import kernels
+from . import numpy_ops
 
-__all__ = [
-    "activate",
-    "attention_logits",
-    "attention_weights",
-    "bidirectional",
-    "concatenate",
-    "dense",
-    "embedding",
-    "lstm",
-    "pack_dense",
-    "pack_lstm",
-    "weighted_sum",
-]
+LEAST_ROWS = 24  # fewer rows than this are not worth splitting among threads
 
-GATES = {"hard_sigmoid": 0, "hard_sigmoid_keras3": 1, "sigmoid": 2}
+ELEMENTWISE: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    **numpy_ops.ACTIVATIONS,  # linear and relu are exact in NumPy too
+    "tanh": kernels.tanh,
+    "sigmoid": kernels.sigmoid,
+    "hard_sigmoid": kernels.hard_sigmoid,
+    "hard_sigmoid_keras3": kernels.hard_sigmoid_keras3,
+    "softmax": kernels.softmax,
+}
 
 
-def _jit(function: Callable) -> Callable:
-    """Compile on first use and keep the result on disk, beside this file or in the user's cache directory.
+class Rows:
+    """An array (N, T, F) kept as its distinct rows: ``values[index]``, with values (U, F) and index (N, T)."""
 
-    Where neither can be written, each process compiles for itself.
-    """
-    try:
-        return numba.njit(cache=True, nogil=True)(function)
-    except RuntimeError:  # "no locator available"
-        return numba.njit(nogil=True)(function)
+    def __init__(self, values: np.ndarray, index: np.ndarray):
+        self.values, self.index = values, index
+        self.shape = (*index.shape, values.shape[1])
+
+    def __array__(self, dtype=None, copy=None) -> np.ndarray:
+        return self.values[self.index]
 
 
 class Packed(NamedTuple):
-    """Where each packed step comes from: ``x[rows, steps]`` is the packed data, time-major, (total steps, F)."""
+    """The valid steps of a batch, time-major: packed step i is step ``steps[i]`` of text ``rows[i]``."""
 
     rows: np.ndarray
     steps: np.ndarray
     batch_sizes: np.ndarray
 
 
-def pack(mask: np.ndarray, go_backwards: bool = False) -> Packed:
-    """The valid steps of a mask (N, T) in the order they are to be run: texts sorted by length (stable), time-major."""
+class PackedLstm(NamedTuple):
+    """An LSTM's weights as the kernels read them: columns in panels, the four gates of some units side by side."""
+
+    units: int
+    kernel: np.ndarray
+    recurrent_kernel: np.ndarray
+    bias: np.ndarray
+
+
+class NumbaOps:
+    """The functions of `numpy_ops` on up to ``threads`` threads; Python threads may share one."""
+
+    def __init__(self, threads: int):
+        self.threads = threads
+        self._pool = kernels.Pool(threads)
+
+    # Layers without a memory; see `numpy_ops` for what each computes
+
+    def embedding(self, ids: np.ndarray, embeddings: np.ndarray) -> Rows:
+        distinct, index = np.unique(ids, return_inverse=True)
+        return Rows(embeddings[distinct], index.reshape(ids.shape))
+
+    def all_finite(self, x: np.ndarray | Rows) -> bool:
+        return numpy_ops.all_finite(x.values if isinstance(x, Rows) else x)
+
+    def activate(self, name: str, x: np.ndarray | Rows) -> np.ndarray | Rows:
+        if isinstance(x, Rows) and name != "softmax":
+            return Rows(ELEMENTWISE[name](x.values), x.index)
+        return ELEMENTWISE[name](np.asarray(x))
+
+    def pack_dense(self, kernel: np.ndarray, bias: np.ndarray | None) -> tuple[np.ndarray, ...]:
+        return numpy_ops.pack_dense(kernel, bias)
+
+    def dense(self, x: np.ndarray | Rows, weights: tuple[np.ndarray, ...]) -> np.ndarray:
+        kernel, bias = weights
+        x = np.asarray(x, np.float32)
+        out = np.empty((*x.shape[:-1], len(bias)), np.float32)
+        rows, flat = x.reshape(-1, x.shape[-1]), out.reshape(-1, len(bias))
+        self._on_rows(len(rows), lambda first, last: kernels.dense(rows, kernel, bias, flat, first, last))
+        return out
+
+    def concatenate(self, values: Sequence[np.ndarray | Rows]) -> np.ndarray:
+        return np.concatenate([np.asarray(value) for value in values], axis=-1)
+
+    def attention_logits(self, x: np.ndarray, kernel: np.ndarray) -> np.ndarray:
+        rows, out = np.asarray(x).reshape(-1, len(kernel)), np.empty(x.shape[:-1], np.float32)
+        flat = out.reshape(-1)
+        self._on_rows(len(rows), lambda first, last: kernels.dot_rows(rows, kernel[:, 0], flat, first, last))
+        return out
+
+    def attention_weights(self, logits: np.ndarray, mask: np.ndarray) -> np.ndarray:
+        return kernels.attention_weights(logits, mask, numpy_ops.EPSILON)
+
+    def weighted_sum(self, x: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        x, out = np.asarray(x), np.empty((len(x), x.shape[2]), np.float32)
+        self._on_rows(len(x), lambda first, last: kernels.weighted_sum(x, weights, out, first, last))
+        return out
+
+    # Recurrence
+
+    def pack_lstm(self, kernel: np.ndarray, recurrent_kernel: np.ndarray, bias: np.ndarray) -> PackedLstm:
+        panels = kernels.pack_gates(kernel), kernels.pack_gates(recurrent_kernel)
+        return PackedLstm(len(recurrent_kernel), *panels, kernels.interleave_gates(bias))
+
+    def lstm(self, x, mask: np.ndarray, weights: PackedLstm, go_backwards: bool = False, **options) -> np.ndarray:
+        return self._recur(x, mask, [(weights, go_backwards)], **options)
+
+    def bidirectional(self, x, mask: np.ndarray, forward: PackedLstm, backward: PackedLstm, **options) -> np.ndarray:
+        return self._recur(x, mask, [(forward, False), (backward, True)], **options)
+
+    def _recur(
+        self,
+        x: np.ndarray | Rows,
+        mask: np.ndarray,
+        directions: list[tuple[PackedLstm, bool]],
+        gate: str = "hard_sigmoid",
+        hold_masked: bool = True,
+    ) -> np.ndarray:
+        """Outputs (N, T, sum of units) of LSTMs over the same input side by side, each with whether it goes backwards."""
+        outputs = np.zeros((*mask.shape, sum(weights.units for weights, _ in directions)), np.float32)
+        if not mask.any():
+            return outputs
+        packed = pack(mask)
+        if isinstance(x, Rows):
+            values, index = x.values, x.index[packed.rows, packed.steps]
+        else:
+            values, index = x[packed.rows, packed.steps], np.arange(len(packed.rows))
+        projections = self._project(values, [weights for weights, _ in directions])
+        places, start, tasks = packed.rows * mask.shape[1] + packed.steps, 0, []
+        held = []
+        for (weights, backwards), projected in zip(directions, projections):
+            part = outputs[:, :, start : start + weights.units]
+            flat = outputs.reshape(-1, outputs.shape[2])[:, start : start + weights.units]
+            arguments = projected, index, weights.recurrent_kernel, packed.batch_sizes, flat, places
+            tasks += self._loops(arguments, {"reverse": backwards, "gate": gate}, len(directions))
+            held.append((part, backwards))
+            start += weights.units
+        self._pool.run(tasks)
+        if hold_masked and not mask.all():
+            self._pool.run([lambda part=part, backwards=backwards: hold(part, mask, backwards) for part, backwards in held])
+        return outputs
+
+    def _project(self, values: np.ndarray, directions: list[PackedLstm]) -> list[np.ndarray]:
+        """``values · kernel + bias`` for each direction, with columns as the recurrence reads them."""
+        out = [np.empty((len(values), len(weights.bias)), np.float32) for weights in directions]
+        self._pool.run([
+            lambda w=w, o=o, a=a, b=b: kernels.matmul(values, w.kernel, w.bias, o, a, b)
+            for w, o in zip(directions, out)
+            for a, b in self._split(len(values), len(directions))
+        ])  # fmt: skip
+        return out
+
+    def _loops(self, arguments: tuple, options: dict[str, Any], directions: int) -> list[Callable[[], None]]:
+        """Tasks for the time loop of one of so many directions, the texts split so that all threads have work."""
+        batch_sizes = arguments[3]
+        texts = int(batch_sizes[0]) if len(batch_sizes) else 0
+        return [
+            lambda a=a, b=b: kernels.lstm(*arguments, first=a, last=b, **options)
+            for a, b in self._split(texts, directions)
+        ]
+
+    def _on_rows(self, rows: int, work: Callable[[int, int], None]) -> None:
+        """Call ``work(first, last)`` for all rows, split among the threads."""
+        self._pool.run([lambda a=a, b=b: work(a, b) for a, b in self._split(rows)])
+
+    def _split(self, rows: int, beside: int = 1) -> list[tuple[int, int]]:
+        """(first, last) of about equal shares of the rows for each thread, with ``beside`` such lists run together."""
+        parts = max(1, min(-(-self.threads // beside), rows // LEAST_ROWS))
+        edges = [rows * i // parts for i in range(parts + 1)]
+        return list(pairwise(edges))
+
+
+def pack(mask: np.ndarray) -> Packed:
+    """The valid steps of a mask (N, T), texts sorted by length, longest first (stable)."""
     rows, steps = np.nonzero(mask)
     lengths = mask.sum(axis=1)
-    starts = np.cumsum(lengths) - lengths
-    turn = np.arange(len(rows)) - starts[rows]  # a step's place among the valid ones of its text
-    if go_backwards:
-        turn = lengths[rows] - 1 - turn
+    turn = np.arange(len(rows)) - (np.cumsum(lengths) - lengths)[rows]  # a step's place among the valid ones of its text
     rank = np.empty(len(mask), np.intp)
     rank[np.argsort(-lengths, kind="stable")] = np.arange(len(mask))
     order = np.lexsort((rank[rows], turn))
     return Packed(rows[order], steps[order], np.bincount(turn))
 
 
-def lstm(
-    x: np.ndarray,
-    mask: np.ndarray,
-    weights: tuple[np.ndarray, ...],
-    gate: str = "hard_sigmoid",
-    hold_masked: bool = True,
-    go_backwards: bool = False,
-) -> np.ndarray:
-    """See `numpy_ops.lstm`."""
-    kernel, recurrent_kernel, bias = weights
-    packed = pack(mask, go_backwards)
-    projection = dense(x[packed.rows, packed.steps], (kernel, bias))
-    outputs = np.zeros((*mask.shape, len(recurrent_kernel)), np.float32)
-    outputs[packed.rows, packed.steps] = _lstm_loop(projection, packed.batch_sizes, recurrent_kernel, GATES[gate])
-    if hold_masked and not mask.all():
-        _hold(outputs, mask, go_backwards)
-    return outputs
-
-
-def bidirectional(x: np.ndarray, mask: np.ndarray, forward: tuple, backward: tuple, **options) -> np.ndarray:
-    """See `numpy_ops.bidirectional`."""
-    ahead = lstm(x, mask, forward, go_backwards=False, **options)
-    behind = lstm(x, mask, backward, go_backwards=True, **options)
-    return np.concatenate([ahead, behind], axis=-1)
-
-
-def _hold(outputs: np.ndarray, mask: np.ndarray, go_backwards: bool) -> None:
+def hold(outputs: np.ndarray, mask: np.ndarray, go_backwards: bool) -> None:
     """Let masked steps repeat the output before them in the direction of travel; those before the first stay 0."""
     if go_backwards:
         outputs, mask = outputs[:, ::-1], mask[:, ::-1]
     before = np.maximum.accumulate(np.where(mask, np.arange(mask.shape[1]), -1), axis=1)
     rows, steps = np.nonzero(~mask & (before >= 0))
     outputs[rows, steps] = outputs[rows, before[rows, steps]]
-
-
-@_jit
-def _gate(x, kind):
-    if kind == 0:
-        return min(max(np.float32(0.2) * x + np.float32(0.5), np.float32(0)), np.float32(1))
-    if kind == 1:
-        return min(max(x + np.float32(3), np.float32(0)), np.float32(6)) / np.float32(6)
-    return np.float32(0.5) * math.tanh(np.float32(0.5) * x) + np.float32(0.5)
-
-
-@_jit
-def _lstm_loop(projection, batch_sizes, recurrent_kernel, kind):
-    """Outputs (total, H) for packed input projections (total, 4H)."""
-    H = recurrent_kernel.shape[0]
-    outputs = np.empty((len(projection), H), np.float32)
-    c = np.zeros((batch_sizes[0] if len(batch_sizes) else 0, H), np.float32)
-    before = now = 0
-    for size in batch_sizes:
-        z = projection[now : now + size]
-        if now > 0:
-            _add_product(outputs[before : before + size], recurrent_kernel, z)
-        for row in range(size):
-            for unit in range(H):
-                i = _gate(z[row, unit], kind)
-                f = _gate(z[row, H + unit], kind)
-                o = _gate(z[row, 3 * H + unit], kind)
-                c[row, unit] = f * c[row, unit] + i * math.tanh(z[row, 2 * H + unit])
-                outputs[now + row, unit] = o * math.tanh(c[row, unit])
-        before, now = now, now + size
-    return outputs
-
-
-@_jit
-def _add_product(h, kernel, z):
-    """``z += h · kernel``, four rows at a time so that each kernel row is read from memory once for them."""
-    for start in range(0, len(h), 4):
-        for k in range(kernel.shape[0]):
-            weights = kernel[k]
-            for row in range(start, min(start + 4, len(h))):
-                value = h[row, k]
-                for j in range(len(weights)):
-                    z[row, j] += value * weights[j]

@@ -66,6 +66,11 @@ def activate(name: str, x: np.ndarray) -> np.ndarray:
 # Layers without a memory -------------------------------------------------------------------------------------------
 
 
+def all_finite(x: np.ndarray) -> bool:
+    """Whether no value is NaN or infinite."""
+    return bool(np.isfinite(x).all())
+
+
 def embedding(ids: np.ndarray, embeddings: np.ndarray) -> np.ndarray:
     """Row look-up: ids (N, T) in a table (V, F) -> (N, T, F)."""
     return embeddings[ids]

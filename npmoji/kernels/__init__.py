@@ -1,0 +1,45 @@
+"""The compiled kernels: the fast part, kept in a room of its own. `backends/numpy_ops.py` says what they must compute.
+
+Why they are not plain Numba or BLAS: BLAS repacks the recurrent matrix at every time step and sums in an order that depends
+on the batch and the CPU; Numba's vectoriser offers no fused multiply-add and stays at half width on AVX-512. Here matrices
+are packed once, and each result is one fixed chain of operations, whatever the batch, the thread count or the CPU.
+
+    target.py    what Numba compiles for: vector width, block sizes
+    vectors.py   vector instructions as LLVM IR; tanh, exp and the gates written in them
+    blocks.py    the innermost pieces: a register block of a product, the update of a few units
+    float32.py   matrix product, LSTM direction and elementwise functions on arrays
+    heads.py     what follows the LSTMs: dot products, softmax, weighted sums
+    threads.py   Python threads for them; they release the GIL
+"""
+
+from .float32 import (
+    exp,
+    hard_sigmoid,
+    hard_sigmoid_keras3,
+    interleave_gates,
+    lstm,
+    matmul,
+    pack_gates,
+    sigmoid,
+    tanh,
+)
+from .heads import attention_weights, dense, dot_rows, softmax, weighted_sum
+from .threads import Pool
+
+__all__ = [
+    "Pool",
+    "attention_weights",
+    "dense",
+    "dot_rows",
+    "exp",
+    "hard_sigmoid",
+    "hard_sigmoid_keras3",
+    "interleave_gates",
+    "lstm",
+    "matmul",
+    "pack_gates",
+    "sigmoid",
+    "softmax",
+    "tanh",
+    "weighted_sum",
+]

@@ -1,0 +1,171 @@
+"""The package itself: what an import costs, who may import whom, and that everything public is there and documented."""
+
+import ast
+import configparser
+import importlib
+import inspect
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+import npmoji
+
+PACKAGE = Path(npmoji.__file__).parent
+#: each of these may use those before it, never one after it
+CHAIN = ("errors", "backends", "layers", "deepmoji", "model", "cli")
+
+
+def module_name(path):
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(("npmoji", *parts)).removesuffix(".__init__")
+
+
+FILES = {module_name(path): path for path in PACKAGE.rglob("*.py")}
+
+
+# What is imported when -----------------------------------------------------------------------------------------------
+
+
+def modules_after(code):
+    """Names of the modules a fresh interpreter holds after running the code."""
+    path = os.pathsep.join([str(PACKAGE.parent), os.environ.get("PYTHONPATH", "")])
+    result = subprocess.run(
+        [sys.executable, "-c", f"{code}\nimport sys; print(*sys.modules)"],
+        env=os.environ | {"PYTHONPATH": path},
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    return set(result.stdout.decode().split())
+
+
+def test_a_bare_import_loads_nothing_heavy():
+    names = modules_after("import npmoji; npmoji.__version__; dir(npmoji)")
+    assert "numpy" in names
+    assert {name for name in names if name.startswith("npmoji")} == {"npmoji"}
+    assert not names & {"numba", "llvmlite", "h5py", "torch", "csv", "json", "argparse"}
+
+
+@pytest.mark.parametrize(
+    "engine, work, numba", [("numpy", 0, False), ("auto", None, False), ("auto", 0, True), ("numba", None, True)]
+)
+def test_numba_is_imported_only_where_it_is_used(small, engine, work, numba):
+    names = modules_after(
+        "import npmoji, npmoji.model\n"
+        + (f"npmoji.model.AUTO_WORK = {work}\n" if work is not None else "")
+        + f"model = npmoji.load({str(small[0])!r}, engine={engine!r})\n"
+        "model.predict([[1, 2, 3]]), model.encode([[4]]), model['bi_lstm_0']([[5]])"
+    )
+    assert ("numba" in names) is numba
+    assert not names & {"torch", "argparse", "npmoji.cli"}
+
+
+def test_all_names_resolve():
+    assert len(set(npmoji.__all__)) == len(npmoji.__all__)
+    for name in npmoji.__all__:
+        assert getattr(npmoji, name) is not None and name in dir(npmoji)
+    assert set(npmoji.__all__) >= {"load", "Tokenizer", "Dense", "NpmojiError", "WeightsError", "InputError"}
+    with pytest.raises(AttributeError, match="no attribute 'no_such_name'"):
+        npmoji.no_such_name  # noqa: B018
+
+
+# Who imports whom ----------------------------------------------------------------------------------------------------
+
+
+def imported(name):
+    """The modules of this package that the module imports anywhere, also inside functions."""
+    path, found = FILES[name], set()
+    home = name if path.name == "__init__.py" else name.rpartition(".")[0]
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = home.split(".")[: len(home.split(".")) + 1 - node.level] if node.level else []
+            base = ".".join([*base, *filter(None, [node.module])])
+            found |= {base} | {f"{base}.{alias.name}" for alias in node.names}
+    return found & set(FILES) - {"npmoji", name}
+
+
+def reached(name):
+    """All modules of this package the module depends on, at whatever distance."""
+    found, new = set(), {name}
+    while new:
+        new = {other for module in new for other in imported(module)} - found
+        found |= new
+    return found
+
+
+def test_imports_are_seen():
+    """The walk below is worth something only if it sees the arrows that are there."""
+    assert imported("npmoji.cli") >= {"npmoji.errors", "npmoji.texts", "npmoji.outputs", "npmoji.model", "npmoji.info"}
+    assert imported("npmoji.backends.numba_ops") >= {"npmoji.backends.numpy_ops"}
+    assert imported("npmoji.model") >= {"npmoji.backends", "npmoji.deepmoji", "npmoji.tokenizer"}
+    assert imported("npmoji.backends") == {"npmoji.errors"}
+
+
+@pytest.mark.parametrize("name", sorted(FILES.keys() - {"npmoji", "npmoji.__main__"}))
+def test_imports_go_one_way(name):
+    below = reached(name)
+    assert name not in below, "imports itself in a circle"
+    part = name.split(".")[1]
+    forbidden = CHAIN[CHAIN.index(part) + 1 :] if part in CHAIN else ("cli",)
+    wrong = {other for other in below if other.split(".")[1] in forbidden}
+    assert not wrong, f"{name} must not depend on {wrong}"
+
+
+# What is there -------------------------------------------------------------------------------------------------------
+
+
+def public(module):
+    """Names and objects of the functions, classes and methods that a module defines for others."""
+    for name, value in vars(module).items():
+        if name.startswith("_") or getattr(value, "__module__", None) != module.__name__:
+            continue
+        if inspect.isclass(value):
+            yield name, value
+            for attribute, method in vars(value).items():
+                if not attribute.startswith("_") and (inspect.isroutine(method) or isinstance(method, property)):
+                    yield f"{name}.{attribute}", getattr(value, attribute)
+        elif inspect.isroutine(value) or hasattr(value, "py_func"):
+            yield name, value
+
+
+@pytest.mark.parametrize("name", sorted(FILES.keys() - {"npmoji.__main__"}))
+def test_everything_public_has_a_docstring(name):
+    module = importlib.import_module(name)
+    assert module.__doc__
+    bare = [label for label, value in public(module) if not inspect.getdoc(value)]
+    assert not bare, f"{name}: no docstring for {bare}"
+
+
+def test_the_bundled_model_is_found():
+    from npmoji.model import bundled
+
+    assert bundled().is_file() and bundled().with_name("vocabulary.json").is_file()
+    assert sum(path.stat().st_size for path in (bundled(), bundled().with_name("vocabulary.json"))) <= 4_000_000
+
+
+@pytest.mark.skipif(not (ROOT / "setup.cfg").is_file(), reason="needs the checkout's setup.cfg")
+def test_the_console_script_and_the_packages_exist():
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg", encoding="utf-8")
+    name, _, target = setup["options.entry_points"]["console_scripts"].strip().partition(" = ")
+    module, _, function = target.partition(":")
+    assert name == "npmoji" and callable(getattr(importlib.import_module(module), function))
+    packages = set(setup["options"]["packages"].split()) - {"npmoji.weights"}
+    assert packages == {module for module, path in FILES.items() if path.name == "__init__.py"}
+    needed = {line.partition(">")[0] for line in setup["options"]["install_requires"].split()}
+    assert needed == {"numpy", "h5py", "numba"}
+
+
+def test_the_module_runs_as_a_program():
+    """`python -m npmoji` is the command line, with its exit code."""
+    path = os.pathsep.join([str(PACKAGE.parent), os.environ.get("PYTHONPATH", "")])
+    for argument, code in (("--version", 0), ("--no-such-option", 2)):
+        command = [sys.executable, "-m", "npmoji", argument]
+        result = subprocess.run(command, env=os.environ | {"PYTHONPATH": path}, capture_output=True, check=False)
+        assert result.returncode == code
+        assert (npmoji.__version__.encode() in result.stdout) is (code == 0)
