@@ -200,7 +200,7 @@ _TOKEN = "|".join((
     "\ud83c[\udf00-\udfff]|\ud83d[\udc00-\ude4f\ude80-\udeff]",  # emojis as surrogate pairs, which real text never has
     ".",
 ))
-_CONTINUED = {"hearts": _HEART, "initials": _INITIAL}
+_CONTINUED = {"hearts": rf"{_HEART}{{1,{_REPEATS}}}", "initials": rf"{_INITIAL}{{1,{_REPEATS}}}"}
 _STRETCHED = r"(.)\1\1"
 _SPECIAL_AT = "@[A-Za-z0-9_]"
 _SPECIAL_URL = r"(?:https?://|www\.)[$-_a-z!]"
@@ -283,7 +283,7 @@ def _read_vocabulary(path: str | os.PathLike) -> dict[str, int]:
         raise VocabularyError(f"{path}: the vocabulary is not JSON: {error}") from None
     if not isinstance(vocabulary, dict):
         kind = type(vocabulary).__name__
-        raise VocabularyError(f"{path}: expected a JSON object of words and ids, found a {kind}")
+        raise VocabularyError(f"{path}: expected a JSON object of words and ids, found {kind}")
     return _checked(vocabulary, str(path))
 
 
@@ -294,7 +294,7 @@ def _checked(vocabulary: dict, name: str) -> dict[str, int]:
     words = {}
     for word, number in vocabulary.items():
         if type(word) is not str:
-            raise VocabularyError(f"{name}: word {word!r:.60} is a {type(word).__name__}, expected a str")
+            raise VocabularyError(f"{name}: word {word!r:.60}: expected str, got {type(word).__name__}")
         if type(number) is not int or not 0 <= number <= _LARGEST_ID:
             found = f"word {word!r:.60} has id {number!r:.60}"
             raise VocabularyError(f"{name}: {found}, expected a whole number from 0 to {_LARGEST_ID}")
@@ -347,7 +347,7 @@ class Tokenizer:
     """
 
     def __init__(self, vocabulary: str | os.PathLike | dict[str, int], maxlen: int = 30, compat: str = "deepmoji"):
-        if compat not in _RULES:
+        if compat not in list(_RULES):
             raise ValueError(f"compat is {compat!r}, expected one of {', '.join(map(repr, _RULES))}")
         if isinstance(maxlen, bool) or not isinstance(maxlen, int) or maxlen < 1:
             raise InputError(f"maxlen is {maxlen!r}, expected an int of at least 1")
