@@ -36,6 +36,8 @@ def main(argv: list[str] | None = None) -> int:
         pass  # not in the main thread: the caller has its own handling
     try:
         arguments = parser().parse_args(argv)
+        # For the few texts that NumPy's engine is used for, BLAS' threads mostly wait for each other. Read at its import.
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         return arguments.command(arguments) or 0
     except KeyboardInterrupt:
         return 130

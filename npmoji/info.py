@@ -7,18 +7,16 @@ import os
 import platform
 from collections.abc import Iterator
 from importlib import metadata
-from pathlib import Path
 
 import numpy as np
 
 from . import __version__
-from .backends import default_threads
-from .model import Model, bundled
+from .engines import default_threads
+from .model import Model, bundled, vocabulary_beside
 
 
 def lines(model: Model, vocabulary: str | None = None) -> Iterator[tuple[str, str]]:
     """Pairs of a name and what there is to say about it."""
-    beside = model.path.parent / "vocabulary.json"
     yield "npmoji", f"{__version__}, Python {platform.python_version()}, {platform.system()}"
     yield "weights", f"{model.path}{' (the small bundled model)' if model.path == bundled() else ''}"
     yield "", f"{os.path.getsize(model.path):,} bytes, sha256 {sha256(model.path)}"
@@ -29,7 +27,7 @@ def lines(model: Model, vocabulary: str | None = None) -> Iterator[tuple[str, st
     if model.tokenizer is None:
         yield "vocabulary", "none: the model takes token ids only"
     else:
-        path = Path(vocabulary or beside)
+        path = vocabulary or vocabulary_beside(model.path)
         yield "vocabulary", f"{path}, {len(model.tokenizer.vocabulary):,} words, maxlen {model.tokenizer.maxlen}"
         yield "", f"{os.path.getsize(path):,} bytes, sha256 {sha256(path)}"
     yield "engine", f"{model.engine}: {', '.join(f'{name} {version(name)}' for name in ('numpy', 'numba', 'h5py'))}"

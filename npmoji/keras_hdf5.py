@@ -12,8 +12,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,8 +20,7 @@ from . import hdf5
 from .errors import WeightsError
 
 
-@dataclass
-class KerasFile:
+class KerasFile(NamedTuple):
     """What a weights file holds.
 
     Attributes:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import backends, deepmoji, keras_hdf5
+from . import deepmoji, keras_hdf5
 from .emojis import EMOJIS
+from .engines import ENGINES, backend
 from .errors import InputError, VocabularyError, WeightsError
 from .layers import Layer, Pass
 from .tokenizer import Tokenizer
@@ -28,12 +28,13 @@ class Prediction(NamedTuple):
     probability: float
 
 
-def bundled() -> Path:
-    """The small model that ships with npmoji: in the package once installed, in `weights/` in a checkout."""
-    package = Path(__file__).resolve().parent
-    for folder in (package / "weights", package.parent / "weights"):
-        if (folder / "deepmoji_small.hdf5").is_file():
-            return folder / "deepmoji_small.hdf5"
+def bundled() -> str:
+    """The path of the small model that ships with npmoji: in the package once installed, in `weights/` in a checkout."""
+    package = os.path.dirname(os.path.realpath(__file__))
+    for folder in (package, os.path.dirname(package)):
+        path = os.path.join(folder, "weights", "deepmoji_small.hdf5")
+        if os.path.isfile(path):
+            return path
     raise WeightsError(f"{package}: the bundled weights 'deepmoji_small.hdf5' are missing from this installation")
 
 
@@ -64,7 +65,7 @@ def load(
     """
     _check_settings(engine, precision, threads)
     try:
-        path = bundled() if path is None else Path(path)
+        path = bundled() if path is None else os.fsdecode(path)
     except TypeError as error:
         raise InputError(f"path: expected the name of a weights file, got {type(path).__name__}") from error
     file = keras_hdf5.read(path)
@@ -72,15 +73,20 @@ def load(
         layers = deepmoji.build(file)
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from error
-    if vocabulary is None and (path.parent / "vocabulary.json").is_file():
-        vocabulary = path.parent / "vocabulary.json"
+    if vocabulary is None and os.path.isfile(vocabulary_beside(path)):
+        vocabulary = vocabulary_beside(path)
     tokenizer = None if vocabulary is None else Tokenizer(vocabulary, maxlen=maxlen)
     return Model(layers, tokenizer, engine=engine, threads=threads, path=path)
 
 
+def vocabulary_beside(path: str) -> str:
+    """Where the vocabulary of a weights file is looked for."""
+    return os.path.join(os.path.dirname(path), "vocabulary.json")
+
+
 def _check_settings(engine: str, precision: str, threads: int | None) -> None:
-    if engine not in backends.ENGINES:
-        raise InputError(f"engine {engine!r}: expected one of {', '.join(backends.ENGINES)}")
+    if engine not in ENGINES:
+        raise InputError(f"engine {engine!r}: expected one of {', '.join(ENGINES)}")
     if precision != "fp32":
         raise InputError(f"precision {precision!r}: this version computes in 'fp32' only")
     if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
@@ -103,7 +109,7 @@ class Model:
         tokenizer: Tokenizer | None = None,
         engine: str = "auto",
         threads: int | None = None,
-        path: Path | None = None,
+        path: str = "",
     ):
         self.layers, self.tokenizer, self.engine, self.threads, self.path = layers, tokenizer, engine, threads, path
         self._input, self._attlayer, self._softmax = layers[0], layers[-2], layers[-1]
@@ -205,10 +211,10 @@ class Model:
 
     def _backend_for(self, X: np.ndarray) -> Any:
         if self.engine != "auto":
-            return backends.load(self.engine, self.threads)
+            return backend(self.engine, self.threads)
         self._work_done += np.count_nonzero(X) * self.work
-        numba_is_here = f"{backends.__name__}.numba_ops" in sys.modules
-        return backends.load("numba" if numba_is_here or self._work_done > AUTO_WORK else "numpy", self.threads)
+        numba_is_here = "npmoji.backends.numba_ops" in sys.modules
+        return backend("numba" if numba_is_here or self._work_done > AUTO_WORK else "numpy", self.threads)
 
     def _prediction(self, i: int, probability: np.float32) -> Prediction:
         return Prediction(i, EMOJIS[i] if self.classes == len(EMOJIS) else "", float(probability))

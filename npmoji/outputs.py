@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import csv
-import json
 import os
-import secrets
-import shutil
 import sys
 import time
 import unicodedata
 from collections.abc import Iterator
-from pathlib import Path
 from typing import BinaryIO, TextIO
 
 import numpy as np
@@ -36,12 +31,17 @@ def whole_file(path: str) -> Iterator[BinaryIO]:
             yield file
         return
     target = os.path.realpath(path)  # a link stays one
-    part = Path(f"{target}.{secrets.token_hex(4)}.part")
+    part = f"{target}.{os.urandom(4).hex()}.part"
     with _telling(path), contextlib.ExitStack() as cleanup:
-        cleanup.callback(part.unlink, missing_ok=True)  # before it exists: an interruption may come at any time
-        with part.open("xb") as file:
+        cleanup.callback(_remove, part)  # before it exists: an interruption may come at any time
+        with open(part, "xb") as file:
             yield file
         os.replace(part, target)
+
+
+def _remove(path: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
 
 
 @contextlib.contextmanager
@@ -94,6 +94,8 @@ class ArrayFile:
         self.file.write(head + text.encode("ascii").ljust(self.HEADER - 11) + b"\n")
 
 
+# csv, json and shutil are imported where they are used: a text on the command line should be answered at once.
+
 # Formats of `npmoji score`: each takes a stream and writes one text with its predictions at a time ---------------------
 
 
@@ -101,18 +103,22 @@ class JsonLines:
     """``{"text": ..., "emojis": [{"id": 36, "emoji": ..., "p": 0.1234}, ...]}`` a line."""
 
     def __init__(self, out: TextIO, k: int):
-        self.out = out
+        import json
+
+        self.out, self.dumps = out, json.dumps
 
     def write(self, text: str, top: list[Prediction]) -> None:
         """One line."""
         emojis = [{"id": p.id, "emoji": p.emoji, "p": shortest(p.probability)} for p in top]
-        self.out.write(json.dumps({"text": text, "emojis": emojis}, ensure_ascii=False) + "\n")
+        self.out.write(self.dumps({"text": text, "emojis": emojis}, ensure_ascii=False) + "\n")
 
 
 class Csv:
     """The columns of the original's example script: Text, Top5%, Emoji_1..Emoji_5 (ids), Pct_1..Pct_5."""
 
     def __init__(self, out: TextIO, k: int):
+        import csv
+
         self.rows = csv.writer(out, lineterminator="\n")
         ranks = range(1, k + 1)
         self.rows.writerow(["Text", f"Top{k}%", *(f"Emoji_{i}" for i in ranks), *(f"Pct_{i}" for i in ranks)])
@@ -129,13 +135,17 @@ class People:
     BAR = 20  # columns for 100 %
 
     def __init__(self, out: TextIO, k: int):
-        self.out, self.first, self.terminal = out, True, out.isatty()
+        self.out, self.first, self.width = out, True, 0
+        if out.isatty():
+            import shutil
+
+            self.width = min(80, shutil.get_terminal_size().columns or 80)  # Python 3.10 may give 0
 
     def write(self, text: str, top: list[Prediction]) -> None:
         """One paragraph."""
         text = "".join(c if c.isprintable() else " " for c in text)
-        if self.terminal:
-            text = shorten(text, min(80, shutil.get_terminal_size().columns or 80))  # Python 3.10 may give 0
+        if self.width:
+            text = shorten(text, self.width)
         lines = [text, *(self._line(prediction) for prediction in top)]
         self.out.write("" if self.first else "\n")
         self.out.write("\n".join(lines) + "\n")
@@ -144,7 +154,7 @@ class People:
     def _line(self, p: Prediction) -> str:
         name = NAMES[p.id] if p.emoji else f"class {p.id}"
         line = f"  {p.emoji}{' ' * (4 - columns(p.emoji))}{name:20}{100 * p.probability:6.1f} %"
-        if self.terminal:
+        if self.width:
             line += "  " + "█" * max(1, round(self.BAR * p.probability))
         return line
 

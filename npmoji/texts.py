@@ -5,8 +5,6 @@ Plain text: one text a line, UTF-8. `.csv` and `.jsonl`: the column of a given n
 
 from __future__ import annotations
 
-import csv
-import json
 import sys
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO
@@ -68,6 +66,8 @@ class Texts:
         return (line.rstrip("\r\n") for line in lines)
 
     def _csv(self, lines: Iterable[str]) -> Iterator[str]:
+        import csv
+
         csv.field_size_limit(2**31 - 1)
         reader = csv.DictReader(lines, strict=True)
         try:
@@ -81,6 +81,8 @@ class Texts:
             raise InputError(f"{self.name}, line {reader.line_num}: not CSV: {error}") from error
 
     def _jsonl(self, lines: Iterable[str]) -> Iterator[str]:
+        import json
+
         for number, line in enumerate(lines, 1):
             if not line.strip():
                 continue

@@ -262,7 +262,7 @@ def test_texts_for_weights_without_vocabulary(weights, refused):
         (np.ones((2, 3), bool), ("integers", "bool")),
         (np.array([["a", "b"]]), ("text 0", "list")),
         (np.array([b"a"]), ("integers", "|S1")),
-        ([[1, 2], [3]], ("one length",)),
+        ([[1, 2], [3]], ("row 1", "2 token ids", "1 ids")),
         ([[1, 2], [3, None]], ("integers",)),
         ([[1, 2], "a"], ("row",)),
         ([1, 2], ("text 0", "int")),

@@ -17,7 +17,8 @@ from npmoji import (
     Layer,
     WeightsError,
 )
-from npmoji.backends import load, numpy_ops
+from npmoji.backends import numpy_ops
+from npmoji.engines import backend
 
 
 def f32(*values):
@@ -88,7 +89,7 @@ def test_one_lstm_step_by_hand():
 @pytest.mark.parametrize("gate", ["hard_sigmoid", "hard_sigmoid_keras3", "sigmoid"])
 def test_masked_steps_are_carried_over(engine, gate):
     """Wherever the masked steps are, the valid ones come out as if the others were not there."""
-    ops, rng = load(engine), np.random.default_rng(1)
+    ops, rng = backend(engine), np.random.default_rng(1)
     weights = ops.pack_lstm(*random_lstm(rng, 3, 5))
     x = rng.standard_normal((1, 4, 3)).astype(np.float32)
     gappy = np.zeros((1, 9, 3), np.float32)
@@ -124,7 +125,7 @@ def test_bidirectional_reads_the_sequence_backwards():
 @pytest.mark.parametrize("hold_masked", [True, False])
 def test_the_numba_engine_equals_the_reference(N, T, H, hold_masked):
     """Ragged lengths, inner gaps, rows of nothing but padding, odd widths."""
-    numba_ops, rng = load("numba"), np.random.default_rng(N + T + H)
+    numba_ops, rng = backend("numba"), np.random.default_rng(N + T + H)
     forward, backward = random_lstm(rng, 6, H), random_lstm(rng, 6, H)
     x = rng.standard_normal((N, T, 6)).astype(np.float32)
     mask = (np.arange(T) < rng.integers(0, T + 1, (N, 1))) & (rng.random((N, T)) < 0.9)

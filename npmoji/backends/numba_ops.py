@@ -63,24 +63,29 @@ class NumbaOps:
         self.threads = threads
         self._pool = kernels.Pool(threads)
 
-    # Layers without a memory; see `numpy_ops` for what each computes
+    # Layers without a memory
 
     def embedding(self, ids: np.ndarray, embeddings: np.ndarray) -> Rows:
+        """See `numpy_ops.embedding`."""
         distinct, index = np.unique(ids, return_inverse=True)
         return Rows(embeddings[distinct], index.reshape(ids.shape))
 
     def all_finite(self, x: np.ndarray | Rows) -> bool:
+        """See `numpy_ops.all_finite`."""
         return numpy_ops.all_finite(x.values if isinstance(x, Rows) else x)
 
     def activate(self, name: str, x: np.ndarray | Rows) -> np.ndarray | Rows:
+        """See `numpy_ops.activate`."""
         if isinstance(x, Rows) and name != "softmax":
             return Rows(ELEMENTWISE[name](x.values), x.index)
         return ELEMENTWISE[name](np.asarray(x))
 
     def pack_dense(self, kernel: np.ndarray, bias: np.ndarray | None) -> tuple[np.ndarray, ...]:
+        """See `numpy_ops.pack_dense`."""
         return numpy_ops.pack_dense(kernel, bias)
 
     def dense(self, x: np.ndarray | Rows, weights: tuple[np.ndarray, ...]) -> np.ndarray:
+        """See `numpy_ops.dense`."""
         kernel, bias = weights
         x = np.asarray(x, np.float32)
         out = np.empty((*x.shape[:-1], len(bias)), np.float32)
@@ -89,18 +94,22 @@ class NumbaOps:
         return out
 
     def concatenate(self, values: Sequence[np.ndarray | Rows]) -> np.ndarray:
+        """See `numpy_ops.concatenate`."""
         return np.concatenate([np.asarray(value) for value in values], axis=-1)
 
     def attention_logits(self, x: np.ndarray, kernel: np.ndarray) -> np.ndarray:
+        """See `numpy_ops.attention_logits`."""
         rows, out = np.asarray(x).reshape(-1, len(kernel)), np.empty(x.shape[:-1], np.float32)
         flat = out.reshape(-1)
         self._on_rows(len(rows), lambda first, last: kernels.dot_rows(rows, kernel[:, 0], flat, first, last))
         return out
 
     def attention_weights(self, logits: np.ndarray, mask: np.ndarray) -> np.ndarray:
+        """See `numpy_ops.attention_weights`."""
         return kernels.attention_weights(logits, mask, numpy_ops.EPSILON)
 
     def weighted_sum(self, x: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """See `numpy_ops.weighted_sum`."""
         x, out = np.asarray(x), np.empty((len(x), x.shape[2]), np.float32)
         self._on_rows(len(x), lambda first, last: kernels.weighted_sum(x, weights, out, first, last))
         return out
@@ -108,13 +117,16 @@ class NumbaOps:
     # Recurrence
 
     def pack_lstm(self, kernel: np.ndarray, recurrent_kernel: np.ndarray, bias: np.ndarray) -> PackedLstm:
+        """See `numpy_ops.pack_lstm`."""
         panels = kernels.pack_gates(kernel), kernels.pack_gates(recurrent_kernel)
         return PackedLstm(len(recurrent_kernel), *panels, kernels.interleave_gates(bias))
 
     def lstm(self, x, mask: np.ndarray, weights: PackedLstm, go_backwards: bool = False, **options) -> np.ndarray:
+        """See `numpy_ops.lstm`."""
         return self._recur(x, mask, [(weights, go_backwards)], **options)
 
     def bidirectional(self, x, mask: np.ndarray, forward: PackedLstm, backward: PackedLstm, **options) -> np.ndarray:
+        """See `numpy_ops.bidirectional`."""
         return self._recur(x, mask, [(forward, False), (backward, True)], **options)
 
     def _recur(

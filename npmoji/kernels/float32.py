@@ -286,6 +286,7 @@ def _elementwise(kind, x, out, rest):
 
 
 def round_up(number: int, multiple: int) -> int:
+    """The next multiple, or the number itself if it is one."""
     return -(-number // multiple) * multiple
 
 
@@ -347,6 +348,7 @@ def matmul(
 
 
 def check_rows(**arrays: np.ndarray) -> None:
+    """The kernels walk along rows: their elements must be neighbours."""
     for name, array in arrays.items():
         if array.dtype != np.float32 or array.shape[1] > 1 and array.strides[1] != FLOAT_BYTES:
             raise ValueError(f"{name}: need float32 with contiguous rows, got {array.dtype} strides {array.strides}")

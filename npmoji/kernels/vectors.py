@@ -83,6 +83,7 @@ class Emit:
 
 
 def int64(count: int) -> ir.Constant:
+    """A 64-bit constant."""
     return ir.Constant(I64, count)
 
 
@@ -133,6 +134,7 @@ def emit_exp(e: Emit, x: ir.Value) -> ir.Value:
 
 
 def emit_sigmoid(e: Emit, x: ir.Value) -> ir.Value:
+    """1 / (1 + exp(-x))."""
     b, one = e.builder, e.const(1.0)
     return b.fdiv(one, b.fadd(one, emit_exp(e, b.fsub(e.const(-0.0), x))))
 
