@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -134,6 +135,17 @@ class Model:
             VocabularyError: texts for a model without a vocabulary.
         """
         return self._run(x, self._softmax, self.classes)
+
+    def stream(self, texts: Iterable[str], block: int = 512) -> Iterator[np.ndarray]:
+        """What `predict` gives, text by text, for as many texts as come: float32 (C,) each, in their order.
+
+        So many texts as ``block`` are read and computed together; memory does not grow with their number.
+        """
+        if isinstance(texts, (str, bytes)):
+            raise InputError(f"expected an iterable of texts, got one {type(texts).__name__}: pass [text]")
+        iterator = iter(texts)
+        while some := list(islice(iterator, block)):
+            yield from self.predict(some)
 
     def encode(self, x: Iterable[str] | np.ndarray) -> np.ndarray:
         """Features, float32 (N, F): the attention layer's output. Takes and raises what `predict` does."""

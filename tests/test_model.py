@@ -1,5 +1,6 @@
 """The Python contract: what `load` takes, what a `Model` gives, and what both refuse."""
 
+import itertools
 import json
 import mmap
 import shutil
@@ -249,3 +250,19 @@ def test_a_two_class_transfer_model_ends_in_a_sigmoid(small, tmp_path, tokens, e
     assert model.predict(tokens[:0]).shape == (0, 1)
     (only,) = model.top(tokens[:1], k=5)[0]
     assert (only.id, only.emoji) == (0, "")
+
+
+def test_stream_takes_no_more_than_it_needs(small, toy_vocabulary):
+    model = npmoji.load(small[0], vocabulary=toy_vocabulary, engine="numpy")
+    read = []
+
+    def endless():
+        for text in itertools.cycle(["i love mom's cooking", "", "lol"]):
+            read.append(text)
+            yield text
+
+    rows = list(itertools.islice(model.stream(endless(), block=10), 25))
+    assert len(read) == 30
+    np.testing.assert_allclose(rows, model.predict(read[:25]), rtol=0, atol=1e-6)
+    with pytest.raises(npmoji.InputError, match="one str"):
+        next(model.stream("text"))

@@ -177,6 +177,12 @@ def test_shortening(tokenizer, token, shortened):
     assert tokenizer.words(token) == [shortened]
 
 
+def test_surrogates(tokenizer):
+    """The original's emoji pattern takes pairs of these code points as one token; no JSON can hold such a pair."""
+    words = ["\ud83c\udf00", "\ud83d\udc00", "\ud83d\ude80", "\ud83d", "\ude50", "\ud83c"]
+    assert tokenizer.words("".join(words)) == words
+
+
 def test_shortening_of_many_runs(tokenizer):
     draw = random.Random(1)
     for _ in range(300):
