@@ -18,17 +18,11 @@ from types import ModuleType
 
 import numpy as np
 
-from .errors import InputError, VocabularyError
-
-SPECIAL_WORDS = (
-    "CUSTOM_MASK", "CUSTOM_UNKNOWN", "CUSTOM_AT", "CUSTOM_URL", "CUSTOM_NUMBER", "CUSTOM_BREAK",
-    "CUSTOM_BLANK_6", "CUSTOM_BLANK_7", "CUSTOM_BLANK_8", "CUSTOM_BLANK_9",
-)  # with ids 0 to 9
-_UNKNOWN = SPECIAL_WORDS.index("CUSTOM_UNKNOWN")
-_LARGEST_ID = 0xFFFF  # uint16
-_MOST_WORDS = 65_535  # the original refuses more
+from .errors import InputError
+from .vocabulary import Vocabulary
 
 _compiled = cache(re.compile)  # patterns, some milliseconds' work each, when the first text asks for them
+
 
 # ---------------------------------------------------------------- steps that depend on what the original ran on
 
@@ -264,63 +258,20 @@ def _special(token: str, rules: type) -> str:
 # ---------------------------------------------------------------- tokens to ids
 
 
-def _read_vocabulary(path: str | os.PathLike) -> dict[str, int]:
-    """The vocabulary of a JSON file {word: id}; VocabularyError if it is anything else."""
-    import json
-
-    try:
-        with open(path, "rb") as file:
-            content = file.read()
-    except FileNotFoundError:
-        raise VocabularyError(f"{path}: no such vocabulary file") from None
-    except (OSError, ValueError) as error:
-        raise VocabularyError(f"{path}: cannot read the vocabulary: {getattr(error, 'strerror', error)}") from None
-    if not content.strip():
-        raise VocabularyError(f"{path}: the vocabulary file is empty, expected a JSON object of words and ids")
-    try:
-        vocabulary = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise VocabularyError(f"{path}: the vocabulary is not JSON: {error}") from None
-    if not isinstance(vocabulary, dict):
-        kind = type(vocabulary).__name__
-        raise VocabularyError(f"{path}: expected a JSON object of words and ids, found {kind}")
-    return _checked(vocabulary, str(path))
-
-
-def _checked(vocabulary: dict, name: str) -> dict[str, int]:
-    """The vocabulary as it is; VocabularyError for ids that are no uint16 or shared, and for amiss special words."""
-    if len(vocabulary) > _MOST_WORDS:
-        raise VocabularyError(f"{name}: {len(vocabulary)} words, expected at most {_MOST_WORDS}")
-    words = {}
-    for word, number in vocabulary.items():
-        if type(word) is not str:
-            raise VocabularyError(f"{name}: word {word!r:.60}: expected str, got {type(word).__name__}")
-        if type(number) is not int or not 0 <= number <= _LARGEST_ID:
-            found = f"word {word!r:.60} has id {number!r:.60}"
-            raise VocabularyError(f"{name}: {found}, expected a whole number from 0 to {_LARGEST_ID}")
-        if words.setdefault(number, word) is not word:
-            raise VocabularyError(f"{name}: words {words[number]!r:.60} and {word!r:.60} share id {number}")
-    for number, word in enumerate(SPECIAL_WORDS):
-        if vocabulary.get(word) != number:
-            found = f"has id {vocabulary[word]}" if word in vocabulary else "is missing"
-            raise VocabularyError(f"{name}: special word {word} {found}, expected id {number}")
-    return vocabulary
-
-
 class _WordTable(dict):
     """{word: ids of its tokens}, filled as words are asked for; emptied when full, and never holding long words."""
 
     CAPACITY = 65_536  # words; some 10 MB of ordinary text's, 70 MB at the very worst
     LONGEST = 64  # characters, and tokens
 
-    def __init__(self, vocabulary: dict[str, int], rules: type):
+    def __init__(self, vocabulary: Vocabulary, rules: type):
         super().__init__()
         self.vocabulary, self.rules = vocabulary, rules
 
     def __missing__(self, word: str) -> Iterable[int]:
-        ids = (self.vocabulary.get(token, _UNKNOWN) for token in _tokens(word, self.rules))
+        ids = map(self.vocabulary.id, _tokens(word, self.rules))
         if len(word) > self.LONGEST:
-            return ids  # a generator: only what is needed of a giant word gets tokenised
+            return ids  # an iterator: only what is needed of a giant word gets tokenised
         ids = tuple(ids)
         if len(self) >= self.CAPACITY:
             self.clear()
@@ -351,15 +302,19 @@ class Tokenizer:
             raise ValueError(f"compat is {compat!r}, expected one of {', '.join(map(repr, _RULES))}")
         if isinstance(maxlen, bool) or not isinstance(maxlen, int) or maxlen < 1:
             raise InputError(f"maxlen is {maxlen!r}, expected an int of at least 1")
-        if isinstance(vocabulary, dict):
-            self.vocabulary = _checked(dict(vocabulary), "the vocabulary given")
-        elif isinstance(vocabulary, (str, os.PathLike)):
-            self.vocabulary = _read_vocabulary(vocabulary)
-        else:
-            raise VocabularyError(f"expected a path or a dict as vocabulary, got {type(vocabulary).__name__}")
+        self._vocabulary = Vocabulary(vocabulary)
         self.maxlen, self.compat = maxlen, compat
         self._rules = _RULES[compat]
-        self._table = _WordTable(self.vocabulary, self._rules)
+        self._table = _WordTable(self._vocabulary, self._rules)
+
+    def largest_id(self) -> tuple[str, int]:
+        """The word with the largest id, and the id."""
+        return self._vocabulary.largest()
+
+    @property
+    def vocabulary(self) -> dict[str, int]:
+        """{word: id}, all of it."""
+        return self._vocabulary.words
 
     def words(self, text: str) -> list[str]:
         """All tokens of a text, as they are before the look-up; none for a text of whitespace only."""
@@ -383,7 +338,7 @@ class Tokenizer:
         return matrix
 
     def __repr__(self) -> str:
-        return f"Tokenizer({len(self.vocabulary)} words, maxlen={self.maxlen}, compat={self.compat!r})"
+        return f"Tokenizer({len(self._vocabulary)} words, maxlen={self.maxlen}, compat={self.compat!r})"
 
 
 def _require_text(text: str, row: int | None = None) -> None:

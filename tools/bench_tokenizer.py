@@ -18,10 +18,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-import numpy as np  # noqa: E402
+import numpy as np
 
-import npmoji  # noqa: E402
-from npmoji import Tokenizer  # noqa: E402
+import npmoji
+from npmoji import Tokenizer
 
 START = """
 import json, sys, time
