@@ -234,7 +234,7 @@ class Model:
     def _check_vocabulary(self) -> None:
         if self.tokenizer is None:
             return
-        word, last = max(self.tokenizer.vocabulary.items(), key=lambda item: item[1])
+        word, last = self.tokenizer.largest_id()
         if last >= self.vocabulary_size:
             raise VocabularyError(
                 f"the vocabulary does not fit {self.path}: {word!r} has id {last}, "
