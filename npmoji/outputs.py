@@ -105,12 +105,12 @@ class JsonLines:
     def __init__(self, out: TextIO, k: int):
         import json
 
-        self.out, self.dumps = out, json.dumps
+        self.out, self.encode = out, json.JSONEncoder(ensure_ascii=False).encode
 
     def write(self, text: str, top: list[Prediction]) -> None:
         """One line."""
         emojis = [{"id": p.id, "emoji": p.emoji, "p": shortest(p.probability)} for p in top]
-        self.out.write(self.dumps({"text": text, "emojis": emojis}, ensure_ascii=False) + "\n")
+        self.out.write(self.encode({"text": text, "emojis": emojis}) + "\n")
 
 
 class Csv:
