@@ -79,7 +79,7 @@ def parser() -> Parser:
     group.add_argument("--vocabulary", metavar="PATH", help="vocabulary.json (default: the one beside the weights)")
     group.add_argument("--maxlen", type=positive, default=30, metavar="N", help="tokens a text is cut to (default 30)")
     group.add_argument("--engine", default="auto", metavar="E", help="auto (default), numpy or numba")
-    group.add_argument("--precision", default="fp32", metavar="P", help="fp32 (default)")
+    group.add_argument("--precision", default="fp32", metavar="P", help="fp32 (default), fp16 or int8")
     group.add_argument("--threads", type=positive, metavar="N", help="threads (default: the cores at hand)")
 
     texts = argparse.ArgumentParser(add_help=False)

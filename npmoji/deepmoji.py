@@ -30,19 +30,23 @@ WEIGHTED = {"embedding": 1, "bi_lstm_0": 6, "bi_lstm_1": 6, "attlayer": 1, "soft
 LARGE = 16 << 20  # bytes; an embedding beyond this is not scanned for NaN when loaded: its rows are checked in use
 
 
-def build(file: KerasFile) -> list[Layer]:
+def build(file: KerasFile, precision: str = "fp32") -> list[Layer]:
     """The network with the weights of ``file``: its layers in graph order, the last one giving the probabilities.
 
     Raises:
-        WeightsError: a layer is missing, unexpected or out of order, or an array has the wrong shape or is not finite.
+        WeightsError: a layer is missing, unexpected or out of order, an array has the wrong shape or is not finite, or
+            the precision is fp16 and cannot hold a weight.
     """
     w = check(file)
+    if precision == "fp16":
+        check_half_range(w)
     lstm = {"gate": gate(file), "hold_masked": file.holds_masked_outputs}
 
     ids = Input(vocabulary_size=len(w["embedding"][0]), name="input")
     embedding = Embedding(ids, *w["embedding"], mask_zero=True, name="embedding")
     x = Activation(embedding, "tanh", name="activation")
-    lstm_0 = Bidirectional(x, w["bi_lstm_0"][:3], w["bi_lstm_0"][3:], name="bi_lstm_0", **lstm)
+    # Its projection runs once a distinct token: int8 would gain little there, and it is where it errs most.
+    lstm_0 = Bidirectional(x, w["bi_lstm_0"][:3], w["bi_lstm_0"][3:], exact_projection=True, name="bi_lstm_0", **lstm)
     lstm_1 = Bidirectional(lstm_0, w["bi_lstm_1"][:3], w["bi_lstm_1"][3:], name="bi_lstm_1", **lstm)
     skips = Concatenate(lstm_1, lstm_0, x, name="concatenate")  # the order the trained weights expect
     features = AttentionWeightedAverage(skips, *w["attlayer"], name="attlayer")
@@ -80,6 +84,18 @@ def check_finite(layer: str, array: np.ndarray) -> None:
         suspicious = not np.isfinite(np.dot(flat, flat))
     if suspicious and not np.isfinite(flat).all():
         raise WeightsError(f"layer {layer!r} holds NaN or infinite values in its array of shape {array.shape}")
+
+
+def check_half_range(layers: dict[str, list[np.ndarray]]) -> None:
+    """Raise a WeightsError if a matrix of an LSTM has a weight that an IEEE half cannot hold."""
+    largest = np.finfo(np.float16).max
+    for name in ("bi_lstm_0", "bi_lstm_1"):
+        for array in layers[name]:
+            if array.ndim == 2 and max(array.max(initial=0), -array.min(initial=0)) > largest:
+                raise WeightsError(
+                    f"layer {name!r} holds weights beyond {largest} in its array of shape {array.shape}: "
+                    "too large for precision 'fp16'"
+                )
 
 
 def check_widths(x: Layer, lstm_0: Layer, lstm_1: Layer, features: Layer, probabilities: Layer) -> None:

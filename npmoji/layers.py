@@ -190,6 +190,7 @@ class LSTM(Layer):
         gate: the recurrent activation, ``"hard_sigmoid"`` (Keras 2's), ``"hard_sigmoid_keras3"`` or ``"sigmoid"``.
         hold_masked: what a masked step returns: the previous output (Keras 2.0 to 2.3), or 0 (tf_keras and Keras 3).
         go_backwards: run from the last step to the first; outputs are in time order all the same.
+        exact_projection: keep ``x · kernel`` in float32 when the precision is int8.
     """
 
     uses_mask = True
@@ -203,6 +204,7 @@ class LSTM(Layer):
         gate: str = "hard_sigmoid",
         hold_masked: bool = True,
         go_backwards: bool = False,
+        exact_projection: bool = False,
         name: str | None = None,
     ):
         super().__init__(previous, name=name)
@@ -212,12 +214,13 @@ class LSTM(Layer):
         self.bias = self.expect("bias", bias, 4 * H)
         self.options = {"gate": gate, "hold_masked": hold_masked}
         self.go_backwards = go_backwards
+        self.exact_projection = exact_projection
 
     def forward(self, ops, x, mask):  # (N, T, F) -> (N, T, H)
         return ops.lstm(x, mask, self.packed(ops), go_backwards=self.go_backwards, **self.options)
 
     def pack(self, ops):
-        return ops.pack_lstm(self.kernel, self.recurrent_kernel, self.bias)
+        return ops.pack_lstm(self.kernel, self.recurrent_kernel, self.bias, self.exact_projection)
 
     def weights(self):
         return {"kernel": self.kernel, "recurrent_kernel": self.recurrent_kernel, "bias": self.bias}
@@ -228,7 +231,7 @@ class Bidirectional(Layer):
 
     Args:
         forward, backward: kernel, recurrent_kernel and bias of each direction, as `LSTM` takes them.
-        options: ``gate`` and ``hold_masked``, as `LSTM` takes them.
+        options: ``gate``, ``hold_masked`` and ``exact_projection``, as `LSTM` takes them.
     """
 
     uses_mask = True

@@ -14,6 +14,7 @@ import pytest
 
 from npmoji.kernels import Pool
 from npmoji.kernels import float32 as nk
+from npmoji.kernels.blocks import choose_widening
 
 GATES = {
     "hard_sigmoid": lambda x: np.clip(0.2 * x + 0.5, 0, 1),
@@ -61,18 +62,18 @@ def packed(lengths):
     return sizes, rows, np.repeat(np.arange(len(sizes)), sizes)
 
 
-def run_lstm(x, lengths, mask, layer, reverse=False, gate="hard_sigmoid", split=()):
+def run_lstm(x, lengths, mask, layer, reverse=False, gate="hard_sigmoid", split=(), pack=nk.pack_gates):
     """Rows sorted by length; returns (N, T, 2H) with the result in the second half and zeros before it."""
     kernel, recurrent, bias = layer
     units = len(recurrent)
     sizes, rows, steps = packed(lengths)
     inputs = x[rows, steps]
     projected = np.empty((len(rows), nk.interleave_gates(bias).shape[0]), np.float32)
-    nk.matmul(inputs, nk.pack_gates(kernel), nk.pack_bias(nk.interleave_gates(bias)), projected)
+    nk.matmul(inputs, pack(kernel), nk.pack_bias(nk.interleave_gates(bias)), projected)
     index = np.where(mask[rows, steps], np.arange(len(rows)), -1)
     out = np.zeros((*x.shape[:2], 2 * units), np.float32)
     half = out.reshape(-1, 2 * units)[:, units:]
-    panels, places = nk.pack_gates(recurrent), rows * x.shape[1] + steps
+    panels, places = pack(recurrent), rows * x.shape[1] + steps
     for first, last in zip((0, *split), (*split, len(lengths))):
         nk.lstm(projected, index, panels, sizes, half, places, reverse=reverse, gate=gate, first=first, last=last)
     return out
@@ -120,6 +121,54 @@ def test_matmul_refuses_what_does_not_fit():
         nk.matmul(x, panels, nk.pack_bias(bias), np.empty((2, 4), np.float32), 0, 3)
     with pytest.raises(ValueError, match="float32"):
         nk.matmul(x, panels, nk.pack_bias(bias), np.empty((2, 4)))
+
+
+# -- halves -----------------------------------------------------------------------------------------------------------
+
+
+def rounded(kernel: np.ndarray) -> np.ndarray:
+    return kernel.astype(np.float16).astype(np.float32)
+
+
+def test_every_half_is_widened_exactly():
+    halves = np.arange(2**16, dtype=np.uint16).view(np.float16)
+    values = halves[np.isfinite(halves)].astype(np.float32)  # subnormal ones and both zeros among them
+    out = np.empty((1, len(values)), np.float32)
+    minus_zero = nk.pack_bias(np.full(len(values), -0.0))
+    nk.matmul(np.ones((1, 1), np.float32), nk.pack_columns(values[None], np.float16), minus_zero, out)
+    np.testing.assert_array_equal(out[0].view(np.int32), values.view(np.int32))
+
+
+@pytest.mark.parametrize("scale", [1, 1e-5])  # the smaller one makes many of them subnormal
+def test_matmul_with_halves_is_the_chain_on_rounded_weights(scale):
+    random = np.random.default_rng(7)
+    for m, k, n in ((1, 257, 65), (2, 3, 200), (3, 7, 16), (6, 530, 33), (7, 31, 130), (97, 258, 64)):
+        x, kernel, bias = (np.float32(random.standard_normal(s)) for s in ((m, k), (k, n), (n,)))
+        kernel *= np.float32(scale)
+        out, panels = np.full((m, n), np.nan, np.float32), nk.pack_columns(kernel, np.float16)
+        nk.matmul(x, panels, nk.pack_bias(bias), out)
+        np.testing.assert_array_equal(out, chain(x, rounded(kernel), bias))
+        assert 2 * panels.nbytes == nk.pack_columns(kernel).nbytes
+
+
+def test_lstm_with_halves_equals_rounded_weights():
+    random = np.random.default_rng(8)
+    kernel, recurrent, bias = weights(random, 6, 37)
+    for n in (1, 3, 13, 101):
+        rows = ragged(random, n, 9, 6)
+        out = run_lstm(*rows, (kernel, recurrent, bias), n == 3, pack=nk.pack_half_gates)
+        same = run_lstm(*rows, (rounded(kernel), rounded(recurrent), bias), n == 3)
+        np.testing.assert_array_equal(out, same)
+
+
+def test_only_targets_with_an_instruction_widen_with_it():
+    for features, machine, name in (
+        ({"avx", "f16c"}, "x86_64", "widen_half"),
+        ({"avx"}, "amd64", "widen_half_by_hand"),
+        ({"neon"}, "aarch64", "widen_half"),
+        (set(), "ppc64le", "widen_half_by_hand"),
+    ):
+        assert choose_widening(frozenset(features), machine).__name__ == name
 
 
 # -- LSTM -------------------------------------------------------------------------------------------------------------
@@ -268,8 +317,9 @@ def digest() -> str:
         sha.update(np.nan_to_num(function(x)).tobytes())
     for gate in GATES:
         for n in (1, 7, 40):
-            layer = weights(random, 5, 37)
-            sha.update(run_lstm(*ragged(random, n, 6, 5), layer, n == 7, gate).tobytes())
+            layer, rows = weights(random, 5, 37), ragged(random, n, 6, 5)
+            for pack in (nk.pack_gates, nk.pack_half_gates):
+                sha.update(run_lstm(*rows, layer, n == 7, gate, pack=pack).tobytes())
     return sha.hexdigest()
 
 
@@ -288,6 +338,7 @@ def in_another_process(code: str, **environment: str) -> str:
         {"NUMBA_CPU_NAME": "generic"},
         {"NUMBA_CPU_FEATURES": "-avx"},
         {"NUMBA_CPU_FEATURES": "-fma"},
+        {"NUMBA_CPU_FEATURES": "-f16c"},
         {"NUMBA_CPU_FEATURES": "-avx512f"},
     ],
     ids=lambda target: " ".join(target.values()),

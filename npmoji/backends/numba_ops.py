@@ -47,21 +47,43 @@ class Packed(NamedTuple):
     batch_sizes: np.ndarray
 
 
+class Products(NamedTuple):
+    """The kernels of one precision: `pack` makes of a float32 matrix what the other two take."""
+
+    pack: Callable[[np.ndarray], Any]
+    matmul: Callable[..., None]
+    lstm: Callable[..., None]
+
+
+FP32 = Products(kernels.pack_gates, kernels.matmul, kernels.lstm)
+
+
+def products(precision: str) -> Products:
+    """The kernels of ``"fp32"``, ``"fp16"`` or ``"int8"``; int8's are imported, and compiled, on first use."""
+    if precision == "int8":
+        from ..kernels import int8
+
+        return Products(int8.quantise_gates, int8.matmul, int8.lstm)
+    return FP32 if precision == "fp32" else FP32._replace(pack=kernels.pack_half_gates)
+
+
 class PackedLstm(NamedTuple):
     """An LSTM's weights as the kernels read them: columns in panels, the four gates of some units side by side."""
 
     units: int
-    kernel: np.ndarray
-    recurrent_kernel: np.ndarray
+    matmul: Callable[..., None]  # the one that takes this kernel
+    kernel: Any
+    recurrent_kernel: Any
     bias: np.ndarray
 
 
 class NumbaOps:
     """The functions of `numpy_ops` on up to ``threads`` threads; Python threads may share one."""
 
-    def __init__(self, threads: int):
-        self.threads = threads
+    def __init__(self, threads: int, precision: str = "fp32"):
+        self.threads, self.precision = threads, precision
         self._pool = kernels.Pool(threads)
+        self._products = products(precision)
 
     # Layers without a memory
 
@@ -116,10 +138,13 @@ class NumbaOps:
 
     # Recurrence
 
-    def pack_lstm(self, kernel: np.ndarray, recurrent_kernel: np.ndarray, bias: np.ndarray) -> PackedLstm:
-        """See `numpy_ops.pack_lstm`."""
-        panels = kernels.pack_gates(kernel), kernels.pack_gates(recurrent_kernel)
-        return PackedLstm(len(recurrent_kernel), *panels, kernels.interleave_gates(bias))
+    def pack_lstm(
+        self, kernel: np.ndarray, recurrent_kernel: np.ndarray, bias: np.ndarray, exact_projection: bool = False
+    ) -> PackedLstm:
+        """See `numpy_ops.pack_lstm`, and `numpy_precision` for what the precisions mean."""
+        projection = FP32 if exact_projection and self.precision == "int8" else self._products
+        panels = projection.pack(kernel), self._products.pack(recurrent_kernel)
+        return PackedLstm(len(recurrent_kernel), projection.matmul, *panels, kernels.interleave_gates(bias))
 
     def lstm(self, x, mask: np.ndarray, weights: PackedLstm, go_backwards: bool = False, **options) -> np.ndarray:
         """See `numpy_ops.lstm`."""
@@ -165,7 +190,7 @@ class NumbaOps:
         """``values · kernel + bias`` for each direction, with columns as the recurrence reads them."""
         out = [np.empty((len(values), len(weights.bias)), np.float32) for weights in directions]
         self._pool.run([
-            lambda w=w, o=o, a=a, b=b: kernels.matmul(values, w.kernel, w.bias, o, a, b)
+            lambda w=w, o=o, a=a, b=b: w.matmul(values, w.kernel, w.bias, o, a, b)
             for w, o in zip(directions, out)
             for a, b in self._split(len(values), len(directions))
         ])  # fmt: skip
@@ -176,7 +201,7 @@ class NumbaOps:
         batch_sizes = arguments[3]
         texts = int(batch_sizes[0]) if len(batch_sizes) else 0
         return [
-            lambda a=a, b=b: kernels.lstm(*arguments, first=a, last=b, **options)
+            lambda a=a, b=b: self._products.lstm(*arguments, first=a, last=b, **options)
             for a, b in self._split(texts, directions)
         ]
 

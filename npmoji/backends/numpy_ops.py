@@ -115,8 +115,10 @@ def weighted_sum(x: np.ndarray, weights: np.ndarray) -> np.ndarray:
 # Recurrence --------------------------------------------------------------------------------------------------------
 
 
-def pack_lstm(kernel: np.ndarray, recurrent_kernel: np.ndarray, bias: np.ndarray) -> tuple[np.ndarray, ...]:
-    """The weights as this backend's `lstm` wants them: here as they are."""
+def pack_lstm(
+    kernel: np.ndarray, recurrent_kernel: np.ndarray, bias: np.ndarray, exact_projection: bool = False
+) -> tuple[np.ndarray, ...]:
+    """The weights as this backend's `lstm` wants them: here as they are, in float32 and hence all exact."""
     return kernel, recurrent_kernel, bias
 
 

@@ -7,7 +7,8 @@ are packed once, and each result is one fixed chain of operations, whatever the 
     target.py    what Numba compiles for: vector width, block sizes
     vectors.py   vector instructions as LLVM IR; tanh, exp and the gates written in them
     blocks.py    the innermost pieces: a register block of a product, the update of a few units
-    float32.py   matrix product, LSTM direction and elementwise functions on arrays
+    float32.py   matrix product, LSTM direction and elementwise functions on arrays; weights may be halves
+    int8.py      product and LSTM direction with quantised weights, on int8_blocks.py; not imported until asked for
     heads.py     what follows the LSTMs: dot products, softmax, weighted sums
     threads.py   Python threads for them; they release the GIL
 """
@@ -20,6 +21,7 @@ from .float32 import (
     lstm,
     matmul,
     pack_gates,
+    pack_half_gates,
     sigmoid,
     tanh,
 )
@@ -38,6 +40,7 @@ __all__ = [
     "lstm",
     "matmul",
     "pack_gates",
+    "pack_half_gates",
     "sigmoid",
     "softmax",
     "tanh",

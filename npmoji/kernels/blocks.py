@@ -15,18 +15,20 @@ from numba.extending import intrinsic
 from .target import (
     CACHE_LINE,
     EXP,
+    FEATURES,
     FLOAT_BYTES,
     GROUP_PANELS,
     HARD_SIGMOID,
     HARD_SIGMOID_KERAS3,
     LANES,
+    MACHINE,
     PREFETCH,
     SIGMOID,
     TANH,
     TILE,
     VECTORS,
 )
-from .vectors import F32, FUNCTIONS, GATE_FUNCTIONS, I64, Emit, emit_tanh, int64
+from .vectors import F32, FUNCTIONS, GATE_FUNCTIONS, I64, Emit, emit_tanh, int64, widen_half, widen_half_by_hand
 
 
 def on_addresses(count: int, emit: Callable) -> Callable:
@@ -45,7 +47,6 @@ def on_addresses(count: int, emit: Callable) -> Callable:
         2: lambda typingctx, a, b: typed(typingctx, a, b),
         3: lambda typingctx, a, b, c: typed(typingctx, a, b, c),
         5: lambda typingctx, a, b, c, d, e: typed(typingctx, a, b, c, d, e),
-        7: lambda typingctx, a, b, c, d, e, f, g: typed(typingctx, a, b, c, d, e, f, g),
     }
     return intrinsic(shapes[count])
 
@@ -62,17 +63,47 @@ def address_of(typingctx, array):
     return types.intp(array), codegen
 
 
+@intrinsic
+def bytes_of(typingctx, dtype):
+    """The size of an array's dtype, a constant in compiled code."""
+    size = dtype.dtype.bitwidth // 8
+    return types.intp(dtype), lambda context, builder, signature, values: context.get_constant(types.intp, size)
+
+
 class FloatArithmetic:
     """One step of k in a register block: a float of the row, LANES floats of the panel."""
+
+    weight_bytes = FLOAT_BYTES
 
     def input(self, e: Emit, address: ir.Value, offset: ir.Value) -> ir.Value:
         return e.splat(e.builder.load(e.pointer(address, offset, F32), align=FLOAT_BYTES))
 
-    def load(self, e: Emit, address: ir.Value, offset: ir.Value | int) -> ir.Value:
+    def weights(self, e: Emit, address: ir.Value, offset: ir.Value | int) -> ir.Value:
+        return e.load(address, offset)
+
+    def accumulator(self, e: Emit, address: ir.Value, offset: int) -> ir.Value:
         return e.load(address, offset)
 
     def multiply_add(self, e: Emit, x: ir.Value, w: ir.Value, acc: ir.Value) -> ir.Value:
         return e.fma(x, w, acc)
+
+
+class HalfArithmetic(FloatArithmetic):
+    """The same on weights stored as IEEE halves and widened, which is exact, when loaded."""
+
+    weight_bytes = 2
+
+    def __init__(self, widen: Callable[[Emit, ir.Value], ir.Value]):
+        self.widen = widen
+
+    def weights(self, e: Emit, address: ir.Value, offset: ir.Value | int) -> ir.Value:
+        return self.widen(e, e.load_as(ir.IntType(16), address, offset))
+
+
+def choose_widening(features: frozenset[str], machine: str) -> Callable[[Emit, ir.Value], ir.Value]:
+    """Without an instruction for it LLVM would call a library function, one float at a time."""
+    native = "f16c" in features or machine in ("arm64", "aarch64")
+    return widen_half if native else widen_half_by_hand
 
 
 class _Block:
@@ -86,7 +117,7 @@ class _Block:
         self.c_rows = self._spread(c, c_stride, rows)
         self.vectors = range(panels * VECTORS)
         self.acc = [
-            [cgutils.alloca_once_value(e.builder, arithmetic.load(e, row, self._at(v))) for v in self.vectors]
+            [cgutils.alloca_once_value(e.builder, arithmetic.accumulator(e, row, self._at(v))) for v in self.vectors]
             for row in self.c_rows
         ]
 
@@ -99,13 +130,14 @@ class _Block:
 
     def _weights(self, offset, u):
         """The vectors of one k, `u` steps after `offset`, and a prefetch of the lines that come later."""
-        e, at = self.e, self.e.builder.mul(offset, int64(TILE))
-        ahead = FLOAT_BYTES * TILE * u + PREFETCH
+        size = self.arithmetic.weight_bytes
+        e, at = self.e, self.e.builder.mul(offset, int64(TILE * size // FLOAT_BYTES))  # offset counts floats of a row
+        here = size * TILE * u
         for panel in self.panels:
-            for line in range(0, FLOAT_BYTES * TILE, CACHE_LINE):
-                e.prefetch(panel, e.builder.add(at, int64(ahead + line)))
+            for line in range(0, size * TILE, CACHE_LINE):
+                e.prefetch(panel, e.builder.add(at, int64(here + PREFETCH + line)))
             for v in range(VECTORS):
-                yield self.arithmetic.load(e, panel, e.builder.add(at, int64(ahead - PREFETCH + self._at(v))))
+                yield self.arithmetic.weights(e, panel, e.builder.add(at, int64(here + size * LANES * v)))
 
     def _inputs(self, offset, u):
         for row in self.a_rows:
@@ -135,13 +167,12 @@ class _Block:
                 self.e.store(self.e.builder.load(self.acc[r][v]), row, self._at(v))
 
 
-def make_tile(rows: int, panels: int, arithmetic: FloatArithmetic) -> Callable:
+def make_tile(rows: int, panels: int, arithmetics: dict[types.Type, FloatArithmetic]) -> Callable:
     """Intrinsic of one register block. Arguments: a, row stride of a, b, panel stride of b, c, row stride of c, steps
-    of k."""
+    of k, and the dtype of b, which chooses the arithmetic when the code is generated."""
     unroll = 2
 
-    def emit(e, *arguments):
-        *addresses, k = arguments
+    def emit(e, arithmetic, *addresses, k):
         block = _Block(e, arithmetic, rows, panels, addresses)
         even = e.builder.mul(e.builder.and_(k, int64(-unroll)), int64(FLOAT_BYTES))
         with e.loop(int64(0), even, FLOAT_BYTES * unroll) as offset:
@@ -151,16 +182,25 @@ def make_tile(rows: int, panels: int, arithmetic: FloatArithmetic) -> Callable:
             block.step(offset, 0)
         block.finish()
 
-    return on_addresses(7, emit)
+    @intrinsic
+    def tile(typingctx, a, a_stride, b, b_stride, c, c_stride, k, dtype):
+        def codegen(context, builder, signature, values):
+            *addresses, k, _ = values
+            emit(Emit(builder), arithmetics[dtype.dtype], *addresses, k=k)
+            return context.get_dummy_value()
+
+        return types.void(*[types.intp] * 7, dtype), codegen
+
+    return tile
 
 
-_FLOAT = FloatArithmetic()
-tile_1 = make_tile(1, GROUP_PANELS, _FLOAT)
-tile_2 = make_tile(2, 2, _FLOAT)
-tile_3 = make_tile(3, 2, _FLOAT)
-tile_4 = make_tile(4, 1, _FLOAT)
-tile_5 = make_tile(5, 1, _FLOAT)
-tile_6 = make_tile(6, 1, _FLOAT)
+FLOATS = {types.float32: FloatArithmetic(), types.uint16: HalfArithmetic(choose_widening(FEATURES, MACHINE))}
+tile_1 = make_tile(1, GROUP_PANELS, FLOATS)
+tile_2 = make_tile(2, 2, FLOATS)
+tile_3 = make_tile(3, 2, FLOATS)
+tile_4 = make_tile(4, 1, FLOATS)
+tile_5 = make_tile(5, 1, FLOATS)
+tile_6 = make_tile(6, 1, FLOATS)
 
 
 def _gates(kind: int) -> Callable:

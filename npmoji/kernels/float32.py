@@ -3,14 +3,19 @@
 Every output element is one chain of fused multiply-adds in a fixed order, `acc = bias; acc = fma(x[k], w[k], acc)` for
 k = 0..K-1. Blocking changes which elements are computed side by side, never the chain of one of them. So the bits of a
 result do not depend on the batch, the row, the thread count or the width of the machine's vectors.
+
+Panels may also be stored as IEEE halves: the same chains, on weights widened as they are loaded. Their arrays are uint16,
+the halves' bits, as Numba knows no float16 on CPUs. The two loops that read panels are compiled for either on first use.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
 import numpy as np
 from numba import types
+from numba.np.numpy_support import from_dtype
 
 from .blocks import (
     address_of,
@@ -19,6 +24,7 @@ from .blocks import (
     apply_hard_keras3,
     apply_sigmoid,
     apply_tanh,
+    bytes_of,
     copy_vector,
     gates_hard,
     gates_hard_keras3,
@@ -32,6 +38,7 @@ from .blocks import (
     zero_vector,
 )
 from .target import (
+    CACHE_LINE,
     EXP,
     FLOAT_BYTES,
     GATES,
@@ -61,55 +68,55 @@ def block_rows(left, most):
 
 
 @inner
-def _multiply_few(rows, a, a_stride, group, z, k):
+def _multiply_few(rows, a, a_stride, group, z, k, dtype):
     """z (rows, GROUP) += a (rows, K) times a group of panels, for 1 to 3 rows: several panels side by side."""
-    panel_bytes = k * TILE * FLOAT_BYTES
+    panel_bytes = k * TILE * bytes_of(dtype)
     z_stride = GROUP * FLOAT_BYTES
     if rows == 1:
-        tile_1(a, a_stride, group, panel_bytes, z, z_stride, k)
+        tile_1(a, a_stride, group, panel_bytes, z, z_stride, k, dtype)
         return
     for panel in range(0, GROUP_PANELS, 2):
         b = group + panel * panel_bytes
         c = z + panel * TILE * FLOAT_BYTES
         if rows == 2:
-            tile_2(a, a_stride, b, panel_bytes, c, z_stride, k)
+            tile_2(a, a_stride, b, panel_bytes, c, z_stride, k, dtype)
         else:
-            tile_3(a, a_stride, b, panel_bytes, c, z_stride, k)
+            tile_3(a, a_stride, b, panel_bytes, c, z_stride, k, dtype)
 
 
 @inner
-def _multiply_panel(rows, a, a_stride, b, c, k):
+def _multiply_panel(rows, a, a_stride, b, c, k, dtype):
     """c[:, :TILE] += a b for `rows` rows, a sum of blocks of 4 to 6, and a slice of K of one panel."""
     c_stride = GROUP * FLOAT_BYTES
     row = 0
     while row < rows:
         count = block_rows(rows - row, ROWS)
         if count == 6:
-            tile_6(a, a_stride, b, 0, c, c_stride, k)
+            tile_6(a, a_stride, b, 0, c, c_stride, k, dtype)
         elif count == 5:
-            tile_5(a, a_stride, b, 0, c, c_stride, k)
+            tile_5(a, a_stride, b, 0, c, c_stride, k, dtype)
         else:
-            tile_4(a, a_stride, b, 0, c, c_stride, k)
+            tile_4(a, a_stride, b, 0, c, c_stride, k, dtype)
         row += count
         a += count * a_stride
         c += count * c_stride
 
 
 @inner
-def _multiply_group(rows, a, a_stride, group, z, k):
+def _multiply_group(rows, a, a_stride, group, z, k, dtype):
     """z (rows, GROUP) += a (rows, K) times a group of panels; any number of rows."""
     few = rows if rows < 4 else (3 if rows == 7 else 0)  # 7 is the one larger number that 4, 5 and 6 cannot make up
     many = rows - few
     if few:
-        _multiply_few(few, a + many * a_stride, a_stride, group, z + many * GROUP * FLOAT_BYTES, k)
+        _multiply_few(few, a + many * a_stride, a_stride, group, z + many * GROUP * FLOAT_BYTES, k, dtype)
     if many == 0:
         return
     k_block = K_BLOCK if many > ROWS else k
     for panel in range(GROUP_PANELS):
         for start in range(0, k, k_block):
-            b = group + (panel * k + start) * TILE * FLOAT_BYTES
+            b = group + (panel * k + start) * TILE * bytes_of(dtype)
             c = z + panel * TILE * FLOAT_BYTES
-            _multiply_panel(many, a + start * FLOAT_BYTES, a_stride, b, c, min(k_block, k - start))
+            _multiply_panel(many, a + start * FLOAT_BYTES, a_stride, b, c, min(k_block, k - start), dtype)
 
 
 @inner
@@ -129,12 +136,14 @@ def zero_floats(target, floats):
 _MATRIX = types.Array(types.float32, 2, "A")
 _MATRIX_IN = types.Array(types.float32, 2, "A", readonly=True)
 _VECTOR_IN = types.Array(types.float32, 1, "C", readonly=True)
-_PANELS_IN = types.Array(types.float32, 3, "C", readonly=True)
 _FLOATS = types.Array(types.float32, 1, "C")  # scratch memory
 _INDEX_IN = types.Array(types.int64, 1, "C", readonly=True)
 
 
-@jit(types.void(_MATRIX_IN, _PANELS_IN, _VECTOR_IN, _MATRIX, types.int64, types.int64, _FLOATS))
+def _matmul_signature(panels: types.Array) -> types.Type:
+    return types.void(_MATRIX_IN, panels, _VECTOR_IN, _MATRIX, types.int64, types.int64, _FLOATS)
+
+
 def _matmul(x, panels, bias, out, first, last, z):
     """out[first:last] = bias + x[first:last] @ panels; the last axis of x and of out is contiguous. z is scratch."""
     k, width = x.shape[1], out.shape[1]
@@ -146,7 +155,8 @@ def _matmul(x, panels, bias, out, first, last, z):
         for column in range(0, padded, GROUP):
             for r in range(rows):
                 copy_floats(address_of(z) + r * z_stride, address_of(bias) + column * FLOAT_BYTES, GROUP)
-            _multiply_group(rows, a, x.strides[0], address_of(panels) + column * k * FLOAT_BYTES, address_of(z), k)
+            group = address_of(panels) + column * k * bytes_of(panels.dtype)
+            _multiply_group(rows, a, x.strides[0], group, address_of(z), k, panels.dtype)
             for r in range(rows):
                 if column + GROUP <= width:
                     target = address_of(out) + (row + r) * out.strides[0] + column * FLOAT_BYTES
@@ -170,7 +180,7 @@ def update_gates(kind, z, c, h):
 
 
 @inner
-def _step(rows, old, group, kind, projected, index, panels, k, z, c, source, target, stride):
+def _step(rows, old, group, kind, projected, index, panels, k, z, c, source, target, stride, dtype):
     """One time step of one group of units for `rows` rows, of which the first `old` have a state that is not zero.
     `index` holds each row's row of `projected`, or -1 where the step is masked and the state carried over."""
     z_stride = GROUP * FLOAT_BYTES
@@ -179,7 +189,7 @@ def _step(rows, old, group, kind, projected, index, panels, k, z, c, source, tar
         place = max(index[r], 0)  # a masked row computes something and throws it away
         copy_floats(z + r * z_stride, address_of(projected) + place * projected.strides[0] + group * z_stride, GROUP)
     if old:
-        _multiply_group(old, source, stride, panels, z, k)
+        _multiply_group(old, source, stride, panels, z, k, dtype)
     for r in range(rows):
         offset = at + r * stride
         if index[r] >= 0:
@@ -209,12 +219,13 @@ def state_floats(groups: int) -> int:
 state_width = inner(state_floats)
 
 
-@jit(
-    types.void(
-        _MATRIX_IN, _INDEX_IN, _PANELS_IN, _INDEX_IN, types.boolean, types.int64, _MATRIX, _INDEX_IN,
+def _lstm_signature(panels: types.Array) -> types.Type:
+    return types.void(
+        _MATRIX_IN, _INDEX_IN, panels, _INDEX_IN, types.boolean, types.int64, _MATRIX, _INDEX_IN,
         types.int64, types.int64, _FLOATS,
-    )
-)  # fmt: skip
+    )  # fmt: skip
+
+
 def _lstm(projected, index, recurrent, batch_sizes, reverse, kind, out, places, first, last, scratch):
     """One direction of an LSTM layer for the rows first..last, at most ROW_CHUNK, of a packed batch (see `lstm`)."""
     units, steps = out.shape[1], batch_sizes.shape[0]
@@ -244,10 +255,11 @@ def _lstm(projected, index, recurrent, batch_sizes, reverse, kind, out, places, 
                 # There and back: the weights used last by the step before are still in the second-level cache.
                 group = groups - 1 - g if odd else g
                 cell = address_of(scratch) + 2 * size
-                panels = address_of(recurrent) + group * units * GROUP * FLOAT_BYTES
+                panels = address_of(recurrent) + group * units * GROUP * bytes_of(recurrent.dtype)
                 _step(
-                    rows, min(old, rows), group, kind, projected, here, panels, units, z, cell, source, target, stride
-                )
+                    rows, min(old, rows), group, kind, projected, here, panels, units, z, cell, source, target, stride,
+                    recurrent.dtype,
+                )  # fmt: skip
             write_rows(rows, target, stride, scratch, out, places[start + first : start + first + rows])
         old = max(rows, 0)
         if not reverse:
@@ -285,28 +297,43 @@ def _elementwise(kind, x, out, rest):
 # Packing, checks and the functions to be called from Python ------------------------------------------------------------
 
 
+_COMPILED: dict[tuple[Callable, np.dtype], Callable] = {}
+_compiling = threading.Lock()
+
+
+def _compiled(loop: Callable, signature: Callable[[types.Array], types.Type], weights: np.dtype) -> Callable:
+    """The loop for panels of this type: whoever stores weights in one way need not wait for the code of the other."""
+    if (loop, weights) not in _COMPILED:
+        with _compiling:  # threads tend to come here at the same time
+            if (loop, weights) not in _COMPILED:
+                panels = types.Array(from_dtype(weights), 3, "C", readonly=True)
+                _COMPILED[loop, weights] = jit(signature(panels))(loop)
+    return _COMPILED[loop, weights]
+
+
 def round_up(number: int, multiple: int) -> int:
     """The next multiple, or the number itself if it is one."""
     return -(-number // multiple) * multiple
 
 
-def aligned_empty(shape: tuple[int, ...]) -> np.ndarray:
-    """Uninitialised float32 array that starts on a cache line, so that no vector load straddles two."""
-    size = int(np.prod(shape))
-    memory = np.empty(size + 16, np.float32)
-    skip = -memory.ctypes.data % 64 // FLOAT_BYTES
-    return memory[skip : skip + size].reshape(shape)
+def aligned_empty(shape: tuple[int, ...], dtype: type[np.generic] = np.float32) -> np.ndarray:
+    """Uninitialised array that starts on a cache line, so that no vector load straddles two."""
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    memory = np.empty(size + CACHE_LINE, np.uint8)
+    skip = -memory.ctypes.data % CACHE_LINE
+    return memory[skip : skip + size].view(dtype).reshape(shape)
 
 
-def pack_columns(kernel: np.ndarray) -> np.ndarray:
-    """(K, N) -> panels (P, K, TILE): column blocks, each contiguous; N padded with zeros to whole groups."""
+def pack_columns(kernel: np.ndarray, dtype: type[np.floating] = np.float32) -> np.ndarray:
+    """(K, N) -> panels (P, K, TILE): column blocks, each contiguous; N padded with zeros to whole groups. Of float32, or
+    with dtype float16 the bits of halves."""
     k, n = kernel.shape
-    panels = aligned_empty((round_up(n, GROUP) // TILE, k, TILE))
+    panels = aligned_empty((round_up(n, GROUP) // TILE, k, TILE), dtype)
     for p in range(len(panels)):
         columns = kernel[:, p * TILE : (p + 1) * TILE]
         panels[p, :, : columns.shape[1]] = columns
         panels[p, :, columns.shape[1] :] = 0
-    return panels
+    return panels if dtype == np.float32 else panels.view(np.uint16)
 
 
 def pack_bias(bias: np.ndarray) -> np.ndarray:
@@ -330,6 +357,11 @@ def pack_gates(kernel: np.ndarray) -> np.ndarray:
     return pack_columns(interleave_gates(kernel))
 
 
+def pack_half_gates(kernel: np.ndarray) -> np.ndarray:
+    """As `pack_gates`, stored as halves."""
+    return pack_columns(interleave_gates(kernel), np.float16)
+
+
 def matmul(
     x: np.ndarray, panels: np.ndarray, bias: np.ndarray, out: np.ndarray, first: int = 0, last: int | None = None
 ) -> None:
@@ -344,7 +376,8 @@ def matmul(
     if not (0 <= first <= last <= min(len(x), len(out))):
         raise ValueError(f"matmul: rows {first}..{last} of x {x.shape}, out {out.shape}")
     check_rows(x=x, out=out)
-    _matmul(x, panels, bias, out, first, last, aligned_empty((ROW_CHUNK * GROUP,)))
+    loop = _compiled(_matmul, _matmul_signature, panels.dtype)
+    loop(x, panels, bias, out, first, last, aligned_empty((ROW_CHUNK * GROUP,)))
 
 
 def check_rows(**arrays: np.ndarray) -> None:
@@ -385,11 +418,12 @@ def lstm(
     check_lstm(projected, index, recurrent.shape, batch_sizes, out, places, out.shape[1])
     if not (0 <= first <= last <= rows):
         raise ValueError(f"lstm: rows {first}..{last} of {rows}")
+    loop = _compiled(_lstm, _lstm_signature, recurrent.dtype)
     groups = projected.shape[1] // GROUP
     for row in range(first, last, ROW_CHUNK):
         end = min(row + ROW_CHUNK, last)
         scratch = aligned_empty(((end - row) * (3 * state_floats(groups) + GROUP),))
-        _lstm(projected, index, recurrent, batch_sizes, reverse, GATES[gate], out, places, row, end, scratch)
+        loop(projected, index, recurrent, batch_sizes, reverse, GATES[gate], out, places, row, end, scratch)
 
 
 def check_lstm(projected, index, panels, batch_sizes, out, places, steps) -> None:

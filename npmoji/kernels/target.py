@@ -18,7 +18,8 @@ from numba.core.codegen import get_host_cpu_features
 _NEEDS = {  # feature -> what it is built upon: switched on along with it, and dragging it down when switched off
     "avx2": ("avx",),
     "fma": ("avx",),
-    "avx512f": ("avx2", "fma"),
+    "f16c": ("avx",),
+    "avx512f": ("avx2", "fma", "f16c"),
     "avx512bw": ("avx512f",),
     "avx512vnni": ("avx512f",),
     "avxvnni": ("avx2",),
@@ -61,9 +62,10 @@ def _geometry(features: frozenset[str]) -> tuple[int, int]:
         return 16, 4
     if "avx" in features:
         return 8, 2
-    return 4, 4 if platform.machine().lower() in ("arm64", "aarch64") else 2
+    return 4, 4 if MACHINE in ("arm64", "aarch64") else 2
 
 
+MACHINE = platform.machine().lower()
 FEATURES = target_features()
 LANES, VECTORS = _geometry(FEATURES)
 TILE = LANES * VECTORS

@@ -40,7 +40,8 @@ class Pool:
             work()
         finally:
             for helper in helpers:
-                helper.result()
+                if not helper.cancel():  # one still queued behind other callers' work has nothing left to do
+                    helper.result()
 
     def _workers(self) -> ThreadPoolExecutor:
         if self._owner != os.getpid():  # never used here: threads do not survive a fork

@@ -55,7 +55,7 @@ class Emit:
         return acc
 
     def splat(self, x: ir.Value) -> ir.Value:
-        empty = ir.Constant(VECTOR, ir.Undefined)
+        empty = ir.Constant(ir.VectorType(x.type, LANES), ir.Undefined)
         first = self.builder.insert_element(empty, x, ir.Constant(I32, 0))
         return self.builder.shuffle_vector(first, empty, ir.Constant(INTS, None))
 
@@ -65,6 +65,10 @@ class Emit:
 
     def load(self, address: ir.Value, offset: ir.Value | int = 0) -> ir.Value:
         return self.builder.load(self.pointer(address, offset), align=FLOAT_BYTES)
+
+    def load_as(self, kind: ir.Type, address: ir.Value, offset: ir.Value | int = 0) -> ir.Value:
+        """LANES numbers of another type."""
+        return self.builder.load(self.pointer(address, offset, ir.VectorType(kind, LANES)), align=1)
 
     def store(self, value: ir.Value, address: ir.Value, offset: ir.Value | int = 0) -> None:
         self.builder.store(value, self.pointer(address, offset, value.type), align=FLOAT_BYTES)
@@ -85,6 +89,24 @@ class Emit:
 def int64(count: int) -> ir.Constant:
     """A 64-bit constant."""
     return ir.Constant(I64, count)
+
+
+# IEEE halves, on one vector -------------------------------------------------------------------------------------------
+
+
+def widen_half(e: Emit, halves: ir.Value) -> ir.Value:
+    """Bits of LANES halves -> floats of the same value, by the target's instruction."""
+    return e.builder.fpext(e.builder.bitcast(halves, ir.VectorType(ir.HalfType(), LANES)), VECTOR)
+
+
+def widen_half_by_hand(e: Emit, halves: ir.Value) -> ir.Value:
+    """The same for finite halves in ordinary instructions: exponent and mantissa moved to their place in a float say
+    2**112 times too little, subnormal ones included."""
+    b, bits = e.builder, e.builder.zext(halves, INTS)
+    size, sign = (b.and_(bits, ir.Constant(INTS, [mask] * LANES)) for mask in (0x7FFF, 0x8000))
+    size = e.mul(b.bitcast(b.shl(size, ir.Constant(INTS, [13] * LANES)), VECTOR), e.const(2.0**112))
+    sign = b.shl(sign, ir.Constant(INTS, [16] * LANES))
+    return b.bitcast(b.or_(b.bitcast(size, INTS), sign), VECTOR)
 
 
 # Elementwise functions, on one vector --------------------------------------------------------------------------------
