@@ -73,10 +73,10 @@ class Layer:
         return np.ones(x.shape[:2], bool) if mask is None else mask
 
     def packed(self, ops: Any) -> Any:
-        """The weights as the backend wants them, rearranged once."""
-        if ops not in self._packed:
-            self._packed[ops] = self.pack(ops)
-        return self._packed[ops]
+        """The weights as the backend wants them, rearranged once for all backends of that kind."""
+        if ops.PACKING not in self._packed:
+            self._packed[ops.PACKING] = self.pack(ops)
+        return self._packed[ops.PACKING]
 
     def pack(self, ops: Any) -> Any:
         """What `packed` keeps; defined by layers whose backend functions take packed weights."""

@@ -17,7 +17,7 @@ from .errors import InputError, VocabularyError, WeightsError
 from .layers import Layer, Pass
 from .tokenizer import Tokenizer
 
-BATCH_TOKENS = 4096  # texts are run in batches of at most about this many steps, padding included
+BATCH_TOKENS = 1536  # texts are run in batches of about this many steps, padding included; more costs fresh memory
 AUTO_WORK = 20e9  # multiply-adds, in all, after which engine="auto" spends the half second that importing numba takes
 
 
@@ -220,10 +220,13 @@ class Model:
         """A layer's output (N, width) for all texts, batch by batch."""
         tokens = self.tokens(x)
         out = np.zeros((len(tokens), width), np.float32)
-        ops = self._backend_for(tokens)
-        for rows, batch in _batches(tokens):
-            values, _ = layer.pull(batch, Pass(ops))
+
+        def work(ops: Any, batch: tuple[np.ndarray, np.ndarray]) -> None:
+            rows, ids = batch
+            values, _ = layer.pull(ids, Pass(ops))
             out[rows, : values.shape[1]] = values
+
+        self._backend_for(tokens).for_each(_batches(tokens), work)
         return out
 
     def _backend_for(self, X: np.ndarray) -> Any:

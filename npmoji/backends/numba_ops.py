@@ -7,7 +7,7 @@ first, and their steps stored time-major, so that padding costs nothing. Each di
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -82,8 +82,20 @@ class NumbaOps:
 
     def __init__(self, threads: int, precision: str = "fp32"):
         self.threads, self.precision = threads, precision
+        self.PACKING = "numba", precision
         self._pool = kernels.Pool(threads)
         self._products = products(precision)
+
+    def for_each(self, batches: Iterable, work: Callable[[Any, Any], None]) -> None:
+        """See `numpy_ops.for_each`. Many batches are shared out among the threads whole, which leaves no thread waiting at
+        the end of each layer; few are computed by all threads together."""
+        batches = list(batches)
+        if self.threads == 1 or len(batches) < 3 * self.threads:
+            for batch in batches:
+                work(self, batch)
+        else:
+            alone = NumbaOps(1, self.precision)
+            self._pool.run([lambda batch=batch: work(alone, batch) for batch in batches])
 
     # Layers without a memory
 

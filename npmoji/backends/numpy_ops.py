@@ -6,11 +6,20 @@ masks are bool with True at valid steps. Formulas: Keras 2.0 unless noted (DeepM
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
+PACKING = "numpy"  # backends with the same packing may share packed weights
 EPSILON = np.float32(1e-7)  # Keras' K.epsilon(), added to the sum of the attention weights
+
+
+def for_each(batches: Iterable, work: Callable[[Any, Any], None]) -> None:
+    """Call ``work(backend, batch)`` for each batch, one after the other."""
+    for batch in batches:
+        work(sys.modules[__name__], batch)
 
 
 # Activations -------------------------------------------------------------------------------------------------------

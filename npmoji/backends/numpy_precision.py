@@ -6,6 +6,7 @@ column, and what is multiplied with it likewise, with a scale for each of its ro
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -21,11 +22,17 @@ class NumpyOps:
     """The functions of `numpy_ops` with LSTM weights in ``"fp16"`` or ``"int8"``."""
 
     def __init__(self, precision: str):
+        self.PACKING = "numpy", precision
         self._round = {"fp16": half, "int8": Int8Matrix}[precision]
         self._exact_projections = precision == "int8"
 
     def __getattr__(self, name: str) -> Any:
         return getattr(numpy_ops, name)
+
+    def for_each(self, batches: Iterable, work: Callable[[Any, Any], None]) -> None:
+        """See `numpy_ops.for_each`."""
+        for batch in batches:
+            work(self, batch)
 
     def pack_lstm(
         self, kernel: np.ndarray, recurrent_kernel: np.ndarray, bias: np.ndarray, exact_projection: bool = False

@@ -1,0 +1,128 @@
+"""The benchmark tool in miniature: that every row is there and that the sides were compared. No time is looked at."""
+
+import importlib.util
+import json
+import subprocess
+import sys
+
+import h5py
+import numpy as np
+import pytest
+from conftest import ROOT
+
+V, E, H, C = 60, 6, 5, 64
+LAYERS = {"embedding": 1, "bi_lstm_0": 6, "bi_lstm_1": 6, "attlayer": 1, "softmax": 2}
+NPMOJI = {"npmoji numpy fp32", "npmoji numba fp32"}
+ORT = {"onnxruntime fp32", "onnxruntime int8"}
+
+needs_onnx = pytest.mark.skipif(
+    not (importlib.util.find_spec("onnx") and importlib.util.find_spec("onnxruntime")),
+    reason="needs onnx and onnxruntime: pip install '.[bench]'",
+)
+
+
+def shapes(layer):
+    """The shapes of a layer's arrays in the file's order."""
+    F = {"bi_lstm_0": E, "bi_lstm_1": 2 * H}.get(layer)
+    return {
+        "embedding": [(V, E)],
+        "attlayer": [(4 * H + E, 1)],
+        "softmax": [(4 * H + E, C), (C,)],
+    }.get(layer) or [(F, 4 * H), (H, 4 * H), (4 * H,)] * 2
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    """A tiny network in a file as Keras writes it."""
+    path, rng = tmp_path_factory.mktemp("bench") / "tiny.hdf5", np.random.default_rng(5)
+    with h5py.File(path, "w") as file:
+        file.attrs["layer_names"] = [name.encode() for name in LAYERS]
+        file.attrs["keras_version"] = b"2.0.5"
+        for layer, count in LAYERS.items():
+            group = file.create_group(layer)
+            group.attrs["weight_names"] = [f"{layer}/{i}".encode() for i in range(count)]
+            for i, shape in enumerate(shapes(layer)):
+                group.create_dataset(f"{layer}/{i}", data=rng.uniform(-1, 1, shape).astype(np.float32))
+    return path
+
+
+def bench(*arguments):
+    """What the tool prints."""
+    command = [sys.executable, str(ROOT / "tools" / "bench.py"), *map(str, arguments)]
+    result = subprocess.run(command, capture_output=True, check=False, encoding="utf-8")
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def report(*arguments):
+    """The tool's report, in miniature."""
+    return json.loads(bench(*arguments, "--rounds", 1, "--count", 9, "--typical", 2, "--format", "json"))
+
+
+def sides(found, table, threads):
+    """The sides that a table has rows of."""
+    return {row["side"] for row in found["rows"] if (row["table"], row["threads"]) == (table, threads)}
+
+
+def check_figures(found):
+    """Every row has positive figures in order, and a baseline is its own equal."""
+    for row in found["rows"]:
+        assert 0 < row["least"] <= row["median"] <= row["most"], row
+        assert row["ratios"].get(row["side"], 1) == 1
+        assert all(ratio > 0 for ratio in row["ratios"].values())
+
+
+@pytest.fixture(scope="module")
+def warm(weights):
+    return report(weights, "--only", "throughput", "latency", "--threads", 1)
+
+
+def test_warm_tables(warm):
+    for table in ("throughput", "latency"):
+        assert sides(warm, table, 1) >= NPMOJI
+    check_figures(warm)
+    assert warm["parity"]["npmoji numba fp32"]["largest_difference"] < 1e-5
+    assert {"CPU", "features", "software", "packages"} <= set(warm["machine"])
+
+
+@needs_onnx
+def test_onnx_runtime_agrees_and_is_the_measure(warm):
+    for table in ("throughput", "latency"):
+        assert sides(warm, table, 1) >= ORT
+    assert all(set(row["ratios"]) == ORT for row in warm["rows"])
+    assert 0 < warm["parity"]["onnxruntime fp32"]["largest_difference"] < 1e-5
+    assert 1e-5 < warm["parity"]["onnxruntime int8"]["largest_difference"] < 0.1
+
+
+def test_whole_processes_and_the_tokenizer(weights, tmp_path):
+    ids = np.random.default_rng(1).integers(10, V, (5, 7))
+    np.savez(tmp_path / "ids.npz", other=ids[:1], mine=ids)
+    found = report(weights, "--only", "cold", "tokenizer", "--ids", tmp_path / "ids.npz", "--array", "mine")
+    assert found["work"]["texts"].startswith("5 of 7.0 tokens")
+    for table in ("cold wall", "cold CPU", "cold memory"):
+        assert sides(found, table, None) >= {"import numpy", "npmoji numpy", "npmoji numba"}
+    assert sides(found, "tokenizer", None) == {"empty table", "filled table"}
+    check_figures(found)
+
+
+def test_a_table_for_people(weights, tmp_path):
+    (tmp_path / "texts.txt").write_text("word11 word12 word13\nword14 word15\n", encoding="utf-8")
+    words = ["MASK", "UNKNOWN", "AT", "URL", "NUMBER", "BREAK", *(f"BLANK_{i}" for i in range(6, 10))]
+    vocabulary = {f"CUSTOM_{word}": i for i, word in enumerate(words)} | {f"word{i}": i for i in range(10, V)}
+    (tmp_path / "words.json").write_text(json.dumps(vocabulary), encoding="utf-8")
+    options = ["--texts", tmp_path / "texts.txt", "--vocabulary", tmp_path / "words.json", "--rounds", 2]
+    lines = bench(weights, *options, "--only", "tokenizer").splitlines()
+    assert lines[0].startswith("CPU")
+    assert "tokenizer: texts a second on one core" in lines
+    assert [line.split()[:2] for line in lines[-2:]] == [["empty", "table"], ["filled", "table"]]
+
+
+def test_sides_that_disagree_are_told(weights, monkeypatch):
+    monkeypatch.setattr(sys, "path", [str(ROOT / "tools"), *sys.path])
+    spec = importlib.util.spec_from_file_location("bench_tool", ROOT / "tools" / "bench.py")
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    monkeypatch.setattr(tool, "TOLERANCE", 0.0)
+    job = tool.Job(str(weights), {}, *[np.array([[11, 12, 13], [14, 15, 0]])] * 2, False)
+    with pytest.raises(tool.Disagreement, match="npmoji numba fp32: probabilities off by"):
+        tool.prepare(job, 1)

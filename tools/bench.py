@@ -1,0 +1,522 @@
+"""How fast npmoji is on this machine, beside ONNX Runtime with the same weights (`pip install '.[bench]'`).
+
+    python tools/bench.py WEIGHTS.hdf5 [--texts FILE | --ids FILE.npz] [--rounds 5] [--threads 1 2] [--torch]
+
+Without texts or ids it makes some up, as long as tweets. Each round measures every side in turn; figures are medians
+over the rounds with least and most, ratios are medians of each round's ratio. Before anything is timed, the
+probabilities of all exact sides must agree within 1e-5. Both sides get texts sorted by length; ONNX Runtime's batches
+are ready-made, of the size that suits it best, while npmoji's time includes making them. In whole processes npmoji
+tokenizes a text, while ONNX Runtime gets ids. `--torch` adds torchMoji's algorithm: one time step after the other.
+Whole processes are measured where Python has `os.wait4`, i.e. not on Windows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import functools
+import gzip
+import json
+import multiprocessing
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, NamedTuple
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "tools")]  # so that a clone measures itself without being installed
+
+import numpy as np
+
+import npmoji
+from npmoji import info
+from npmoji.tokenizer import Tokenizer
+from npmoji.vocabulary import SPECIAL_WORDS
+
+TOLERANCE = 1e-5  # between the probabilities of exact sides
+BATCHES = (8, 16, 32, 64, 128)  # sizes ONNX Runtime may choose from
+MEASURES = ("throughput", "latency", "cold", "compile", "tokenizer")
+ORT = ("onnxruntime fp32", "onnxruntime int8")
+
+Times = dict[str, list[float]]  # side -> a figure for each round
+
+
+class Disagreement(Exception):
+    """Two sides that should compute the same do not."""
+
+
+# What is measured --------------------------------------------------------------------------------------------------
+
+
+class Job(NamedTuple):
+    """What a process that measures needs to know: arrays of token ids (N, T), the longest text first."""
+
+    weights: str
+    graphs: dict[str, str]  # side -> ONNX file
+    many: np.ndarray  # for throughput
+    typical: np.ndarray  # for latency
+    torch: bool
+
+
+class Inputs(NamedTuple):
+    """The job, texts for the tokenizer, one of typical length for whole processes, and a vocabulary's path."""
+
+    job: Job
+    texts: list[str]
+    text: str
+    vocabulary: str
+
+
+class Side(NamedTuple):
+    """One contender: computes the probabilities of ``job.many``, or of one of ``job.typical``."""
+
+    many: Callable[[], np.ndarray]
+    one: Callable[[int], np.ndarray]
+
+
+def npmoji_sides(job: Job, threads: int) -> Iterator[tuple[str, Side]]:
+    """Every engine with every precision that this npmoji accepts."""
+    for engine in ("numpy", "numba"):
+        for precision in ("fp32", "fp16", "int8"):
+            with contextlib.suppress(npmoji.InputError):
+                model = npmoji.load(job.weights, engine=engine, precision=precision, threads=threads)
+                model.predict(job.many[:1])
+                one = lambda i, model=model: model.predict(job.typical[i : i + 1])
+                yield f"npmoji {engine} {precision}", Side(functools.partial(model.predict, job.many), one)
+
+
+def onnx_sides(job: Job, threads: int) -> Iterator[tuple[str, Side]]:
+    """ONNX Runtime on the graphs, each with its best batch size."""
+    from onnx_graph import Session, feeds
+
+    singles = [feeds(text[None], 1)[0] for text in job.typical]
+    for name, path in job.graphs.items():
+        session = Session(path, threads)
+
+        def run(batches: list, session: Session = session) -> np.ndarray:
+            return np.concatenate([session.run(batch) for batch in batches])
+
+        choices = [functools.partial(run, feeds(job.many, size)) for size in BATCHES]
+        many = min(choices, key=lambda choice: min(seconds(choice) for _ in range(2)))
+        yield name, Side(many, lambda i, session=session: session.run(singles[i]))
+
+
+def torch_sides(job: Job, threads: int) -> Iterator[tuple[str, Side]]:
+    """torchMoji's way: packed steps one after the other, two products each, hard sigmoid."""
+    import torch
+
+    torch.set_num_threads(threads)
+    model = npmoji.load(job.weights)
+    tensor = functools.cache(lambda layer, name: torch.from_numpy(np.array(model[layer].weights()[name])))
+
+    def direction(x: Any, sizes: list[int], layer: str, part: str) -> Any:
+        kernel, recurrent, bias = (tensor(layer, f"{part}_{name}") for name in ("kernel", "recurrent_kernel", "bias"))
+        units = len(recurrent)
+        h, c, y = torch.zeros(x.shape[1], units), torch.zeros(x.shape[1], units), torch.zeros(*x.shape[:2], units)
+        for t in range(len(sizes)) if part == "forward" else reversed(range(len(sizes))):
+            n = sizes[t]
+            z = x[t, :n] @ kernel + h[:n] @ recurrent + bias
+            i, f, o = (torch.clamp(0.2 * z[:, k * units : (k + 1) * units] + 0.5, 0, 1) for k in (0, 1, 3))
+            c[:n] = f * c[:n] + i * torch.tanh(z[:, 2 * units : 3 * units])
+            y[t, :n] = h[:n] = o * torch.tanh(c[:n])
+        return y
+
+    def predict(tokens: np.ndarray) -> np.ndarray:
+        ids = torch.from_numpy(tokens[:, : np.count_nonzero(tokens[0])].T.astype(np.int64))
+        valid = ids > 0
+        layers = [torch.tanh(tensor("embedding", "embeddings")[ids])]
+        for name in ("bi_lstm_0", "bi_lstm_1"):
+            parts = [direction(layers[0], valid.sum(1).tolist(), name, part) for part in ("forward", "backward")]
+            layers.insert(0, torch.cat(parts, -1))
+        x = torch.cat(layers, -1)
+        logits = (x @ tensor("attlayer", "kernel"))[..., 0]
+        a = torch.exp(logits - logits.max(0).values) * valid
+        features = (x * (a / (a.sum(0) + 1e-7))[..., None]).sum(0)
+        return torch.softmax(features @ tensor("softmax", "kernel") + tensor("softmax", "bias"), 1).numpy()
+
+    def many() -> np.ndarray:
+        with torch.inference_mode():
+            return np.concatenate([predict(job.many[i : i + 64]) for i in range(0, len(job.many), 64)])
+
+    def one(i: int) -> np.ndarray:
+        with torch.inference_mode():
+            return predict(job.typical[i : i + 1])
+
+    yield "torch, step by step", Side(many, one)
+
+
+# Processes that measure: one for each number of threads, since BLAS reads its own when it is loaded ------
+
+_here: dict[str, Any] = {}  # the sides of this process
+
+
+def seconds(work: Callable[[], Any]) -> float:
+    """How long one call takes."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def prepare(job: Job, threads: int) -> dict[str, dict[str, float]]:
+    """Make the sides of this process and compare their probabilities with those of npmoji's plain NumPy.
+
+    Raises:
+        Disagreement: a side that computes in float32 is off by more than TOLERANCE.
+    """
+    sides = dict(npmoji_sides(job, threads))
+    if job.graphs:
+        sides |= onnx_sides(job, threads)
+    if job.torch:
+        sides |= torch_sides(job, threads)
+    outputs = {name: side.many() for name, side in sides.items()}
+    reference = outputs["npmoji numpy fp32"]
+    parity = {}
+    for name, output in outputs.items():
+        off = float(np.abs(output - reference).max())
+        same = float((output.argmax(1) == reference.argmax(1)).mean())
+        parity[name] = {"largest_difference": off, "same_top1": same}
+        if not off <= TOLERANCE and not name.endswith(("int8", "fp16")):
+            raise Disagreement(f"{name}: probabilities off by {off:.2g} from npmoji's, allowed {TOLERANCE}")
+    _here.update(job=job, sides=sides)
+    return parity
+
+
+def throughput() -> dict[str, float]:
+    """Texts a second of each side of this process."""
+    return {name: len(_here["job"].many) / seconds(side.many) for name, side in _here["sides"].items()}
+
+
+def latency() -> dict[str, float]:
+    """Milliseconds for one text of each side of this process, median over the typical texts."""
+    result = {}
+    for name, side in _here["sides"].items():
+        side.one(0)  # not measured: brings the weights back into the caches
+        texts = range(len(_here["job"].typical))
+        result[name] = 1e3 * float(np.median([seconds(functools.partial(side.one, i)) for i in texts]))
+    return result
+
+
+@contextlib.contextmanager
+def process(threads: int) -> Iterator[ProcessPoolExecutor]:
+    """A fresh process in which BLAS uses so many threads."""
+    for library in ("OPENBLAS", "OMP", "MKL"):
+        os.environ[f"{library}_NUM_THREADS"] = str(threads)
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as executor:
+        executor.submit(os.getpid).result()  # starts it now
+        yield executor
+
+
+def warm(job: Job, threads: list[int], rounds: int, measures: list[str]) -> tuple[dict, dict[str, dict[int, Times]]]:
+    """(parity by side, {measure: {threads: figures}}); the numbers of threads take turns too."""
+    figures = {measure: {n: {} for n in threads} for measure in ("throughput", "latency") if measure in measures}
+    parity = {}
+    with contextlib.ExitStack() as stack:
+        processes = {n: stack.enter_context(process(n)) for n in threads}
+        for n, executor in processes.items():
+            parity |= executor.submit(prepare, job, n).result()
+        for _ in range(rounds):
+            for measure, by_threads in figures.items():
+                for n, executor in processes.items():
+                    for name, value in executor.submit(globals()[measure]).result().items():
+                        by_threads[n].setdefault(name, []).append(value)
+    return parity, figures
+
+
+# Whole processes -----------------------------------------------------------------------------------------------------
+
+#: Runs a command; prints wall and CPU seconds and peak KiB. Small, since Linux counts a parent's memory for the child.
+LAUNCHER = """
+import os, sys, time
+start = time.perf_counter()
+null = os.open(os.devnull, os.O_WRONLY)
+pid = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ, file_actions=[(os.POSIX_SPAWN_DUP2, null, 1)])
+_, status, usage = os.wait4(pid, 0)
+print(time.perf_counter() - start, usage.ru_utime + usage.ru_stime, usage.ru_maxrss)
+sys.exit(status != 0)
+"""
+ONNX_START = """
+import sys, numpy, onnxruntime
+session = onnxruntime.InferenceSession(sys.argv[1], providers=["CPUExecutionProvider"])
+ids = numpy.array([sys.argv[2:]], numpy.int64).T
+session.run(None, {"ids": ids, "lengths": numpy.array([len(ids)], numpy.int32)})
+"""
+
+
+def launch(command: list[str], environment: dict[str, str] | None = None) -> tuple[float, float, float]:
+    """Wall seconds, CPU seconds and peak MiB of a Python process; its settings of threads are the user's."""
+    inherited = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    result = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", LAUNCHER, sys.executable, *command],
+        env={**inherited, "PYTHONPATH": path, **(environment or {})},
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    wall, cpu, peak = map(float, result.stdout.split())
+    return wall, cpu, peak / (1 << 20 if sys.platform == "darwin" else 1 << 10)
+
+
+def score(found: Inputs, engine: str) -> list[str]:
+    """Arguments for Python to score one text from the command line."""
+    options = ["--weights", found.job.weights, "--vocabulary", found.vocabulary, "--engine", engine]
+    return ["-m", "npmoji", "score", *options, "--", found.text]
+
+
+def cold(found: Inputs, rounds: int) -> dict[str, Times]:
+    """{"cold wall", "cold CPU", "cold memory": figures} of processes that score one text."""
+    commands = {"import numpy": ["-c", "import numpy"]}
+    commands |= {f"npmoji {engine}": score(found, engine) for engine in ("numpy", "numba")}
+    if found.job.graphs:
+        ids = found.job.typical[0]
+        commands["onnxruntime"] = ["-c", ONNX_START, found.job.graphs[ORT[0]], *map(str, ids[ids > 0])]
+    figures = {name: {side: [] for side in commands} for name in ("cold wall", "cold CPU", "cold memory")}
+    for round_ in range(-1, rounds):  # the first is not counted: it fills the caches
+        for side, command in commands.items():
+            for name, value in zip(figures, launch(command)):
+                figures[name][side] += [value] if round_ >= 0 else []
+    return figures
+
+
+def compile_once(found: Inputs) -> Times:
+    """Seconds of the first process ever that uses the numba engine: nothing is compiled yet."""
+    with tempfile.TemporaryDirectory() as folder:
+        return {"npmoji numba": [launch(score(found, "numba"), {"NUMBA_CACHE_DIR": folder})[0]]}
+
+
+def tokenize(texts: list[str], vocabulary: str, rounds: int) -> Times:
+    """Texts a second of the tokenizer on one core, with an empty and with a filled table of words."""
+    figures: Times = {"empty table": [], "filled table": []}
+    words = Tokenizer(vocabulary).vocabulary
+    for _ in range(rounds):
+        tokenizer = Tokenizer(words)
+        for values in figures.values():
+            values.append(len(texts) / seconds(functools.partial(tokenizer, texts)))
+    return figures
+
+
+# Texts ---------------------------------------------------------------------------------------------------------------
+
+
+def read_texts(path: str) -> list[str]:
+    """The texts of a file, one a line; .jsonl: the field "text" of each line; either may be gzipped."""
+    with (gzip.open if path.endswith(".gz") else open)(path, "rt", encoding="utf-8") as file:
+        lines = file.read().splitlines()
+    return [json.loads(line)["text"] for line in lines] if ".jsonl" in path else lines
+
+
+def made_up_tokens(vocabulary_size: int, texts: int = 2000, maxlen: int = 30, seed: int = 0) -> np.ndarray:
+    """Ids (texts, maxlen) as of tweets: 18.6 tokens on average, 1 to 30; 21 % of 512 texts' are distinct."""
+    rng = np.random.default_rng(seed)
+    first = min(len(SPECIAL_WORDS), vocabulary_size - 1)
+    weights = (np.arange(vocabulary_size - first) + 2.7) ** -1.25
+    lengths = np.clip(np.rint(rng.normal(19, 7.5, texts)), 1, maxlen)
+    tokens = first + rng.choice(len(weights), (texts, maxlen), p=weights / weights.sum())
+    return tokens * (np.arange(maxlen) < lengths[:, None])
+
+
+def made_up_vocabulary(size: int, path: Path) -> str:
+    """A vocabulary file for up to 50,000 ids, if there is none."""
+    words = [*SPECIAL_WORDS, *(f"word{i}" for i in range(len(SPECIAL_WORDS), min(size, 50_000)))]
+    path.write_text(json.dumps({word: i for i, word in enumerate(words)}), encoding="utf-8")
+    return str(path)
+
+
+def tokens_and_texts(
+    arguments: argparse.Namespace, model: npmoji.Model, folder: Path
+) -> tuple[np.ndarray, list[str], str]:
+    """Token ids (N, T) without empty rows, as many texts, a vocabulary's path: what is not given is made up."""
+    if arguments.texts:
+        texts = read_texts(arguments.texts)
+        tokens = model.tokens(texts)
+    elif arguments.ids:
+        with np.load(arguments.ids) as arrays:
+            tokens = model.tokens(arrays[arguments.array or arrays.files[0]])
+    else:
+        tokens = made_up_tokens(model.vocabulary_size)
+    vocabulary = arguments.vocabulary or str(Path(arguments.weights).parent / "vocabulary.json")
+    if not os.path.exists(vocabulary):
+        vocabulary = made_up_vocabulary(model.vocabulary_size, folder / "vocabulary.json")
+    if not arguments.texts:
+        words = {i: word for word, i in Tokenizer(vocabulary).vocabulary.items()}
+        texts = [" ".join(words.get(i, "unknown") for i in row[row > 0]) for row in tokens]
+    kept = np.flatnonzero(tokens.any(axis=1))
+    return tokens[kept], [texts[i] for i in kept], vocabulary
+
+
+def inputs(arguments: argparse.Namespace, folder: Path) -> Inputs:
+    """Choose texts of all lengths for throughput, some of about mean length for latency, and write the graphs."""
+    model = npmoji.load(arguments.weights, vocabulary=arguments.vocabulary)
+    tokens, texts, vocabulary = tokens_and_texts(arguments, model, folder)
+    lengths = np.count_nonzero(tokens, axis=1)
+    order = np.argsort(-lengths, kind="stable")
+    spread = np.linspace(0, len(order) - 1, min(len(order), arguments.count)).astype(int)
+    near = np.argsort(np.abs(lengths - lengths.mean()), kind="stable")[: arguments.typical]
+    job = Job(arguments.weights, graphs(model, folder), tokens[order[spread]], tokens[near], arguments.torch)
+    return Inputs(job, texts, texts[near[0]], vocabulary)
+
+
+def graphs(model: npmoji.Model, folder: Path) -> dict[str, str]:
+    """ONNX files of the network, or none where onnx and onnxruntime are not installed."""
+    if not (find_spec("onnx") and find_spec("onnxruntime")):
+        return {}
+    import onnx_graph
+
+    paths = [str(folder / f"{name}.onnx") for name in ("fp32", "int8")]
+    onnx_graph.write(model, paths[0])
+    onnx_graph.write_int8(*paths)
+    return dict(zip(ORT, paths))
+
+
+# The report ----------------------------------------------------------------------------------------------------------
+
+UNITS = {
+    "throughput": "texts a second; ratios are of speed",
+    "scaling": "throughput with the last number of threads over that with the first",
+    "latency": "milliseconds for one text; ratios are of time",
+    "cold wall": "seconds of a whole process that scores one text",
+    "cold CPU": "seconds, user and system, of the same",
+    "cold memory": "MiB at the peak of the same",
+    "compile": "seconds of the first process ever that uses the numba engine",
+    "tokenizer": "texts a second on one core",
+}
+BASELINES = (*ORT, "onnxruntime", "import numpy")
+
+
+def lines(table: str, times: Times, threads: int | None = None) -> list[dict[str, Any]]:
+    """For each side median, least and most, and the ratio to each baseline that was measured along with it."""
+    return [
+        {
+            "table": table,
+            "threads": threads,
+            "side": side,
+            "median": float(np.median(values)),
+            "least": min(values),
+            "most": max(values),
+            "ratios": {base: float(np.median(np.divide(values, times[base]))) for base in BASELINES if base in times},
+        }
+        for side, values in times.items()
+    ]
+
+
+def measure(found: Inputs, only: list[str], threads: list[int], rounds: int) -> tuple[dict, list[dict[str, Any]]]:
+    """Measure what is asked for: (parity by side, lines of all tables)."""
+    parity, result = {}, []
+    if "throughput" in only or "latency" in only:
+        parity, figures = warm(found.job, threads, rounds, only)
+        result += [line for table, by in figures.items() for n, times in by.items() for line in lines(table, times, n)]
+        if "throughput" in only and len(threads) > 1:
+            slow, fast = figures["throughput"][threads[0]], figures["throughput"][threads[-1]]
+            gains = {side: list(np.divide(fast[side], slow[side])) for side in slow}
+            result += [line | {"ratios": {}} for line in lines("scaling", gains, threads[-1])]
+    if "cold" in only:
+        result += [line for table, times in cold(found, rounds).items() for line in lines(table, times)]
+    if "compile" in only:
+        result += lines("compile", compile_once(found))
+    if "tokenizer" in only:
+        result += lines("tokenizer", tokenize(found.texts, found.vocabulary, rounds))
+    return parity, result
+
+
+def machine() -> dict[str, str]:
+    """What the figures depend on."""
+    names = [platform.processor()]
+    with contextlib.suppress(OSError), open("/proc/cpuinfo", encoding="utf-8") as file:
+        names = [line.split(":")[1].strip() for line in file if line.startswith("model name")] or names
+    load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
+    packages = ("numpy", "numba", "onnxruntime", "onnx", "torch")
+    return {
+        "CPU": f"{names[0]}, {os.cpu_count()} cores{load}",
+        "features": " ".join(info.cpu_features()),
+        "software": f"npmoji {npmoji.__version__}, Python {platform.python_version()}, {platform.system()}",
+        "packages": ", ".join(f"{name} {info.version(name)}" for name in packages),
+    }
+
+
+def as_text(report: dict[str, Any]) -> str:
+    """The report for people."""
+    out = [f"{name:10}{value}" for name, value in (report["machine"] | report["work"]).items()]
+    if report["parity"]:
+        out += ["", f"probabilities, beside those of npmoji numpy fp32 (exact sides agree within {TOLERANCE}: checked)"]
+    for side, found in report["parity"].items():
+        out.append(
+            f"  {side:24}largest difference {found['largest_difference']:.1e}, same top-1 {found['same_top1']:.2%}"
+        )
+    table = None
+    for line in report["rows"]:
+        if line["table"] != table:
+            table = line["table"]
+            bases = "".join(f"{base.replace('onnxruntime', 'ORT'):>14}" for base in line["ratios"])
+            out += [
+                "",
+                f"{table}: {UNITS[table]}",
+                f"  threads {'side':24}{'median':>10}{'least':>10}{'most':>10}{bases}",
+            ]
+        values = "".join(f"{line[key]:10.{digits(line[key])}f}" for key in ("median", "least", "most"))
+        ratios = "".join(f"{ratio:12.2f} x" for ratio in line["ratios"].values())
+        out.append(f"  {line['threads'] or '':>7} {line['side']:24}{values}{ratios}")
+    return "\n".join(out)
+
+
+def digits(value: float) -> int:
+    """Decimals that leave three figures or all the whole ones."""
+    return max(0, 2 - int(np.floor(np.log10(value)))) if value > 0 else 0
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Parse the command line, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("weights", help="Keras HDF5 weights")
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument(
+        "--texts", metavar="FILE", help='one text a line, or .jsonl with the field "text"; either may be .gz'
+    )
+    source.add_argument("--ids", metavar="FILE.npz", help="token ids (N, T), 0 = padding")
+    parser.add_argument("--array", metavar="NAME", help="which array of FILE.npz (default: the first)")
+    parser.add_argument(
+        "--vocabulary", metavar="PATH", help="vocabulary.json (default: beside the weights, else made up)"
+    )
+    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="default: 5")
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], metavar="N", help="default: 1 2")
+    parser.add_argument("--only", nargs="+", choices=MEASURES, default=list(MEASURES), help="default: everything")
+    parser.add_argument("--count", type=int, default=512, metavar="N", help="texts for throughput (default 512)")
+    parser.add_argument(
+        "--typical", type=int, default=40, metavar="N", help="texts of mean length for latency (default 40)"
+    )
+    parser.add_argument(
+        "--torch", action="store_true", help="measure torchMoji's algorithm too; torch is not in [bench]"
+    )
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
+    arguments = parser.parse_args(argv)
+    if arguments.torch and not find_spec("torch"):
+        parser.error("--torch: torch is not installed")
+    only = [name for name in arguments.only if hasattr(os, "wait4") or name not in ("cold", "compile")]
+
+    with tempfile.TemporaryDirectory() as folder:
+        found = inputs(arguments, Path(folder))
+        try:
+            parity, rows = measure(found, only, arguments.threads, arguments.rounds)
+        except Disagreement as error:
+            print(f"bench: {error}", file=sys.stderr)
+            return 1
+    job = found.job
+    lengths = np.count_nonzero(job.many, axis=1).mean(), np.count_nonzero(job.typical, axis=1).mean()
+    work = {
+        "weights": arguments.weights,
+        "texts": f"{len(job.many)} of {lengths[0]:.1f} tokens for throughput, "
+        f"{len(job.typical)} of {lengths[1]:.1f} for latency",
+        "rounds": str(arguments.rounds),
+    }
+    report = {"machine": machine(), "work": work, "parity": parity, "rows": rows}
+    print(json.dumps(report, indent=1) if arguments.format == "json" else as_text(report))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
