@@ -252,6 +252,7 @@ session.run(None, {"ids": ids, "lengths": numpy.array([len(ids)], numpy.int32)})
 def launch(command: list[str], environment: dict[str, str] | None = None) -> tuple[float, float, float]:
     """Wall seconds, CPU seconds and peak MiB of a Python process; its settings of threads are the user's."""
     inherited = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+    inherited.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed package has its byte code
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     result = subprocess.run(
         [sys.executable, "-I", "-S", "-c", LAUNCHER, sys.executable, *command],
