@@ -37,7 +37,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         arguments = parser().parse_args(argv)
         # For the few texts that NumPy's engine is used for, BLAS' threads mostly wait for each other. Read at its import.
-        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", str(arguments.threads or 1))
         return arguments.command(arguments) or 0
     except KeyboardInterrupt:
         return 130

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ from .emojis import EMOJIS
 from .engines import ENGINES, PRECISIONS, backend
 from .errors import InputError, VocabularyError, WeightsError
 from .layers import Layer, Pass
-from .tokenizer import Tokenizer
+from .tokenizer import Tokenizer, check_maxlen
 
 BATCH_TOKENS = 1536  # texts are run in batches of about this many steps, padding included; more costs fresh memory
 AUTO_WORK = 20e9  # multiply-adds, in all, after which engine="auto" spends the half second that importing numba takes
@@ -41,7 +41,7 @@ def bundled() -> str:
 
 def load(
     path: str | os.PathLike | None = None,
-    vocabulary: str | os.PathLike | Mapping[str, int] | None = None,
+    vocabulary: str | os.PathLike | dict[str, int] | None = None,
     maxlen: int = 30,
     engine: str = "auto",
     precision: str = "fp32",
@@ -68,6 +68,7 @@ def load(
         WeightsError, VocabularyError, InputError: the file, the vocabulary or a setting cannot be used.
     """
     _check_settings(engine, precision, threads)
+    check_maxlen(maxlen)
     try:
         path = bundled() if path is None else os.fsdecode(path)
     except TypeError as error:

@@ -300,8 +300,7 @@ class Tokenizer:
     def __init__(self, vocabulary: str | os.PathLike | dict[str, int], maxlen: int = 30, compat: str = "deepmoji"):
         if compat not in list(_RULES):
             raise ValueError(f"compat is {compat!r}, expected one of {', '.join(map(repr, _RULES))}")
-        if isinstance(maxlen, bool) or not isinstance(maxlen, int) or maxlen < 1:
-            raise InputError(f"maxlen is {maxlen!r}, expected an int of at least 1")
+        check_maxlen(maxlen)
         self._vocabulary = Vocabulary(vocabulary)
         self.maxlen, self.compat = maxlen, compat
         self._rules = _RULES[compat]
@@ -339,6 +338,12 @@ class Tokenizer:
 
     def __repr__(self) -> str:
         return f"Tokenizer({len(self._vocabulary)} words, maxlen={self.maxlen}, compat={self.compat!r})"
+
+
+def check_maxlen(maxlen: int) -> None:
+    """Raise an InputError unless this can be the width of an array."""
+    if isinstance(maxlen, bool) or not isinstance(maxlen, int) or not 1 <= maxlen < 2**31:
+        raise InputError(f"maxlen is {maxlen!r}, expected an int of at least 1 (and below 2**31)")
 
 
 def _require_text(text: str, row: int | None = None) -> None:

@@ -339,7 +339,7 @@ def test_errors_of_the_callers_iterator_pass(tokenizer):
         tokenizer(broken())
 
 
-@pytest.mark.parametrize("maxlen", [0, -1, 2.0, "30", None, True])
+@pytest.mark.parametrize("maxlen", [0, -1, 2.0, "30", None, True, 10**20])
 def test_bad_maxlen(maxlen):
     with pytest.raises(InputError, match="maxlen is .*, expected an int of at least 1"):
         Tokenizer(SPECIAL, maxlen=maxlen)
