@@ -10,13 +10,13 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import chain, islice
 from typing import NoReturn, TypeVar
 
 from . import __version__
 from .errors import InputError, NpmojiError
-from .texts import Texts
+from .texts import Texts, chunks
 
 Item = TypeVar("Item")
 
@@ -213,10 +213,3 @@ def blocks(texts: Texts | list[str], quiet: bool = False) -> Iterator[list[str]]
 def begun(items: Iterator[Item]) -> Iterator[Item]:
     """The same items, the first of them computed now."""
     return chain(list(islice(items, 1)), items)
-
-
-def chunks(items: Iterable[str], size: int) -> Iterator[list[str]]:
-    """Lists of up to ``size`` items."""
-    iterator = iter(items)
-    while block := list(islice(iterator, size)):
-        yield block

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +14,7 @@ from .emojis import EMOJIS
 from .engines import ENGINES, PRECISIONS, backend
 from .errors import InputError, VocabularyError, WeightsError
 from .layers import Layer, Pass
+from .texts import chunks
 from .tokenizer import Tokenizer, check_maxlen
 
 BATCH_TOKENS = 1536  # texts are run in batches of about this many steps, padding included; more costs fresh memory
@@ -149,8 +149,7 @@ class Model:
         """
         if isinstance(texts, (str, bytes)):
             raise InputError(f"expected an iterable of texts, got one {type(texts).__name__}: pass [text]")
-        iterator = iter(texts)
-        while some := list(islice(iterator, block)):
+        for some in chunks(texts, block):
             yield from self.predict(some)
 
     def encode(self, x: Iterable[str] | np.ndarray) -> np.ndarray:

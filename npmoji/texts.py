@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import BinaryIO
 
 from .errors import InputError
@@ -101,3 +102,10 @@ def _standard_input() -> BinaryIO:
     if sys.stdin is None:  # closed by whoever started us
         raise InputError("standard input is closed")
     return sys.stdin.buffer
+
+
+def chunks(items: Iterable[str], size: int) -> Iterator[list[str]]:
+    """Lists of up to ``size`` items."""
+    iterator = iter(items)
+    while block := list(islice(iterator, size)):
+        yield block

@@ -8,6 +8,7 @@ first, and their steps stored time-major, so that padding costs nothing. Each di
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -95,7 +96,7 @@ class NumbaOps:
                 work(self, batch)
         else:
             alone = NumbaOps(1, self.precision)
-            self._pool.run([lambda batch=batch: work(alone, batch) for batch in batches])
+            self._pool.run([partial(work, alone, batch) for batch in batches])
 
     # Layers without a memory
 
@@ -184,42 +185,36 @@ class NumbaOps:
         else:
             values, index = x[packed.rows, packed.steps], np.arange(len(packed.rows))
         projections = self._project(values, [weights for weights, _ in directions])
-        places, start, tasks = packed.rows * mask.shape[1] + packed.steps, 0, []
-        held = []
+        places = packed.rows * mask.shape[1] + packed.steps
+        start, tasks, holds = 0, [], []
         for (weights, backwards), projected in zip(directions, projections):
             part = outputs[:, :, start : start + weights.units]
             flat = outputs.reshape(-1, outputs.shape[2])[:, start : start + weights.units]
             arguments = projected, index, weights.recurrent_kernel, packed.batch_sizes, flat, places
-            tasks += self._loops(arguments, {"reverse": backwards, "gate": gate}, len(directions))
-            held.append((part, backwards))
+            tasks += [
+                partial(self._products.lstm, *arguments, reverse=backwards, gate=gate, first=first, last=last)
+                for first, last in self._split(int(packed.batch_sizes[0]), len(directions))
+            ]
+            holds.append(partial(hold, part, mask, backwards))
             start += weights.units
         self._pool.run(tasks)
         if hold_masked and not mask.all():
-            self._pool.run([lambda part=part, backwards=backwards: hold(part, mask, backwards) for part, backwards in held])
+            self._pool.run(holds)
         return outputs
 
     def _project(self, values: np.ndarray, directions: list[PackedLstm]) -> list[np.ndarray]:
         """``values · kernel + bias`` for each direction, with columns as the recurrence reads them."""
         out = [np.empty((len(values), len(weights.bias)), np.float32) for weights in directions]
         self._pool.run([
-            lambda w=w, o=o, a=a, b=b: w.matmul(values, w.kernel, w.bias, o, a, b)
-            for w, o in zip(directions, out)
-            for a, b in self._split(len(values), len(directions))
+            partial(weights.matmul, values, weights.kernel, weights.bias, projected, first, last)
+            for weights, projected in zip(directions, out)
+            for first, last in self._split(len(values), len(directions))
         ])  # fmt: skip
         return out
 
-    def _loops(self, arguments: tuple, options: dict[str, Any], directions: int) -> list[Callable[[], None]]:
-        """Tasks for the time loop of one of so many directions, the texts split so that all threads have work."""
-        batch_sizes = arguments[3]
-        texts = int(batch_sizes[0]) if len(batch_sizes) else 0
-        return [
-            lambda a=a, b=b: self._products.lstm(*arguments, first=a, last=b, **options)
-            for a, b in self._split(texts, directions)
-        ]
-
     def _on_rows(self, rows: int, work: Callable[[int, int], None]) -> None:
         """Call ``work(first, last)`` for all rows, split among the threads."""
-        self._pool.run([lambda a=a, b=b: work(a, b) for a, b in self._split(rows)])
+        self._pool.run([partial(work, first, last) for first, last in self._split(rows)])
 
     def _split(self, rows: int, beside: int = 1) -> list[tuple[int, int]]:
         """(first, last) of about equal shares of the rows for each thread, with ``beside`` such lists run together."""

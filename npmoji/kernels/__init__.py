@@ -14,7 +14,6 @@ are packed once, and each result is one fixed chain of operations, whatever the 
 """
 
 from .float32 import (
-    exp,
     hard_sigmoid,
     hard_sigmoid_keras3,
     interleave_gates,
@@ -33,7 +32,6 @@ __all__ = [
     "attention_weights",
     "dense",
     "dot_rows",
-    "exp",
     "hard_sigmoid",
     "hard_sigmoid_keras3",
     "interleave_gates",

@@ -41,19 +41,24 @@ from .target import (
     CACHE_LINE,
     EXP,
     FLOAT_BYTES,
+    FLOATS,
     GATES,
     GROUP,
     GROUP_PANELS,
     GROUP_UNITS,
     HARD_SIGMOID,
     HARD_SIGMOID_KERAS3,
+    INDEX_IN,
     K_BLOCK,
     LANES,
+    MATRIX,
+    MATRIX_IN,
     ROW_CHUNK,
     ROWS,
     SIGMOID,
     TANH,
     TILE,
+    VECTOR_IN,
     inner,
     jit,
 )
@@ -133,15 +138,10 @@ def zero_floats(target, floats):
         zero_vector(target + at)
 
 
-_MATRIX = types.Array(types.float32, 2, "A")
-_MATRIX_IN = types.Array(types.float32, 2, "A", readonly=True)
-_VECTOR_IN = types.Array(types.float32, 1, "C", readonly=True)
-_FLOATS = types.Array(types.float32, 1, "C")  # scratch memory
-_INDEX_IN = types.Array(types.int64, 1, "C", readonly=True)
 
 
 def _matmul_signature(panels: types.Array) -> types.Type:
-    return types.void(_MATRIX_IN, panels, _VECTOR_IN, _MATRIX, types.int64, types.int64, _FLOATS)
+    return types.void(MATRIX_IN, panels, VECTOR_IN, MATRIX, types.int64, types.int64, FLOATS)
 
 
 def _matmul(x, panels, bias, out, first, last, z):
@@ -221,8 +221,8 @@ state_width = inner(state_floats)
 
 def _lstm_signature(panels: types.Array) -> types.Type:
     return types.void(
-        _MATRIX_IN, _INDEX_IN, panels, _INDEX_IN, types.boolean, types.int64, _MATRIX, _INDEX_IN,
-        types.int64, types.int64, _FLOATS,
+        MATRIX_IN, INDEX_IN, panels, INDEX_IN, types.boolean, types.int64, MATRIX, INDEX_IN,
+        types.int64, types.int64, FLOATS,
     )  # fmt: skip
 
 
@@ -280,7 +280,7 @@ def _apply_vector(kind, target, source):
         apply_hard_keras3(target, source)
 
 
-@jit(types.void(types.int64, _VECTOR_IN, _FLOATS, _FLOATS))
+@jit(types.void(types.int64, VECTOR_IN, FLOATS, FLOATS))
 def _elementwise(kind, x, out, rest):
     """out = function(x); `rest` holds LANES floats: the last, incomplete vector passes through it."""
     whole = x.shape[0] - x.shape[0] % LANES

@@ -45,13 +45,18 @@ from .int8_blocks import (
 from .target import (
     CACHE_LINE,
     FLOAT_BYTES,
+    FLOATS,
     GATES,
     GROUP,
     GROUP_PANELS,
     GROUP_UNITS,
+    INDEX_IN,
     LANES,
+    MATRIX,
+    MATRIX_IN,
     ROW_CHUNK,
     TILE,
+    VECTOR_IN,
     VECTORS,
     inner,
     jit,
@@ -125,20 +130,15 @@ def _finish_row(z, start, scales, row_scale):
         dequantise(z + at, z + at, start + at, scales + at, row_scale)
 
 
-_MATRIX = types.Array(types.float32, 2, "A")
-_MATRIX_IN = types.Array(types.float32, 2, "A", readonly=True)
-_VECTOR_IN = types.Array(types.float32, 1, "C", readonly=True)
 _QUADS_IN = types.Array(types.int32, 3, "C", readonly=True)
 _INTS_IN = types.Array(types.int32, 1, "C", readonly=True)
-_INDEX_IN = types.Array(types.int64, 1, "C", readonly=True)
-_FLOATS = types.Array(types.float32, 1, "C")
 _BYTES = types.Array(types.int32, 1, "C")
 
 
 @jit(
     types.void(
-        _MATRIX_IN, _QUADS_IN, _VECTOR_IN, _INTS_IN, _VECTOR_IN, _MATRIX, types.int64, types.int64,
-        _FLOATS, _BYTES, _FLOATS,
+        MATRIX_IN, _QUADS_IN, VECTOR_IN, _INTS_IN, VECTOR_IN, MATRIX, types.int64, types.int64,
+        FLOATS, _BYTES, FLOATS,
     )
 )  # fmt: skip
 def _matmul(x, quads, scales, start, bias, out, first, last, z, q, row_scales):
@@ -221,8 +221,8 @@ def _step(
 
 @jit(
     types.void(
-        _MATRIX_IN, _INDEX_IN, _QUADS_IN, _VECTOR_IN, _INTS_IN, _INDEX_IN, types.boolean, types.int64, _MATRIX,
-        _INDEX_IN, types.int64, types.int64, _FLOATS, _BYTES, _FLOATS,
+        MATRIX_IN, INDEX_IN, _QUADS_IN, VECTOR_IN, _INTS_IN, INDEX_IN, types.boolean, types.int64, MATRIX,
+        INDEX_IN, types.int64, types.int64, FLOATS, _BYTES, FLOATS,
     )
 )  # fmt: skip
 def _lstm(

@@ -11,7 +11,7 @@ import functools
 import platform
 from collections.abc import Callable
 
-from numba import njit
+from numba import njit, types
 from numba.core import config
 from numba.core.codegen import get_host_cpu_features
 
@@ -81,6 +81,13 @@ PREFETCH = 1024  # bytes ahead of the weights in use; the hardware's own prefetc
 
 GATES = {"hard_sigmoid": 0, "hard_sigmoid_keras3": 1, "sigmoid": 2}
 TANH, EXP, SIGMOID, HARD_SIGMOID, HARD_SIGMOID_KERAS3 = range(5)
+
+# Array types in the kernels' signatures; inputs may be read-only, as mapped weights are
+MATRIX = types.Array(types.float32, 2, "A")
+MATRIX_IN = types.Array(types.float32, 2, "A", readonly=True)
+VECTOR_IN = types.Array(types.float32, 1, "C", readonly=True)
+INDEX_IN = types.Array(types.int64, 1, "C", readonly=True)
+FLOATS = types.Array(types.float32, 1, "C")
 
 
 def jit(*signatures: str) -> Callable:
