@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from .errors import WeightsError
-from .keras_hdf5 import KerasFile
+from .formats import Contents
 from .layers import Activation, AttentionWeightedAverage, Bidirectional, Concatenate, Dense, Embedding, Input, Layer
 
 #: layers that have weights, in the order of the file, with the number of their arrays
@@ -30,7 +30,7 @@ WEIGHTED = {"embedding": 1, "bi_lstm_0": 6, "bi_lstm_1": 6, "attlayer": 1, "soft
 LARGE = 16 << 20  # bytes; an embedding beyond this is not scanned for NaN when loaded: its rows are checked in use
 
 
-def build(file: KerasFile, precision: str = "fp32") -> list[Layer]:
+def build(file: Contents, precision: str = "fp32") -> list[Layer]:
     """The network with the weights of ``file``: its layers in graph order, the last one giving the probabilities.
 
     Raises:
@@ -57,7 +57,7 @@ def build(file: KerasFile, precision: str = "fp32") -> list[Layer]:
     return layers
 
 
-def check(file: KerasFile) -> dict[str, list[np.ndarray]]:
+def check(file: Contents) -> dict[str, list[np.ndarray]]:
     """The weights by layer, after checking which layers there are, their order, number of arrays and finiteness."""
     found = {name: arrays for name, arrays in file.layers.items() if arrays}
     if list(found) != list(WEIGHTED):
@@ -112,7 +112,7 @@ def check_widths(x: Layer, lstm_0: Layer, lstm_1: Layer, features: Layer, probab
         layer.expect("kernel", kernel, width, kernel.shape[1])
 
 
-def gate(file: KerasFile) -> str:
+def gate(file: Contents) -> str:
     """The recurrent activation. Keras 3 means another function by `hard_sigmoid`; without a config it is Keras 2's."""
     name = _recurrent_activation(file.config) if file.config else "hard_sigmoid"
     if name not in ("hard_sigmoid", "sigmoid"):

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import deepmoji, keras_hdf5
+from . import deepmoji, formats
 from .emojis import EMOJIS
 from .engines import ENGINES, PRECISIONS, backend
 from .errors import InputError, VocabularyError, WeightsError
@@ -73,7 +73,7 @@ def load(
         path = bundled() if path is None else os.fsdecode(path)
     except TypeError as error:
         raise InputError(f"path: expected the name of a weights file, got {type(path).__name__}") from error
-    file = keras_hdf5.read(path)
+    file = formats.read(path)
     try:
         layers = deepmoji.build(file, precision)
     except WeightsError as error:

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from conftest import ROOT, SHARED, needs_shared
 
-from npmoji import deepmoji, hdf5, hdf5_format, hdf5_library, keras_hdf5
+from npmoji import deepmoji
 from npmoji.errors import WeightsError
+from npmoji.formats import hdf5, hdf5_format, hdf5_library, keras_hdf5
 
 LIBVERS = ["earliest", "latest"]
 
@@ -74,7 +75,7 @@ def write_keras(path, layers, names=fixed, libver="earliest", below=None, config
 
 
 def assert_holds(file, layers):
-    """The KerasFile has these layers in this order, bit for bit."""
+    """The Contents has these layers in this order, bit for bit."""
     assert list(file.layers) == [name for name, _ in layers]
     for name, weights in layers:
         for found, (_, array) in zip(file.layers[name], weights, strict=True):
@@ -109,7 +110,7 @@ def rehearsals(monkeypatch):
 
 
 def as_read(value):
-    """An attribute of h5py's in the form of npmoji.hdf5's."""
+    """An attribute of h5py's in the form of `hdf5`'s."""
     if isinstance(value, h5py.Empty):
         return np.zeros(0, value.dtype)
     if isinstance(value, bytes):
@@ -250,7 +251,7 @@ def test_arrays_are_views_of_the_file(tmp_path, layers):
 
 def test_h5py_is_not_imported(tmp_path, layers):
     path = write_keras(tmp_path / "x.h5", layers)
-    code = "import sys; sys.path.insert(0, sys.argv[1]); from npmoji import keras_hdf5; keras_hdf5.read(sys.argv[2]); "
+    code = "import sys; sys.path.insert(0, sys.argv[1]); from npmoji.formats import keras_hdf5; keras_hdf5.read(sys.argv[2]); "
     code += "sys.exit('h5py' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code, str(ROOT), str(path)], check=False).returncode == 0
 

@@ -16,7 +16,7 @@ import npmoji
 
 PACKAGE = Path(npmoji.__file__).parent
 #: each of these may use those before it, never one after it
-CHAIN = ("errors", "kernels", "backends", "layers", "deepmoji", "model", "cli")
+CHAIN = ("errors", "formats", "kernels", "backends", "layers", "deepmoji", "model", "cli")
 
 
 def module_name(path):
@@ -84,7 +84,8 @@ def imported(name):
         elif isinstance(node, ast.ImportFrom):
             base = home.split(".")[: len(home.split(".")) + 1 - node.level] if node.level else []
             base = ".".join([*base, *filter(None, [node.module])])
-            found |= {base} | {f"{base}.{alias.name}" for alias in node.names}
+            modules = {f"{base}.{alias.name}" for alias in node.names} & set(FILES)
+            found |= modules if len(modules) == len(node.names) else modules | {base}
     return found & set(FILES) - {"npmoji", name}
 
 

@@ -12,44 +12,16 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
+from ..errors import WeightsError
 from . import hdf5
-from .errors import WeightsError
+from .contents import Contents
 
 
-class KerasFile(NamedTuple):
-    """What a weights file holds.
-
-    Attributes:
-        layers: arrays by layer name, in the file's order; layers without weights have an empty list.
-        keras_version: as stored, e.g. ``"2.0.5"``; empty if the file does not tell.
-        config: the parsed `model_config` of a full model, else None.
-    """
-
-    path: str
-    layers: dict[str, list[np.ndarray]]
-    keras_version: str = ""
-    config: dict[str, Any] | None = None
-
-    @property
-    def version(self) -> tuple[int, int]:
-        """Major and minor number of the Keras that wrote the file; a file that does not tell is the original, 2.0."""
-        numbers = self.keras_version.split("-")[0].split(".")
-        try:
-            return int(numbers[0]), int(numbers[1])
-        except (ValueError, IndexError):
-            return 2, 0
-
-    @property
-    def holds_masked_outputs(self) -> bool:
-        """Whether a recurrent layer repeats its output at masked steps (Keras 2.0 to 2.3) or gives 0 there (later ones)."""
-        return self.version < (2, 4) and not self.keras_version.endswith("-tf")
-
-
-def read(path: str | os.PathLike) -> KerasFile:
+def read(path: str | os.PathLike) -> Contents:
     """Read a Keras 2 HDF5 file, weights only or full model.
 
     Raises:
@@ -70,7 +42,7 @@ def read(path: str | os.PathLike) -> KerasFile:
     return read_through_library(path)
 
 
-def read_through_library(path: str) -> KerasFile:
+def read_through_library(path: str) -> Contents:
     """The same by h5py, which knows all of HDF5 but may crash on a damaged file."""
     from . import hdf5_library
 
@@ -78,14 +50,14 @@ def read_through_library(path: str) -> KerasFile:
         return _contents(path, root)
 
 
-def _contents(path: str, file: Mapping) -> KerasFile:
+def _contents(path: str, file: Mapping) -> Contents:
     """What Keras stored in an HDF5 file, given its root group."""
     root = file.get("model_weights", file)
     if "layer_names" not in root.attrs and "layer_names0" not in root.attrs:
         raise WeightsError(f"{path}: an HDF5 file, but without Keras' attribute 'layer_names'")
     layers = {name: _arrays(path, root, name) for name in _names(path, root, "layer_names")}
     version = file.attrs.get("keras_version", root.attrs.get("keras_version", ""))
-    return KerasFile(path, layers, _text(version), _config(path, file))
+    return Contents(path, layers, _text(version), _config(path, file))
 
 
 def _arrays(path: str, root: Mapping, layer: str) -> list[np.ndarray]:

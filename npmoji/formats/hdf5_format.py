@@ -1,4 +1,4 @@
-"""The lower half of `npmoji.hdf5`: bytes, superblock, object headers, and the trees and heaps of names and texts.
+"""The lower half of `hdf5`: bytes, superblock, object headers, and the trees and heaps of names and texts.
 
 Sections in brackets, as [IV.A.2.m], are those of the "HDF5 File Format Specification", version 3.0. All of this is
 little-endian. An address with all bits set means "nowhere"; it lies beyond the end of any file and fails as such.

@@ -1,4 +1,4 @@
-"""Files that use more of HDF5 than `npmoji.hdf5` reads (chunks, compression, ...), through h5py; Keras writes none.
+"""Files that use more of HDF5 than `hdf5` reads (chunks, compression, ...), through h5py; Keras writes none.
 
 h5py's C library can crash or hang on a damaged file. So a child process reads the file first; its end costs nothing.
 """
@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from .errors import WeightsError
+from ..errors import WeightsError
 
 MOST_SAVED = 1100  # deflate saves no more than a factor of 1032: a dataset that claims more is damaged
 SECONDS, BYTES_PER_SECOND = 10, 5e6  # what a child may take: so long to start, and so slowly to read
@@ -23,7 +23,7 @@ SECONDS, BYTES_PER_SECOND = 10, 5e6  # what a child may take: so long to start, 
 CHILD = """
 import sys
 path, *sys.path = sys.argv[1:]
-from npmoji import keras_hdf5
+from npmoji.formats import keras_hdf5
 keras_hdf5.read_through_library(path)
 """
 

@@ -1,0 +1,44 @@
+"""What every reader of a weights file returns, whatever the container."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+
+class Contents(NamedTuple):
+    """What a weights file holds.
+
+    Attributes:
+        layers: arrays by layer name, in the file's order; layers without weights have an empty list.
+        keras_version: of the Keras that wrote it, e.g. ``"2.0.5"``; empty if the file does not tell.
+        config: the parsed `model_config` of a full model, else None.
+        vocabulary: word -> id, if the file carries it.
+        classes: the names of the classes, if the file carries them.
+        references: reference results that the file carries, see `verify`.
+        precision: ``"fp32"``, ``"fp16"`` or ``"int8"``: how the file stores its large matrices.
+    """
+
+    path: str
+    layers: dict[str, list[np.ndarray]]
+    keras_version: str = ""
+    config: dict[str, Any] | None = None
+    vocabulary: dict[str, int] | None = None
+    classes: list[str] | None = None
+    references: dict[str, Any] | None = None
+    precision: str = "fp32"
+
+    @property
+    def version(self) -> tuple[int, int]:
+        """Major and minor number of the Keras that wrote the file; a file that does not tell is the original, 2.0."""
+        numbers = self.keras_version.split("-")[0].split(".")
+        try:
+            return int(numbers[0]), int(numbers[1])
+        except (ValueError, IndexError):
+            return 2, 0
+
+    @property
+    def holds_masked_outputs(self) -> bool:
+        """Whether a recurrent layer repeats its output at masked steps (Keras 2.0 to 2.3) or gives 0 there (later ones)."""
+        return self.version < (2, 4) and not self.keras_version.endswith("-tf")
