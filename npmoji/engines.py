@@ -8,16 +8,18 @@ from typing import Any
 
 from .errors import InputError
 
-ENGINES = ("auto", "numpy", "numba")
+ENGINES = ("auto", "numpy", "numba", "torch")
 PRECISIONS = ("fp32", "fp16", "int8")
+DEVICES = ("cpu", "cuda")  # of the torch engine
 
 
 @functools.cache
-def backend(name: str, threads: int | None = None, precision: str = "fp32") -> Any:
-    """The backend of the engine ``"numpy"`` or ``"numba"``, imported on first use, for so many threads.
+def backend(name: str, threads: int | None = None, precision: str = "fp32", device: str = "cpu") -> Any:
+    """The backend of the engine ``"numpy"``, ``"numba"`` or ``"torch"``, imported on first use, for so many threads.
 
     Args:
         precision: one of `PRECISIONS`, that of the LSTM weights.
+        device: one of `DEVICES`.
 
     Raises:
         InputError: the backend cannot be imported.
@@ -26,6 +28,12 @@ def backend(name: str, threads: int | None = None, precision: str = "fp32") -> A
         from .backends import numpy_ops, numpy_precision
 
         return numpy_ops if precision == "fp32" else numpy_precision.NumpyOps(precision)
+    if name == "torch":
+        try:
+            from .backends.torch_ops import TorchOps
+        except ImportError as error:
+            raise InputError(f"engine 'torch' cannot be used: {error}; pip install 'npmoji[torch]'") from error
+        return TorchOps(device, threads, precision)
     try:
         from .backends.numba_ops import NumbaOps
     except ImportError as error:

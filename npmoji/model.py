@@ -11,13 +11,14 @@ import numpy as np
 
 from . import deepmoji, formats
 from .emojis import EMOJIS
-from .engines import ENGINES, PRECISIONS, backend
+from .engines import DEVICES, ENGINES, PRECISIONS, backend
 from .errors import InputError, VocabularyError, WeightsError
 from .layers import Layer, Pass
 from .texts import chunks
 from .tokenizer import Tokenizer, check_maxlen
 
 BATCH_TOKENS = 1536  # texts are run in batches of about this many steps, padding included; more costs fresh memory
+DOWNLOADS = ("original", "torchmoji")  # what `npmoji download` fetches, and `load` finds by these names
 AUTO_WORK = 20e9  # multiply-adds, in all, after which engine="auto" spends the half second that importing numba takes
 
 
@@ -44,22 +45,25 @@ def load(
     vocabulary: str | os.PathLike | dict[str, int] | None = None,
     maxlen: int = 30,
     engine: str = "auto",
-    precision: str = "fp32",
+    precision: str | None = None,
     threads: int | None = None,
+    device: str = "cpu",
 ) -> Model:
-    """Load a DeepMoji network from its Keras HDF5 weights (or full model); without a path, the small bundled model.
+    """Load a DeepMoji network from its weights file; without a path, the small bundled model.
 
     Args:
-        vocabulary: path of a vocabulary.json or a dict word -> id; by default `vocabulary.json` beside the weights.
-            Without either the model takes token ids only.
+        path: a file of any kind that `formats` reads, or ``"original"`` or ``"torchmoji"``: what `npmoji download` fetched.
+        vocabulary: path of a vocabulary.json or a dict word -> id; by default the one the file carries, or `vocabulary.json`
+            beside it. Without any the model takes token ids only.
         maxlen: texts are cut and padded to this many tokens.
-        engine: ``"numpy"`` (lowest start-up), ``"numba"`` (compiled loops), or ``"auto"``, which takes numpy until the
-            work at hand is worth importing numba.
-        precision: of the LSTM weights, which are nearly all that computing takes time for. ``"fp32"``: as in the file.
+        engine: ``"numpy"`` (lowest start-up), ``"numba"`` (compiled loops), ``"torch"`` (PyTorch, an extra), or ``"auto"``,
+            which takes numpy until the work at hand is worth importing numba.
+        precision: of the large matrices; by default as the file stores them, ``"fp32"`` for all but converted files.
             ``"fp16"``: rounded to IEEE halves, half the memory. ``"int8"``: weights and what is multiplied with them as
             whole numbers from -127 to 127 with scales, a third of the memory and the fastest; about one text in 100 gets
             another best class. The numpy engine computes the same, but gains nothing by it.
         threads: how many threads the numba engine may use; by default the cores this process may use.
+        device: ``"cpu"`` or ``"cuda"``, for the torch engine.
 
     Arrays are memory-mapped: the file must stay in place while the model is in use. Everything is checked to be finite
     here, but for an embedding of more than 16 MiB: its rows are checked as they are used.
@@ -67,21 +71,35 @@ def load(
     Raises:
         WeightsError, VocabularyError, InputError: the file, the vocabulary or a setting cannot be used.
     """
-    _check_settings(engine, precision, threads)
+    _check_settings(engine, precision, threads, device)
     check_maxlen(maxlen)
-    try:
-        path = bundled() if path is None else os.fsdecode(path)
-    except TypeError as error:
-        raise InputError(f"path: expected the name of a weights file, got {type(path).__name__}") from error
+    path = find(path)
     file = formats.read(path)
+    precision = precision or file.precision
     try:
         layers = deepmoji.build(file, precision)
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from error
-    if vocabulary is None and os.path.isfile(vocabulary_beside(path)):
-        vocabulary = vocabulary_beside(path)
+    if vocabulary is None:
+        beside = vocabulary_beside(path)
+        vocabulary = beside if file.vocabulary is None and os.path.isfile(beside) else file.vocabulary
     tokenizer = None if vocabulary is None else Tokenizer(vocabulary, maxlen=maxlen)
-    return Model(layers, tokenizer, engine=engine, precision=precision, threads=threads, path=path)
+    settings = {"engine": engine, "precision": precision, "threads": threads, "device": device}
+    return Model(layers, tokenizer, path=path, references=file.references, **settings)
+
+
+def find(path: str | os.PathLike | None) -> str:
+    """The weights file that a path or name stands for; None is the bundled model."""
+    if path is None:
+        return bundled()
+    if path in DOWNLOADS:
+        from .download import downloaded
+
+        return downloaded(path)
+    try:
+        return os.fsdecode(path)
+    except TypeError as error:
+        raise InputError(f"path: expected the name of a weights file, got {type(path).__name__}") from error
 
 
 def vocabulary_beside(path: str) -> str:
@@ -89,13 +107,15 @@ def vocabulary_beside(path: str) -> str:
     return os.path.join(os.path.dirname(path), "vocabulary.json")
 
 
-def _check_settings(engine: str, precision: str, threads: int | None) -> None:
+def _check_settings(engine: str, precision: str | None, threads: int | None, device: str) -> None:
     if engine not in ENGINES:
         raise InputError(f"engine {engine!r}: expected one of {', '.join(ENGINES)}")
-    if precision not in PRECISIONS:
+    if precision is not None and precision not in PRECISIONS:
         raise InputError(f"precision {precision!r}: expected one of {', '.join(PRECISIONS)}")
     if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
         raise InputError(f"threads {threads!r}: expected an integer of at least 1")
+    if device not in DEVICES or (device != "cpu" and engine != "torch"):
+        raise InputError(f"device {device!r}: expected 'cpu', or 'cuda' with engine='torch'")
 
 
 class Model:
@@ -106,6 +126,7 @@ class Model:
         tokenizer: a `Tokenizer`, or None if the model has no vocabulary and takes token ids only.
         vocabulary_size, classes, features: V, C and F of the network.
         path: the weights file.
+        references: the reference results that the file carries, or None; see `verify`.
     """
 
     def __init__(
@@ -115,10 +136,12 @@ class Model:
         engine: str = "auto",
         precision: str = "fp32",
         threads: int | None = None,
+        device: str = "cpu",
         path: str = "",
+        references: dict[str, Any] | None = None,
     ):
-        self.layers, self.tokenizer, self.path = layers, tokenizer, path
-        self.engine, self.precision, self.threads = engine, precision, threads
+        self.layers, self.tokenizer, self.path, self.references = layers, tokenizer, path, references
+        self.engine, self.precision, self.threads, self.device = engine, precision, threads, device
         self._input, self._attlayer, self._softmax = layers[0], layers[-2], layers[-1]
         self._named = {layer.name: layer for layer in _ancestors(self._softmax)}
         for layer in self._named.values():
@@ -231,7 +254,7 @@ class Model:
 
     def _backend_for(self, X: np.ndarray) -> Any:
         if self.engine != "auto":
-            return backend(self.engine, self.threads, self.precision)
+            return backend(self.engine, self.threads, self.precision, self.device)
         self._work_done += np.count_nonzero(X) * self.work
         numba_is_here = "npmoji.backends.numba_ops" in sys.modules
         engine = "numba" if numba_is_here or self._work_done > AUTO_WORK else "numpy"

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import npmoji
-from npmoji import cli
+from npmoji import cli, commands
 from npmoji.emojis import NAMES
 from npmoji.texts import Texts
 
@@ -118,7 +118,7 @@ def test_text_output_shows_no_control_characters(capfd, weights):
     assert capfd.readouterr().out.split("\n")[0] == "a [31m  b "
 
 
-@pytest.mark.parametrize("number", [0, 3, cli.BLOCK + 90])
+@pytest.mark.parametrize("number", [0, 3, commands.BLOCK + 90])
 def test_encode_writes_what_numpy_reads(weights, model, tmp_path, number):
     texts = [f"I love {'the ' * (i % 7)}worst {'day' if i % 3 else 'bed'}" for i in range(number)]
     (tmp_path / "in.txt").write_text("".join(text + "\n" for text in texts))
@@ -200,7 +200,7 @@ def test_large_files_are_read_line_by_line(tmp_path):
     texts = Texts(str(tmp_path / "large.txt"))
     tracemalloc.start()
     try:
-        number = sum(len(block) for block in cli.blocks(texts))
+        number = sum(len(block) for block in commands.blocks(texts))
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -214,9 +214,9 @@ def test_large_files_are_read_line_by_line(tmp_path):
 def test_a_file_is_replaced_only_once_all_is_done(capfd, weights, tmp_path):
     target, texts = tmp_path / "out.csv", tmp_path / "in.txt"
     target.write_text("before")
-    texts.write_bytes(b"good\n" * (cli.BLOCK + 1) + b"bad \xff\n")
+    texts.write_bytes(b"good\n" * (commands.BLOCK + 1) + b"bad \xff\n")
     assert run("score", *weights, "-i", texts, "-o", target) == 2
-    assert f"line {cli.BLOCK + 2}" in capfd.readouterr().err
+    assert f"line {commands.BLOCK + 2}" in capfd.readouterr().err
     assert target.read_text() == "before"
     assert sorted(os.listdir(tmp_path)) == ["in.txt", "out.csv"]
     texts.write_text("good\n")

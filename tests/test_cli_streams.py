@@ -15,7 +15,7 @@ import pytest
 from test_cli import run
 
 import npmoji
-from npmoji import cli, outputs
+from npmoji import commands, outputs
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals, pipes, devices and terminals of POSIX systems")
 
@@ -89,9 +89,9 @@ def test_results_come_while_texts_still_arrive(weights):
     with start("score", *weights, "--format", "jsonl") as process:
         guard = threading.Timer(60, process.kill)  # a command that waits for the end would hang here
         guard.start()
-        process.stdin.write(b"first\n" * cli.BLOCK)
+        process.stdin.write(b"first\n" * commands.BLOCK)
         process.stdin.flush()
-        lines = [process.stdout.readline() for _ in range(cli.BLOCK)]
+        lines = [process.stdout.readline() for _ in range(commands.BLOCK)]
         assert all(json.loads(line)["text"] == "first" for line in lines)
         out, err = process.communicate(b"second\n")
         guard.cancel()
@@ -114,7 +114,7 @@ def test_a_closed_pipe_ends_quietly(weights, number, read):
 @pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interruption_leaves_nothing(weights, tmp_path, number, code):
     with start("score", *weights, "-o", tmp_path / "out.txt") as process:
-        process.stdin.write(b"lol\n" * cli.BLOCK)
+        process.stdin.write(b"lol\n" * commands.BLOCK)
         process.stdin.flush()
         while not os.listdir(tmp_path):
             assert process.poll() is None
@@ -173,7 +173,7 @@ def test_shorten(text, width, wanted):
 
 def test_the_bundled_model_says_what_it_is_on_a_terminal_only(capfd):
     code, out, err = on_a_terminal("score", "I love mom's cooking", stream="stderr")
-    assert (code, err) == (0, cli.BUNDLED_NOTE + "\n")
+    assert (code, err) == (0, commands.BUNDLED_NOTE + "\n")
     assert out.startswith("I love mom's cooking\n") and "█" not in out
     assert run("score", "I love mom's cooking") == 0
     assert capfd.readouterr() == (out, "")
@@ -189,7 +189,7 @@ def test_other_weights_need_no_note(weights, monkeypatch, tmp_path):
 @pytest.mark.parametrize("to_terminal", [True, False])
 def test_progress_is_shown_on_a_terminal_only(weights, tmp_path, monkeypatch, terminal, to_terminal):
     """And not where the results themselves appear."""
-    (tmp_path / "in.txt").write_text("lol\n" * (2 * cli.BLOCK))
+    (tmp_path / "in.txt").write_text("lol\n" * (2 * commands.BLOCK))
     clock = iter(range(1000))
     monkeypatch.setattr(outputs.time, "monotonic", lambda: next(clock))
     monkeypatch.setattr(sys, "stderr", Terminal() if terminal else io.StringIO())
@@ -201,4 +201,4 @@ def test_progress_is_shown_on_a_terminal_only(weights, tmp_path, monkeypatch, te
         assert shown.endswith("\r" + " " * 60 + "\r") and "\n" not in shown
     else:
         assert shown == ""
-    assert sys.stdout.getvalue().count("\n") == 2 * cli.BLOCK
+    assert sys.stdout.getvalue().count("\n") == 2 * commands.BLOCK

@@ -1,0 +1,91 @@
+"""Outputs against outputs: `npmoji verify`, `golden`, `compare` and `parity`."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import InputError
+from . import load
+
+if TYPE_CHECKING:
+    from ..model import Model
+
+
+def verify(arguments: argparse.Namespace) -> int:
+    """`npmoji verify`: 1 if the results differ, or if there is nothing to check against."""
+    return report(load(arguments, note=False))
+
+
+def report(model: Model) -> int:
+    """Verify a model, say how it went, give the exit code."""
+    from ..outputs import text_output
+    from ..verify import verify
+
+    verdict = verify(model)
+    with text_output("-") as out:
+        out.write("".join(f"{line}\n" for line in verdict.lines))
+    return 0 if verdict.passed else 1
+
+
+def golden(arguments: argparse.Namespace) -> None:
+    """`npmoji golden`."""
+    from ..golden import BUILTIN, write
+
+    if arguments.builtin == (arguments.texts is not None):
+        raise InputError("golden: give either TEXTS or --builtin, and OUTDIR")
+    model = load(arguments)
+    source = BUILTIN if arguments.builtin else listed(arguments.texts, arguments.column)
+    write(model, source, arguments.target, npz=arguments.npz)
+
+
+def listed(path: str, column: str) -> list[str] | np.ndarray:
+    """The texts of a file, or the token ids of a `.npy`."""
+    from ..golden import read_tokens
+    from ..texts import Texts
+
+    if path.endswith(".npy"):
+        return read_tokens(path)
+    texts = Texts(path, column)
+    try:
+        return list(texts)
+    finally:
+        texts.close()
+
+
+def compare(arguments: argparse.Namespace) -> int:
+    """`npmoji compare`: 0 within tolerance, 1 outside."""
+    from ..compare import compare
+    from ..golden import read
+
+    result = compare(read(arguments.golden), read(arguments.candidate), lambda: load(arguments, note=False))
+    return told(result, arguments.format)
+
+
+def parity(arguments: argparse.Namespace) -> int:
+    """`npmoji parity`: the same texts through two engines."""
+    from ..compare import compare
+    from ..golden import BUILTIN, collect
+
+    engines = arguments.engine or ["numpy", "numba"]
+    if len(engines) != 2:
+        raise InputError("parity: give --engine twice")
+    if arguments.texts and arguments.input:
+        raise InputError("give texts or -i FILE, not both")
+    source = arguments.texts or (listed(arguments.input, arguments.column) if arguments.input else BUILTIN)
+    sides = []
+    for engine in engines:
+        arguments.engine = engine
+        sides.append(collect(load(arguments, note=False), source))
+    return told(compare(*sides), arguments.format)
+
+
+def told(result, form: str) -> int:
+    """Write a comparison and give its exit code."""
+    from ..outputs import text_output
+
+    with text_output("-") as out:
+        out.write(result.json() if form == "json" else result.text())
+    return 0 if result.passed else 1
