@@ -1,0 +1,94 @@
+"""Layers that look at one step at a time: look-up, affine maps, functions of each element."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..backends import numpy_ops
+from ..errors import WeightsError
+from .base import Layer
+
+
+class Embedding(Layer):
+    """Row look-up; with ``mask_zero`` token id 0 is padding.
+
+    Args:
+        embeddings: float32 (V, F).
+    """
+
+    def __init__(self, previous: Layer, embeddings: np.ndarray, mask_zero: bool = True, name: str | None = None):
+        super().__init__(previous, name=name)
+        self.embeddings = self.expect("embeddings", embeddings, None, None)
+        self.mask_zero = mask_zero
+
+    def forward(self, ops, ids):  # (N, T) -> (N, T, F)
+        rows = ops.embedding(ids, self.embeddings)
+        # The table may be too large to be checked when it is loaded, so the rows in use are checked here.
+        if not ops.all_finite(rows):
+            bad = ids[~np.isfinite(np.asarray(rows)).all(axis=-1)][0]
+            raise WeightsError(f"layer {self.name!r}: embeddings hold NaN or infinite values in row {bad}")
+        return rows
+
+    def propagate(self, values, masks):
+        return values[0] != 0 if self.mask_zero else None
+
+    def weights(self):
+        return {"embeddings": self.embeddings}
+
+
+class Dense(Layer):
+    """Affine map of the last axis: ``activation(x · kernel + bias)``.
+
+    Args:
+        kernel: float32 (F, C).
+        bias: float32 (C,), or None.
+        activation: ``"linear"``, ``"softmax"``, ``"sigmoid"``, ``"relu"``, ...; before one other than linear comes a
+            layer of its own, ``logits``, which holds the values before the activation.
+    """
+
+    def __init__(
+        self,
+        previous: Layer,
+        kernel: np.ndarray,
+        bias: np.ndarray | None = None,
+        activation: str = "linear",
+        name: str | None = None,
+    ):
+        self.logits = self
+        if activation != "linear":
+            self.logits = Dense(previous, kernel, bias, name="logits")
+        super().__init__(previous if activation == "linear" else self.logits, name=name)
+        self.kernel = self.expect("kernel", kernel, None, None)
+        self.bias = None if bias is None else self.expect("bias", bias, kernel.shape[1])
+        self.activation = activation
+
+    def forward(self, ops, x):  # (..., F) -> (..., C)
+        if self.logits is not self:
+            return ops.activate(self.activation, x)
+        return ops.dense(x, self.packed(ops))
+
+    def pack(self, ops):
+        return ops.pack_dense(self.kernel, self.bias)
+
+    def weights(self):
+        return {"kernel": self.kernel} if self.bias is None else {"kernel": self.kernel, "bias": self.bias}
+
+
+class Activation(Layer):
+    """A function applied to every element (softmax: over the last axis), one of `numpy_ops.ACTIVATIONS`."""
+
+    def __init__(self, previous: Layer, activation: str, name: str | None = None):
+        super().__init__(previous, name=name)
+        if activation not in numpy_ops.ACTIVATIONS:
+            raise WeightsError(f"layer {self.name!r}: unknown activation {activation!r}")
+        self.activation = activation
+
+    def forward(self, ops, x):
+        return ops.activate(self.activation, x)
+
+
+class Dropout(Layer):
+    """Dropout and its relatives act in training only: here the identity."""
+
+    def forward(self, ops, x):
+        return x
