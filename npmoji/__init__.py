@@ -13,6 +13,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from . import init
     from .emojis import EMOJIS
     from .errors import InputError, NpmojiError, VocabularyError, WeightsError
     from .layers import (
@@ -51,9 +52,11 @@ __all__ = [
     "Tokenizer",
     "VocabularyError",
     "WeightsError",
+    "init",
     "load",
 ]
 
+_SUBMODULES = {"init"}  # public as modules
 _MODULES = {
     "EMOJIS": "emojis",
     "Model": "model",
@@ -67,6 +70,8 @@ _MODULES = {
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name in _SUBMODULES:
+        return importlib.import_module(f"{__name__}.{name}")  # which makes it an attribute of the package
     value = getattr(importlib.import_module(f"{__name__}.{_MODULES.get(name, 'layers')}"), name)
     globals()[name] = value
     return value

@@ -57,14 +57,21 @@ def build(file: Contents, precision: str = "fp32") -> list[Layer]:
     return layers
 
 
+def matches(file: Contents) -> bool:
+    """Whether a file has just the layers with weights that DeepMoji has, by their names."""
+    return {name for name, arrays in file.layers.items() if arrays} == set(WEIGHTED)
+
+
 def check(file: Contents) -> dict[str, list[np.ndarray]]:
-    """The weights by layer, after checking which layers there are, their order, number of arrays and finiteness."""
+    """The weights by layer, after checking which layers there are, their number of arrays and finiteness."""
     found = {name: arrays for name, arrays in file.layers.items() if arrays}
-    if list(found) != list(WEIGHTED):
+    if not matches(file):
         missing = [name for name in WEIGHTED if name not in found]
         unexpected = [name for name in found if name not in WEIGHTED]
-        what = f"missing {missing}, unexpected {unexpected}" if missing or unexpected else f"order {list(found)}"
-        raise WeightsError(f"not the weights of a DeepMoji network: expected the layers {list(WEIGHTED)}, found {what}")
+        raise WeightsError(
+            f"not the weights of a DeepMoji network: expected the layers {list(WEIGHTED)}, found missing {missing}, "
+            f"unexpected {unexpected}; another network needs the config of its model"
+        )
     for name, arrays in found.items():
         if len(arrays) != WEIGHTED[name]:
             raise WeightsError(f"layer {name!r} has {len(arrays)} arrays, expected {WEIGHTED[name]}")

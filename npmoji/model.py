@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import deepmoji, formats
+from . import formats, networks
 from .emojis import EMOJIS
-from .engines import DEVICES, ENGINES, PRECISIONS, backend
+from .engines import DEVICES, ENGINES, PRECISIONS
 from .errors import InputError, VocabularyError, WeightsError
-from .layers import Layer, Pass
+from .layers import AttentionWeightedAverage, Input
+from .network import Graph, Network
 from .texts import chunks
 from .tokenizer import Tokenizer, check_maxlen
 
-BATCH_TOKENS = 1536  # texts are run in batches of about this many steps, padding included; more costs fresh memory
 DOWNLOADS = ("original", "torchmoji")  # what `npmoji download` fetches, and `load` finds by these names
-AUTO_WORK = 20e9  # multiply-adds, in all, after which engine="auto" spends the half second that importing numba takes
 
 
 class Prediction(NamedTuple):
@@ -48,14 +46,15 @@ def load(
     precision: str | None = None,
     threads: int | None = None,
     device: str = "cpu",
+    config: str | os.PathLike | dict[str, Any] | None = None,
 ) -> Model:
-    """Load a DeepMoji network from its weights file; without a path, the small bundled model.
+    """Load a network from its weights file; without a path, the small bundled model.
 
     Args:
         path: a file of any kind that `formats` reads, or ``"original"`` or ``"torchmoji"``: what `npmoji download` fetched.
         vocabulary: path of a vocabulary.json or a dict word -> id; by default the one the file carries, or `vocabulary.json`
             beside it. Without any the model takes token ids only.
-        maxlen: texts are cut and padded to this many tokens.
+        maxlen: texts are cut and padded to this many tokens, unless the network takes another number only.
         engine: ``"numpy"`` (lowest start-up), ``"numba"`` (compiled loops), ``"torch"`` (PyTorch, an extra), or ``"auto"``,
             which takes numpy until the work at hand is worth importing numba.
         precision: of the large matrices; by default as the file stores them, ``"fp32"`` for all but converted files.
@@ -64,6 +63,8 @@ def load(
             another best class. The numpy engine computes the same, but gains nothing by it.
         threads: how many threads the numba engine may use; by default the cores this process may use.
         device: ``"cpu"`` or ``"cuda"``, for the torch engine.
+        config: for a file with weights only, of another network than DeepMoji: what Keras' ``model.to_json()`` gave, as a
+            dict or the path of a .json file; by default `config.json` beside the weights.
 
     Arrays are memory-mapped: the file must stay in place while the model is in use. Everything is checked to be finite
     here, but for an embedding of more than 16 MiB: its rows are checked as they are used.
@@ -77,15 +78,16 @@ def load(
     file = formats.read(path)
     precision = precision or file.precision
     try:
-        layers = deepmoji.build(file, precision)
+        file = networks.with_config(file, config)
+        graph = networks.build(file, precision)
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from error
     if vocabulary is None:
         beside = vocabulary_beside(path)
         vocabulary = beside if file.vocabulary is None and os.path.isfile(beside) else file.vocabulary
-    tokenizer = None if vocabulary is None else Tokenizer(vocabulary, maxlen=maxlen)
+    tokenizer = None if vocabulary is None else Tokenizer(vocabulary, maxlen=graph.steps or maxlen)
     settings = {"engine": engine, "precision": precision, "threads": threads, "device": device}
-    return Model(layers, tokenizer, path=path, references=file.references, **settings)
+    return Model(graph, tokenizer, path=path, references=file.references, **settings)
 
 
 def find(path: str | os.PathLike | None) -> str:
@@ -93,7 +95,7 @@ def find(path: str | os.PathLike | None) -> str:
     if path is None:
         return bundled()
     if path in DOWNLOADS:
-        from .download import downloaded
+        from .cache import downloaded
 
         return downloaded(path)
     try:
@@ -118,52 +120,47 @@ def _check_settings(engine: str, precision: str | None, threads: int | None, dev
         raise InputError(f"device {device!r}: expected 'cpu', or 'cuda' with engine='torch'")
 
 
-class Model:
+class Model(Network):
     """A network with its tokenizer.
 
     Attributes:
         layers: the layers in graph order, each callable: ``model.layers[-1](tokens)``.
         tokenizer: a `Tokenizer`, or None if the model has no vocabulary and takes token ids only.
-        vocabulary_size, classes, features: V, C and F of the network.
+        vocabulary_size, classes, features: V, C and F of the network; 0 where it has no such thing.
         path: the weights file.
         references: the reference results that the file carries, or None; see `verify`.
     """
 
     def __init__(
         self,
-        layers: list[Layer],
+        graph: Graph,
         tokenizer: Tokenizer | None = None,
-        engine: str = "auto",
-        precision: str = "fp32",
-        threads: int | None = None,
-        device: str = "cpu",
         path: str = "",
         references: dict[str, Any] | None = None,
+        **settings: Any,
     ):
-        self.layers, self.tokenizer, self.path, self.references = layers, tokenizer, path, references
-        self.engine, self.precision, self.threads, self.device = engine, precision, threads, device
-        self._input, self._attlayer, self._softmax = layers[0], layers[-2], layers[-1]
-        self._named = {layer.name: layer for layer in _ancestors(self._softmax)}
-        for layer in self._named.values():
-            layer.backend_for = self._backend_for
-        self.vocabulary_size = self._input.vocabulary_size
-        self.features, self.classes = self._softmax.kernel.shape
-        #: multiply-adds a token: every weight of a recurrent layer is used once
-        self.work = sum(a.size for layer in layers[3:5] for name, a in layer.weights().items() if "kernel" in name)
-        self._work_done = 0
+        super().__init__(graph, **settings)
+        self.tokenizer, self.path, self.references = tokenizer, path, references
+        self._tokens = next((layer for layer in graph.inputs if layer.vocabulary_size is not None), None)
+        self._attlayer = next((layer for layer in graph.layers if isinstance(layer, AttentionWeightedAverage)), None)
+        self.vocabulary_size = self._tokens.vocabulary_size if self._tokens else 0
+        self.features = len(self._attlayer.kernel) if self._attlayer else 0
+        self.classes = graph.classes
         self._check_vocabulary()
 
     def predict(self, x: Iterable[str] | np.ndarray) -> np.ndarray:
         """Class probabilities, float32 (N, C).
 
         Args:
-            x: a list of N texts, or integer token ids (N, T), 0 = padding.
+            x: a list of N texts, or integer token ids (N, T), 0 = padding. A network with several inputs takes a dict by
+                their names, or a list in their order; the one of token ids may be texts. Several outputs come as a list.
 
         Raises:
             InputError: one str instead of a list, something that is not text, ids outside the vocabulary, wrong rank.
             VocabularyError: texts for a model without a vocabulary.
         """
-        return self._run(x, self._softmax, self.classes)
+        x, outputs = self.arrays(x), self.graph.outputs
+        return self.run(x, outputs[0]) if len(outputs) == 1 else [self.run(x, layer) for layer in outputs]
 
     def stream(self, texts: Iterable[str], block: int = 512) -> Iterator[np.ndarray]:
         """What `predict` gives, text by text, for as many texts as come: float32 (C,) each, in their order.
@@ -177,12 +174,17 @@ class Model:
 
     def encode(self, x: Iterable[str] | np.ndarray) -> np.ndarray:
         """Features, float32 (N, F): the attention layer's output. Takes and raises what `predict` does."""
-        return self._run(x, self._attlayer, self.features)
+        return self.run(x, self._attention_layer())
 
     def attention(self, x: Iterable[str] | np.ndarray) -> np.ndarray:
         """Attention weights, float32 (N, T), 0 at masked steps. Takes and raises what `predict` does."""
-        tokens = self.tokens(x)
-        return self._run(tokens, self._attlayer.attention, tokens.shape[1])
+        layer, tokens = self._attention_layer(), self.tokens(x)
+        return self.run(tokens, layer.attention, tokens.shape[1])
+
+    def _attention_layer(self) -> AttentionWeightedAverage:
+        if self._attlayer is None:
+            raise InputError(f"{self.path}: this network has no layer AttentionWeightedAverage; model[name] gives any other's output")
+        return self._attlayer
 
     def top(self, x: Iterable[str] | np.ndarray, k: int = 5) -> list[list[Prediction]]:
         """For each text its k most likely classes (all, if there are fewer), best first; equal ones by id."""
@@ -191,14 +193,6 @@ class Model:
         probabilities = self.predict(x)
         best = np.argsort(-probabilities, axis=1, kind="stable")[:, :k]
         return [[self._prediction(int(i), row[i]) for i in ids] for ids, row in zip(best, probabilities)]
-
-    def __getitem__(self, name: str) -> Layer:
-        """The layer of that Keras name; besides `layers` also `attention_logits`, `attention` and `logits`."""
-        stem, _, number = str(name).rpartition("_")  # Keras numbers unnamed layers: activation_1, concatenate_1, input_1
-        for key in (name, stem if number.isdigit() else name):
-            if key in self._named:
-                return self._named[key]
-        raise KeyError(f"no layer {name!r}; there are: {', '.join(self._named)}")
 
     def tokens(self, x: Iterable[str] | np.ndarray) -> np.ndarray:
         """Token ids (N, T) for what `predict` takes: texts are tokenized, ids are checked."""
@@ -214,7 +208,12 @@ class Model:
             x = self._rows_of_ids(x)
         elif x.dtype.kind in "UO":
             return self._tokenize(x.tolist())
-        return self._input.check(x)
+        if self._tokens is None:
+            raise InputError(f"{self.path}: this network takes no token ids")
+        return self._tokens.check(x)
+
+    def _checked(self, layer: Input, x: Any) -> Any:
+        return self.tokens(x) if layer is self._tokens else super()._checked(layer, x)
 
     @staticmethod
     def _rows_of_ids(rows: list) -> np.ndarray:
@@ -239,32 +238,11 @@ class Model:
             "give one with load(path, vocabulary='vocabulary.json') or put vocabulary.json beside the weights"
         )
 
-    def _run(self, x: Iterable[str] | np.ndarray, layer: Layer, width: int) -> np.ndarray:
-        """A layer's output (N, width) for all texts, batch by batch."""
-        tokens = self.tokens(x)
-        out = np.zeros((len(tokens), width), np.float32)
-
-        def work(ops: Any, batch: tuple[np.ndarray, np.ndarray]) -> None:
-            rows, ids = batch
-            values, _ = layer.pull(ids, Pass(ops))
-            out[rows, : values.shape[1]] = values
-
-        self._backend_for(tokens).for_each(_batches(tokens), work)
-        return out
-
-    def _backend_for(self, X: np.ndarray) -> Any:
-        if self.engine != "auto":
-            return backend(self.engine, self.threads, self.precision, self.device)
-        self._work_done += np.count_nonzero(X) * self.work
-        numba_is_here = "npmoji.backends.numba_ops" in sys.modules
-        engine = "numba" if numba_is_here or self._work_done > AUTO_WORK else "numpy"
-        return backend(engine, self.threads, self.precision)
-
     def _prediction(self, i: int, probability: np.float32) -> Prediction:
         return Prediction(i, EMOJIS[i] if self.classes == len(EMOJIS) else "", float(probability))
 
     def _check_vocabulary(self) -> None:
-        if self.tokenizer is None:
+        if self.tokenizer is None or self._tokens is None:
             return
         word, last = self.tokenizer.largest_id()
         if last >= self.vocabulary_size:
@@ -276,32 +254,3 @@ class Model:
     def __repr__(self) -> str:
         return f"<Model {self.path}: {self.vocabulary_size} words, {self.features} features, {self.classes} classes>"
 
-
-def _ancestors(layer: Layer) -> list[Layer]:
-    """The layer and all it is computed from, in graph order."""
-    found: dict[Layer, None] = {}
-
-    def visit(node: Layer) -> None:
-        for previous in node.previous:
-            visit(previous)
-        found.setdefault(node)
-
-    visit(layer)
-    return list(found)
-
-
-def _batches(tokens: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Rows of about equal length together, longest first, each batch cut to one step more than its longest row.
-
-    That one padded step stands for all that follow: beyond a row's last token every step of every layer is the same,
-    and the attention's maximum over the padding is the maximum over one of them. So padding costs next to nothing.
-    """
-    N, T = tokens.shape
-    lengths = (T - np.argmax(tokens[:, ::-1] != 0, axis=1)) * tokens.any(axis=1)
-    order = np.argsort(-lengths, kind="stable")
-    start = 0
-    while start < N:
-        steps = min(T, int(lengths[order[start]]) + 1)
-        rows = order[start : start + max(1, BATCH_TOKENS // steps)]
-        yield rows, tokens[rows, :steps]
-        start += len(rows)

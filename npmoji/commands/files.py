@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 
 def convert(arguments: argparse.Namespace) -> None:
@@ -13,10 +14,13 @@ def convert(arguments: argparse.Namespace) -> None:
 
 
 def download(arguments: argparse.Namespace) -> int:
-    """`npmoji download`: afterwards the weights are verified."""
+    """`npmoji download`: afterwards the weights are verified; 1 if they are not what they are called."""
     from ..download import download
     from ..model import load
     from .trust import report
 
-    download(arguments.name, url=arguments.url, vocabulary_url=arguments.vocabulary_url)
-    return report(load(arguments.name))
+    path = download(arguments.name, url=arguments.url, vocabulary_url=arguments.vocabulary_url)
+    code = report(load(arguments.name))
+    if code:
+        print(f"npmoji: kept all the same; to have it fetched again, remove {path}", file=sys.stderr)
+    return code

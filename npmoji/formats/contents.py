@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
+
+from ..errors import WeightsError
 
 
 class Contents(NamedTuple):
@@ -42,3 +45,13 @@ class Contents(NamedTuple):
     def holds_masked_outputs(self) -> bool:
         """Whether a recurrent layer repeats its output at masked steps (Keras 2.0 to 2.3) or gives 0 there (later ones)."""
         return self.version < (2, 4) and not self.keras_version.endswith("-tf")
+
+
+def float_array(path: str, dataset: Any, label: str) -> np.ndarray:
+    """The dataset as a float32 array: a view of the mapped file if it is stored so, else a copy."""
+    if isinstance(dataset, Mapping):
+        raise WeightsError(f"{path}: {label} is a group, expected an array")
+    if dataset.dtype.kind != "f":
+        raise WeightsError(f"{path}: {label} is of type {dataset.dtype}, expected float32")
+    with np.errstate(all="ignore"):  # a float64 too large for float32 becomes infinite, which is looked for later
+        return np.require(dataset.array(), np.float32, ["C_CONTIGUOUS", "ALIGNED"])

@@ -3,6 +3,7 @@
 Layout (Keras 2 `save_weights` and `model.save`): the attribute `layer_names` lists the layers; each is a group whose
 attribute `weight_names` lists the datasets below it. A full model keeps all that under the group `model_weights` and adds
 the attribute `model_config`. Only these lists are relied on: dataset names vary, and HDF5's own order is alphabetical.
+npmoji adds an attribute of its own to files it writes, `npmoji_references`: JSON, see `verify`.
 
 Arrays stored in one piece, as Keras leaves them, are memory-mapped: a 51 MB embedding costs only the pages in use.
 """
@@ -17,8 +18,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import WeightsError
-from . import hdf5
-from .contents import Contents
+from . import hdf5, keras3
+from .contents import Contents, float_array
 
 
 def read(path: str | os.PathLike) -> Contents:
@@ -54,10 +55,13 @@ def _contents(path: str, file: Mapping) -> Contents:
     """What Keras stored in an HDF5 file, given its root group."""
     root = file.get("model_weights", file)
     if "layer_names" not in root.attrs and "layer_names0" not in root.attrs:
+        if keras3.is_weights(file):
+            return keras3.weights(path, file)
         raise WeightsError(f"{path}: an HDF5 file, but without Keras' attribute 'layer_names'")
     layers = {name: _arrays(path, root, name) for name in _names(path, root, "layer_names")}
     version = file.attrs.get("keras_version", root.attrs.get("keras_version", ""))
-    return Contents(path, layers, _text(version), _config(path, file))
+    config, references = (_json(path, file, name) for name in ("model_config", "npmoji_references"))
+    return Contents(path, layers, _text(version), config, references=references)
 
 
 def _arrays(path: str, root: Mapping, layer: str) -> list[np.ndarray]:
@@ -66,7 +70,7 @@ def _arrays(path: str, root: Mapping, layer: str) -> list[np.ndarray]:
     arrays = []
     for name in _names(path, group, "weight_names"):
         label = f"layer {layer!r}: weight {name!r}"
-        arrays.append(_array(path, _member(path, group, name, f"{label} is listed but missing"), label))
+        arrays.append(float_array(path, _member(path, group, name, f"{label} is listed but missing"), label))
     return arrays
 
 
@@ -75,16 +79,6 @@ def _member(path: str, group: Mapping, name: str, complaint: str) -> Any:
         return group[name]
     except KeyError as error:
         raise WeightsError(f"{path}: {complaint}") from error
-
-
-def _array(path: str, dataset: Any, label: str) -> np.ndarray:
-    """The dataset as a float32 array: a view of the mapped file if it is stored so, else a copy."""
-    if isinstance(dataset, Mapping):
-        raise WeightsError(f"{path}: {label} is a group, expected an array")
-    if dataset.dtype.kind != "f":
-        raise WeightsError(f"{path}: {label} is of type {dataset.dtype}, expected float32")
-    with np.errstate(all="ignore"):  # a float64 too large for float32 becomes infinite, which is looked for later
-        return np.require(dataset.array(), np.float32, ["C_CONTIGUOUS", "ALIGNED"])
 
 
 def _names(path: str, group: Any, key: str) -> list[str]:
@@ -100,13 +94,14 @@ def _names(path: str, group: Any, key: str) -> list[str]:
     return [_text(name) for part in parts for name in np.ravel(part)]
 
 
-def _config(path: str, file: Any) -> dict[str, Any] | None:
-    if "model_config" not in file.attrs:
+def _json(path: str, file: Any, name: str) -> dict[str, Any] | None:
+    """An attribute of the file that holds JSON."""
+    if name not in file.attrs:
         return None
     try:
-        return json.loads(_text(file.attrs["model_config"]))
+        return json.loads(_text(file.attrs[name]))
     except (ValueError, RecursionError) as error:
-        raise WeightsError(f"{path}: the attribute 'model_config' is damaged ({error})") from error
+        raise WeightsError(f"{path}: the attribute {name!r} is damaged ({error})") from error
 
 
 def _text(value: Any) -> str:

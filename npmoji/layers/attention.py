@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..backends.numpy_ops import EPSILON
+from ..errors import WeightsError
 from .base import Layer
+from .windows import step_sum
 
 
 class AttentionLogits(Layer):
@@ -50,3 +53,59 @@ class AttentionWeightedAverage(Layer):
 
     def weights(self):
         return {"kernel": self.kernel}
+
+
+class AttentionWithContext(Layer):
+    """The attention layers that circulate among Kaggle's text classifiers: an average over time weighted by
+    ``exp(tanh(x · kernel + bias))``, or with a context vector by ``exp(tanh(x · kernel + bias) · context)``, normalised.
+
+    Unlike DeepMoji's there is no maximum taken off before exp. Epsilon (1e-7) is added to the sum of the weights.
+
+    Args:
+        kernel: float32 (F, 1) without a context; (F, A) with one.
+        bias: float32 (T,), one for each step, without a context; (A,) with one; or None.
+        context: float32 (A, 1), or None.
+        return_attention: give the weights (N, T) too.
+    """
+
+    uses_mask = True
+
+    def __init__(
+        self,
+        previous: Layer,
+        kernel: np.ndarray,
+        bias: np.ndarray | None = None,
+        context: np.ndarray | None = None,
+        return_attention: bool = False,
+        name: str | None = None,
+    ):
+        super().__init__(previous, name=name)
+        self.kernel = self.expect("kernel", kernel, None, 1 if context is None else None)
+        self.context = None if context is None else self.expect("context", context, kernel.shape[1], 1)
+        self.bias = None if bias is None else self.expect("bias", bias, None if context is None else kernel.shape[1])
+        self.outputs = 2 if return_attention else 1
+
+    def forward(self, ops, x, mask):  # (N, T, F) -> (N, F)
+        x = np.asarray(x)
+        if self.context is None:
+            logits = np.asarray(ops.attention_logits(x, self.kernel))
+            if self.bias is not None and len(self.bias) != x.shape[1]:
+                raise WeightsError(f"layer {self.name!r}: bias for {len(self.bias)} steps, but its input has {x.shape[1]}")
+            logits = ops.activate("tanh", logits if self.bias is None else logits + self.bias)
+        else:
+            hidden = ops.activate("tanh", ops.dense(x, self.packed(ops)))
+            logits = ops.attention_logits(np.asarray(hidden), self.context)
+        a = np.asarray(ops.activate("exponential", np.asarray(logits))) * mask
+        weights = a / (step_sum(a.T)[:, None] + EPSILON)
+        features = ops.weighted_sum(x, weights)
+        return (features, weights) if self.outputs > 1 else features
+
+    def pack(self, ops):
+        return ops.pack_dense(self.kernel, self.bias)
+
+    def propagate(self, values, masks):
+        return (None, None) if self.outputs > 1 else None
+
+    def weights(self):
+        arrays = {"kernel": self.kernel, "bias": self.bias, "context": self.context}
+        return {name: array for name, array in arrays.items() if array is not None}

@@ -18,6 +18,7 @@ import numpy as np
 
 from ..backends import numpy_ops
 from ..errors import InputError, WeightsError
+from .sparse import Csr
 
 
 class Pass:
@@ -25,30 +26,37 @@ class Pass:
 
     def __init__(self, ops: Any):
         self.ops = ops
-        self.done: dict[Layer, tuple[np.ndarray, np.ndarray | None]] = {}
+        self.done: dict[Layer, tuple[Any, Any]] = {}
 
 
 class Layer:
     """A node of the network.
 
     Subclasses define `forward`, arithmetic only, and `propagate` if they change the mask. Those that need the mask for
-    their arithmetic set ``uses_mask`` and take it as a keyword.
+    their arithmetic set ``uses_mask`` and take it as a keyword. A layer with several outputs gives a tuple of them, and a
+    tuple of masks; `Part` picks one.
     """
 
     uses_mask = False
+    outputs = 1  # how many there are
 
     def __init__(self, *previous: Layer, name: str | None = None):
         self.previous = previous
         self.name = name or type(self).__name__.lower()
-        #: chooses the backend for an input of the network; `Model` sets its own
-        self.backend_for: Callable[[np.ndarray], Any] = lambda X: numpy_ops
+        #: what is done with a network's input before the pass, and the backend for it; `Model` sets its own
+        self.enter: Callable[[Any], tuple[Any, Any]] = lambda X: (X, numpy_ops)
         self._packed: dict[Any, Any] = {}
 
-    def __call__(self, X: np.ndarray) -> np.ndarray:
-        """This layer's output for the network's input ``X``, token ids (N, T), as Keras would return it."""
-        return np.asarray(self.pull(X, Pass(self.backend_for(X)))[0])
+    def __call__(self, X: Any) -> np.ndarray | list[np.ndarray]:
+        """This layer's output for the network's input ``X``, as Keras would return it; a list if it has several.
 
-    def pull(self, X: np.ndarray, run: Pass) -> tuple[np.ndarray, np.ndarray | None]:
+        ``X`` is an array, for the one input there is, or a dict of arrays by the names of the inputs.
+        """
+        X, ops = self.enter(X)
+        value, _ = self.pull(X, Pass(ops))
+        return [np.asarray(part) for part in value] if isinstance(value, tuple) else np.asarray(value)
+
+    def pull(self, X: Any, run: Pass) -> tuple[Any, Any]:
         """Output and mask, computed at most once per pass."""
         if self not in run.done:
             pulled = [layer.pull(X, run) for layer in self.previous]
@@ -98,25 +106,40 @@ class Layer:
 
 
 class Input(Layer):
-    """Where the network's input comes in.
+    """Where an input of the network comes in.
 
     Args:
         vocabulary_size: V; if given, the input must be token ids (N, T), integers from 0 to V - 1, T >= 1.
+        shape: if given, what the input's axes after the first must be, None for any; the values become float32.
+            Without these two the input is passed on as it is; a sparse one becomes a `Csr`.
+        name: by which a network with several inputs finds it in a dict.
 
     Raises (when called):
         InputError: the array is not of integers or not of rank 2, or holds an id outside the vocabulary; names the row.
     """
 
-    def __init__(self, vocabulary_size: int | None = None, name: str = "input"):
+    def __init__(
+        self, vocabulary_size: int | None = None, name: str = "input", shape: tuple[int | None, ...] | None = None
+    ):
         super().__init__(name=name)
-        self.vocabulary_size = vocabulary_size
+        self.vocabulary_size, self.shape = vocabulary_size, shape
 
-    def forward(self, ops: Any, X: np.ndarray) -> np.ndarray:
-        return np.asarray(X) if self.vocabulary_size is None else self.check(X)
+    def forward(self, ops: Any, X: Any) -> Any:
+        if isinstance(X, dict):
+            if self.name not in X:
+                raise InputError(f"no input {self.name!r} among {', '.join(map(repr, X)) or 'none'}")
+            X = X[self.name]
+        return self.check(X)
 
-    def check(self, X: np.ndarray) -> np.ndarray:
-        """``X`` as an array of token ids, or an InputError."""
-        ids = np.asarray(X)
+    def check(self, X: Any) -> Any:
+        """``X`` as the network takes it, or an InputError."""
+        if self.vocabulary_size is not None:
+            return self._check_ids(np.asarray(X))
+        if hasattr(X, "tocsr") or (isinstance(X, tuple) and len(X) == 3):
+            return Csr.of(X, self.name)
+        return X if self.shape is None else self._check_numbers(np.asarray(X))
+
+    def _check_ids(self, ids: np.ndarray) -> np.ndarray:
         if ids.dtype.kind not in "iu" and ids.size:
             raise InputError(f"token ids must be integers, got an array of {ids.dtype}")
         if ids.ndim != 2 or ids.shape[1] == 0:
@@ -127,7 +150,50 @@ class Input(Layer):
                 f"row {row}, step {step}: token id {ids[row, step]} is outside the vocabulary, "
                 f"expected 0 to {self.vocabulary_size - 1}"
             )
-        return ids if ids.dtype.kind in "iu" else ids.astype(np.int64)
+        ids = ids if ids.dtype.kind in "iu" else ids.astype(np.int64)
+        self._check_shape(ids)
+        return ids
+
+    def _check_numbers(self, x: np.ndarray) -> np.ndarray:
+        if x.dtype.kind not in "fiub":
+            raise InputError(f"input {self.name!r}: expected numbers, got an array of {x.dtype}")
+        self._check_shape(x)
+        if not np.isfinite(x).all():
+            raise InputError(f"input {self.name!r}, row {np.argwhere(~np.isfinite(x))[0][0]}: NaN or infinite value")
+        with np.errstate(over="ignore"):
+            return np.ascontiguousarray(x, np.float32)
+
+    def _check_shape(self, x: np.ndarray) -> None:
+        if self.shape is None:
+            return
+        fits = x.ndim == 1 + len(self.shape) and all(n in (None, m) for n, m in zip(self.shape, x.shape[1:]))
+        if not fits:
+            wanted = ", ".join("any" if n is None else str(n) for n in self.shape)
+            raise InputError(f"input {self.name!r}: expected an array of shape (rows, {wanted}), got {x.shape}")
 
     def propagate(self, values, masks):
         return None
+
+
+class Part(Layer):
+    """One of the outputs of a layer that has several."""
+
+    def __init__(self, previous: Layer, index: int):
+        super().__init__(previous, name=f"{previous.name}/{index}")
+        self.index = index
+
+    def forward(self, ops, values):
+        return values[self.index]
+
+    def propagate(self, values, masks):
+        return masks[0][self.index] if isinstance(masks[0], tuple) else None
+
+
+class Remask(Layer):
+    """The first predecessor's value with the second one's value, bool (N, T), as its mask."""
+
+    def forward(self, ops, value, mask):
+        return value
+
+    def propagate(self, values, masks):
+        return np.asarray(values[1], bool)

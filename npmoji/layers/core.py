@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from ..backends import numpy_ops
-from ..errors import WeightsError
-from .base import Layer
+from ..errors import InputError, WeightsError
+from .base import Input, Layer
+from .sparse import Csr
 
 
 class Embedding(Layer):
@@ -22,6 +23,8 @@ class Embedding(Layer):
         self.mask_zero = mask_zero
 
     def forward(self, ops, ids):  # (N, T) -> (N, T, F)
+        if not (isinstance(self.previous[0], Input) and self.previous[0].vocabulary_size):
+            ids = self._check(np.asarray(ids))
         rows = ops.embedding(ids, self.embeddings)
         # The table may be too large to be checked when it is loaded, so the rows in use are checked here.
         if not ops.all_finite(rows):
@@ -29,8 +32,15 @@ class Embedding(Layer):
             raise WeightsError(f"layer {self.name!r}: embeddings hold NaN or infinite values in row {bad}")
         return rows
 
+    def _check(self, ids: np.ndarray) -> np.ndarray:
+        """Ids that no `Input` has checked; like Keras, whole numbers stored as floats are taken too."""
+        whole = ids.astype(np.int64)
+        if (whole != ids).any() or (ids.size and (whole.min() < 0 or whole.max() >= len(self.embeddings))):
+            raise InputError(f"layer {self.name!r}: expected token ids from 0 to {len(self.embeddings) - 1}")
+        return whole
+
     def propagate(self, values, masks):
-        return values[0] != 0 if self.mask_zero else None
+        return np.asarray(values[0]) != 0 if self.mask_zero else None
 
     def weights(self):
         return {"embeddings": self.embeddings}
@@ -43,7 +53,10 @@ class Dense(Layer):
         kernel: float32 (F, C).
         bias: float32 (C,), or None.
         activation: ``"linear"``, ``"softmax"``, ``"sigmoid"``, ``"relu"``, ...; before one other than linear comes a
-            layer of its own, ``logits``, which holds the values before the activation.
+            layer of its own, which holds the values before the activation.
+        logits: the name of that layer.
+
+    The predecessor's value may be sparse, see `Csr`: it is multiplied as it is.
     """
 
     def __init__(
@@ -53,10 +66,11 @@ class Dense(Layer):
         bias: np.ndarray | None = None,
         activation: str = "linear",
         name: str | None = None,
+        logits: str = "logits",
     ):
         self.logits = self
         if activation != "linear":
-            self.logits = Dense(previous, kernel, bias, name="logits")
+            self.logits = Dense(previous, kernel, bias, name=logits)
         super().__init__(previous if activation == "linear" else self.logits, name=name)
         self.kernel = self.expect("kernel", kernel, None, None)
         self.bias = None if bias is None else self.expect("bias", bias, kernel.shape[1])
@@ -65,6 +79,10 @@ class Dense(Layer):
     def forward(self, ops, x):  # (..., F) -> (..., C)
         if self.logits is not self:
             return ops.activate(self.activation, x)
+        if isinstance(x, Csr):
+            return x.product(self.kernel, self.bias, self.name)
+        if x.shape[-1] != len(self.kernel):
+            raise WeightsError(f"layer {self.name!r}: kernel has shape {self.kernel.shape}, but its input {x.shape}")
         return ops.dense(x, self.packed(ops))
 
     def pack(self, ops):
@@ -88,7 +106,25 @@ class Activation(Layer):
 
 
 class Dropout(Layer):
-    """Dropout and its relatives act in training only: here the identity."""
+    """Dropout, noise and their relatives act in training only: here the identity."""
 
     def forward(self, ops, x):
         return x
+
+
+class Masking(Layer):
+    """Steps of x (N, T, F) whose features all equal ``mask_value`` are masked from here on, and set to 0."""
+
+    def __init__(self, previous: Layer, mask_value: float = 0.0, name: str | None = None):
+        super().__init__(previous, name=name)
+        self.mask_value = np.float32(mask_value)
+
+    def forward(self, ops, x):
+        x = np.asarray(x)
+        return x * self._valid(x)[..., None]
+
+    def _valid(self, x: np.ndarray) -> np.ndarray:
+        return (x != self.mask_value).any(axis=-1)
+
+    def propagate(self, values, masks):
+        return self._valid(np.asarray(values[0]))

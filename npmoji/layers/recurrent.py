@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from .base import Layer
 
 
-class LSTM(Layer):
-    """Long short-term memory that returns the outputs of all steps.
+class Recurrent(Layer):
+    """What LSTM, GRU and SimpleRNN have in common.
 
     Args:
-        kernel: float32 (F, 4H), recurrent_kernel (H, 4H), bias (4H); column blocks input, forget, candidate, output.
-        gate: the recurrent activation, ``"hard_sigmoid"`` (Keras 2's), ``"hard_sigmoid_keras3"`` or ``"sigmoid"``.
-        hold_masked: what a masked step returns: the previous output (Keras 2.0 to 2.3), or 0 (tf_keras and Keras 3).
-        go_backwards: run from the last step to the first; outputs are in time order all the same.
-        exact_projection: keep ``x · kernel`` in float32 when the precision is int8.
+        kernel: float32 (F, G H), recurrent_kernel (H, G H), bias (G H) or None, with the column blocks of G gates.
+        hold_masked: what a masked step returns: the previous output (Keras 2.0 to 2.3, and later ones outside of
+            Bidirectional), or 0.
+        go_backwards: run from the last step to the first.
+        time_order: outputs of a layer that goes backwards are in time order all the same; else in the order they come.
+        return_sequences: give the outputs of all steps (N, T, H), else the last one (N, H).
+        return_state: give the states after the last step too, each (N, H).
+        initial_state: layers that give the states before the first step; 0 without any.
+        options: what the arithmetic of the subclass takes besides.
     """
 
+    GATES = 1
+    STATES = 1
     uses_mask = True
 
     def __init__(
@@ -25,52 +33,188 @@ class LSTM(Layer):
         previous: Layer,
         kernel: np.ndarray,
         recurrent_kernel: np.ndarray,
-        bias: np.ndarray,
-        gate: str = "hard_sigmoid",
+        bias: np.ndarray | None = None,
+        *,
         hold_masked: bool = True,
         go_backwards: bool = False,
-        exact_projection: bool = False,
+        time_order: bool = True,
+        return_sequences: bool = True,
+        return_state: bool = False,
+        initial_state: tuple[Layer, ...] = (),
         name: str | None = None,
+        **options: Any,
     ):
-        super().__init__(previous, name=name)
-        H = recurrent_kernel.shape[0] if recurrent_kernel.ndim else 0
-        self.kernel = self.expect("kernel", kernel, None, 4 * H)
-        self.recurrent_kernel = self.expect("recurrent_kernel", recurrent_kernel, H, 4 * H)
-        self.bias = self.expect("bias", bias, 4 * H)
-        self.options = {"gate": gate, "hold_masked": hold_masked}
-        self.go_backwards = go_backwards
-        self.exact_projection = exact_projection
+        super().__init__(previous, *initial_state, name=name)
+        self.outputs = 1 + (self.STATES if return_state else 0)
+        self.units = H = recurrent_kernel.shape[0] if recurrent_kernel.ndim else 0
+        self.kernel = self.expect("kernel", kernel, None, self.GATES * H)
+        self.recurrent_kernel = self.expect("recurrent_kernel", recurrent_kernel, H, self.GATES * H)
+        self.bias = None if bias is None else self.check_bias(bias)
+        self.go_backwards, self.time_order = go_backwards, time_order
+        self.options = {"hold_masked": hold_masked, **options}
+        self.return_sequences, self.return_state = return_sequences, return_state
 
-    def forward(self, ops, x, mask):  # (N, T, F) -> (N, T, H)
-        return ops.lstm(x, mask, self.packed(ops), go_backwards=self.go_backwards, **self.options)
+    def check_bias(self, bias: np.ndarray) -> np.ndarray:
+        """The bias, if it has the right shape."""
+        return self.expect("bias", bias, self.GATES * self.units)
 
-    def pack(self, ops):
-        return ops.pack_lstm(self.kernel, self.recurrent_kernel, self.bias, self.exact_projection)
+    def forward(self, ops, x, *initial, mask):
+        outputs, *states = self.run(ops, x, mask, initial)
+        if not self.return_sequences:
+            outputs = outputs[:, 0 if self.go_backwards else -1]
+        elif self.go_backwards and not self.time_order:
+            outputs = outputs[:, ::-1]
+        return (outputs, *states) if self.return_state else outputs
+
+    def run(self, ops: Any, x: Any, mask: np.ndarray, initial: tuple[np.ndarray, ...]) -> tuple[Any, ...]:
+        """The outputs of all steps in time order, and the last states if they are asked for."""
+        raise NotImplementedError
+
+    def propagate(self, values, masks):
+        mask = masks[0] if self.return_sequences else None
+        return (mask, *[None] * self.STATES) if self.return_state else mask
 
     def weights(self):
-        return {"kernel": self.kernel, "recurrent_kernel": self.recurrent_kernel, "bias": self.bias}
+        arrays = {"kernel": self.kernel, "recurrent_kernel": self.recurrent_kernel, "bias": self.bias}
+        return {name: array for name, array in arrays.items() if array is not None}
+
+
+class LSTM(Recurrent):
+    """Long short-term memory, with the column blocks input, forget, candidate, output.
+
+    Options, besides those of `Recurrent`:
+        gate: the recurrent activation, ``"hard_sigmoid"`` (Keras 2's), ``"hard_sigmoid_keras3"`` or ``"sigmoid"``.
+        activation: that of the candidate and the output, by default tanh.
+        exact_projection: keep ``x · kernel`` more precise when the precision is int8.
+    """
+
+    GATES, STATES = 4, 2
+
+    def __init__(self, *arguments: Any, gate: str = "hard_sigmoid", exact_projection: bool = False, **options: Any):
+        super().__init__(*arguments, gate=gate, **options)
+        self.exact_projection = exact_projection
+
+    def run(self, ops, x, mask, initial):
+        if not initial and not self.return_state:
+            return (ops.lstm(x, mask, self.packed(ops), go_backwards=self.go_backwards, **self.options),)
+        states = {"initial_state": initial or None, "return_state": True}
+        return ops.lstm(x, mask, self.packed(ops), go_backwards=self.go_backwards, **states, **self.options)
+
+    def pack(self, ops):
+        bias = np.zeros(4 * self.units, np.float32) if self.bias is None else self.bias
+        return ops.pack_lstm(self.kernel, self.recurrent_kernel, bias, self.exact_projection)
+
+
+class GRU(Recurrent):
+    """Gated recurrent unit, with the column blocks update, reset, candidate.
+
+    Options, besides those of `Recurrent`:
+        gate, activation: of the gates (by default sigmoid) and of the candidate (tanh).
+        reset_after: the reset gate acts on the recurrent product and not on what it is made of. The bias is then (2, 3H),
+            the input's and the recurrent product's; (3H) is the former alone.
+    """
+
+    GATES = 3
+
+    def __init__(self, *arguments: Any, gate: str = "sigmoid", reset_after: bool = True, **options: Any):
+        self._reset_after = reset_after
+        super().__init__(*arguments, gate=gate, reset_after=reset_after, **options)
+
+    def check_bias(self, bias):
+        rows = (2,) if self._reset_after and bias.ndim == 2 else ()
+        return self.expect("bias", bias, *rows, 3 * self.units)
+
+    def run(self, ops, x, mask, initial):
+        start = {"initial_state": initial[0] if initial else None}
+        return ops.gru(x, mask, self.packed(ops), go_backwards=self.go_backwards, **start, **self.options)
+
+    def pack(self, ops):
+        return ops.pack_gru(self.kernel, self.recurrent_kernel, self.bias)
+
+
+class SimpleRNN(Recurrent):
+    """``activation(x · kernel + h · recurrent_kernel + bias)``; the option ``activation`` is by default tanh."""
+
+    def run(self, ops, x, mask, initial):
+        start = {"initial_state": initial[0] if initial else None}
+        return ops.simple_rnn(x, mask, self.packed(ops), go_backwards=self.go_backwards, **start, **self.options)
+
+    def pack(self, ops):
+        bias = np.zeros(self.units, np.float32) if self.bias is None else self.bias
+        return self.kernel, self.recurrent_kernel, bias
 
 
 class Bidirectional(Layer):
-    """Two LSTMs over the same input, one along time and one against it, outputs side by side: (N, T, 2H).
+    """Two recurrent layers over the same input, one along time and one against it: (N, T, 2H) for LSTMs side by side.
 
     Args:
-        forward, backward: kernel, recurrent_kernel and bias of each direction, as `LSTM` takes them.
-        options: ``gate``, ``hold_masked`` and ``exact_projection``, as `LSTM` takes them.
+        forward, backward: kernel, recurrent_kernel and bias of each direction, as ``cell`` takes them.
+        cell: LSTM, GRU or SimpleRNN; ``backward_cell`` and ``backward_options`` if the other direction differs.
+        merge_mode: ``"concat"``, ``"sum"``, ``"mul"``, ``"ave"``, or None: both outputs, apart.
+        reverse: the forward layer goes backwards and the other one forward; outputs come in that order.
+        return_sequences, return_state, initial_state: as `Recurrent` takes them; states are the forward layer's, then the
+            backward layer's.
+        options: for both directions, as ``cell`` takes them.
     """
 
     uses_mask = True
 
-    def __init__(self, previous: Layer, forward: tuple, backward: tuple, name: str | None = None, **options):
-        super().__init__(previous, name=name)
-        self.ahead = LSTM(previous, *forward, name=f"{self.name}/forward", **options)
-        self.behind = LSTM(previous, *backward, name=f"{self.name}/backward", go_backwards=True, **options)
-        self.behind.expect("kernel", self.behind.kernel, *self.ahead.kernel.shape)
+    def __init__(
+        self,
+        previous: Layer,
+        forward: tuple,
+        backward: tuple,
+        name: str | None = None,
+        cell: type[Recurrent] = LSTM,
+        merge_mode: str | None = "concat",
+        reverse: bool = False,
+        return_sequences: bool = True,
+        return_state: bool = False,
+        initial_state: tuple[Layer, ...] = (),
+        backward_cell: type[Recurrent] | None = None,
+        backward_options: dict[str, Any] | None = None,
+        **options: Any,
+    ):
+        super().__init__(previous, *initial_state, name=name)
+        self.merge_mode, self.reverse = merge_mode, reverse
+        self.return_sequences, self.return_state = return_sequences, return_state
+        returns = {"return_sequences": return_sequences, "return_state": return_state}
+        behind, other = backward_cell or cell, options if backward_options is None else backward_options
+        self.ahead = cell(previous, *forward, name=f"{self.name}/forward", go_backwards=reverse, **returns, **options)
+        self.behind = behind(previous, *backward, name=f"{self.name}/backward", go_backwards=not reverse, **returns, **other)
+        inputs, columns = self.ahead.kernel.shape
+        self.behind.expect("kernel", self.behind.kernel, inputs, None if backward_cell else columns)
+        states = self.ahead.STATES + self.behind.STATES
+        self.outputs = (1 if merge_mode else 2) + (states if return_state else 0)
+        plain = return_sequences and not (return_state or initial_state or reverse or backward_options)
+        self._together = plain and merge_mode == "concat" and cell is LSTM
 
-    def forward(self, ops, x, mask):  # (N, T, F) -> (N, T, 2H)
-        return ops.bidirectional(x, mask, self.ahead.packed(ops), self.behind.packed(ops), **self.ahead.options)
+    def forward(self, ops, x, *initial, mask):
+        if self._together:
+            return ops.bidirectional(x, mask, self.ahead.packed(ops), self.behind.packed(ops), **self.ahead.options)
+        half = len(initial) // 2
+        ahead = self.ahead.forward(ops, x, *initial[:half], mask=mask)
+        behind = self.behind.forward(ops, x, *initial[half:], mask=mask)
+        (y, *states), (z, *other) = (value if self.return_state else (value,) for value in (ahead, behind))
+        if self.reverse and self.return_sequences:
+            y, z = y[:, ::-1], z[:, ::-1]
+        merged = self._merge(ops, y, z)
+        return (*merged, *states, *other) if self.outputs > 1 else merged[0]
+
+    def _merge(self, ops: Any, y: Any, z: Any) -> tuple[Any, ...]:
+        if self.merge_mode is None:
+            return y, z
+        if self.merge_mode == "concat":
+            return (ops.concatenate([y, z]),)
+        y, z = np.asarray(y), np.asarray(z)
+        return ({"sum": np.add, "mul": np.multiply, "ave": lambda a, b: (a + b) / np.float32(2)}[self.merge_mode](y, z),)
+
+    def propagate(self, values, masks):
+        mask = masks[0] if self.return_sequences else None
+        merged = 1 if self.merge_mode else 2
+        return (*[mask] * merged, *[None] * (self.outputs - merged)) if self.outputs > 1 else mask
 
     def weights(self):
         return {f"{part}_{name}": array
-                for part, lstm in (("forward", self.ahead), ("backward", self.behind))
-                for name, array in lstm.weights().items()}  # fmt: skip
+                for part, layer in (("forward", self.ahead), ("backward", self.behind))
+                for name, array in layer.weights().items()}  # fmt: skip

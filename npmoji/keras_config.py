@@ -1,0 +1,163 @@
+"""The `model_config` of a Keras file, in whatever dialect, to one plain description of the graph.
+
+Three dialects: Keras 2.0 to 2.3 (class `Model`, a Sequential's config a list), tf_keras (class `Functional`, dicts), Keras 3
+(`batch_shape`, calls as args and kwargs, tensors as `__keras_tensor__`). Nothing here knows what any layer computes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from .errors import WeightsError
+
+CONTAINERS = ("Sequential", "Model", "Functional")
+
+
+class Ref(NamedTuple):
+    """An output of a layer: of its call number ``node``, the output number ``tensor``."""
+
+    layer: str
+    node: int = 0
+    tensor: int = 0
+
+
+class Call(NamedTuple):
+    """One use of a layer: what it is called with, in order, and by keyword. Constants stand for themselves."""
+
+    args: list[Any]
+    kwargs: dict[str, Any]
+
+
+class Node(NamedTuple):
+    """A layer of the config.
+
+    Attributes:
+        class_name: Keras' name of the class; ``config`` its settings.
+        calls: its uses, in order; an input has none.
+        operation: a function of Keras 3 (mask arithmetic, say) and no layer.
+    """
+
+    name: str
+    class_name: str
+    config: dict[str, Any]
+    calls: list[Call]
+    operation: bool = False
+
+
+class Network(NamedTuple):
+    """A Sequential or Functional model: its layers in the config's order, and which are inputs and outputs."""
+
+    name: str
+    nodes: list[Node]
+    inputs: list[Ref]
+    outputs: list[Ref]
+
+
+def parse(model: dict[str, Any]) -> Network:
+    """The description of a model, given what Keras stores of it: ``{"class_name": ..., "config": ...}``.
+
+    Raises:
+        WeightsError: not a Sequential or Functional model, or a config that cannot be understood.
+    """
+    try:
+        kind, config = model["class_name"], model["config"]
+        if kind not in CONTAINERS:
+            raise WeightsError(f"a model of class {kind!r}: only Sequential and Functional ones can be built from their file")
+        return _sequential(config) if kind == "Sequential" else _functional(config)
+    except (KeyError, TypeError, IndexError, ValueError, AttributeError, RecursionError) as error:
+        raise WeightsError(f"the model_config cannot be understood ({type(error).__name__}: {error})") from error
+
+
+def _sequential(config: list | dict) -> Network:
+    entries = config if isinstance(config, list) else config["layers"]
+    name = "sequential" if isinstance(config, list) else config.get("name", "sequential")
+    if not entries:
+        raise WeightsError("a Sequential model without layers")
+    nodes: list[Node] = []
+    first = entries[0]
+    if first["class_name"] != "InputLayer":
+        shape = _first_shape(first) or (None if isinstance(config, list) else config.get("build_input_shape"))
+        nodes.append(Node("input", "InputLayer", {"batch_shape": shape}, []))
+    for entry in entries:
+        calls = [Call([Ref(nodes[-1].name)], {})] if nodes else []
+        nodes.append(Node(_name(entry), entry["class_name"], settings(entry), calls))
+    return Network(name, nodes, [Ref(nodes[0].name)], [Ref(nodes[-1].name)])
+
+
+def _first_shape(entry: dict) -> list | None:
+    """The input shape that a Sequential's first layer states, at whatever depth."""
+    config = entry["config"]
+    if isinstance(config, dict) and "layers" not in config:
+        return config.get("batch_input_shape") or config.get("batch_shape")
+    entries = config if isinstance(config, list) else config["layers"]
+    return _first_shape(entries[0]) if entries else None
+
+
+def _functional(config: dict) -> Network:
+    nodes = []
+    for entry in config["layers"]:
+        calls = [_call(node) for node in entry.get("inbound_nodes") or []]
+        operation = ".ops." in (entry.get("module") or "") or _is_operation(entry)
+        nodes.append(Node(_name(entry), entry["class_name"], settings(entry), calls, operation))
+    return Network(
+        config.get("name", "model"), nodes, list(_refs(config["input_layers"])), list(_refs(config["output_layers"]))
+    )
+
+
+def _is_operation(entry: dict) -> bool:
+    """Whether an entry without a module is a function of Keras 3: layers have more in their config."""
+    keras3 = any(isinstance(node, dict) for node in entry.get("inbound_nodes") or [])
+    return keras3 and entry["class_name"] not in CONTAINERS and not {"trainable", "dtype"} & entry["config"].keys()
+
+
+def _name(entry: dict) -> str:
+    name = entry.get("name") or (entry["config"].get("name") if isinstance(entry["config"], dict) else None)
+    return str(name or entry["class_name"].lower())
+
+
+def settings(entry: dict) -> dict[str, Any]:
+    """A layer's settings; a nested model's are kept as they are, under ``model``."""
+    if entry["class_name"] in CONTAINERS:
+        return {"model": {"class_name": entry["class_name"], "config": entry["config"]}}
+    return dict(entry["config"])
+
+
+def _refs(value: Any) -> Iterator[Ref]:
+    """``[["a", 0, 0], ...]``, one of them alone, or a dict of them."""
+    if isinstance(value, dict):
+        for item in value.values():
+            yield from _refs(item)
+    elif value and isinstance(value[0], str):
+        yield Ref(value[0], int(value[1]), int(value[2]))
+    else:
+        for item in value:
+            yield from _refs(item)
+
+
+def _call(node: Any) -> Call:
+    if isinstance(node, dict):  # Keras 3
+        kwargs = {name: value for name, value in node.get("kwargs", {}).items() if name != "training"}
+        return Call([_tensor(arg) for arg in node["args"]], {name: _tensor(value) for name, value in kwargs.items()})
+    tensors = [node] if node and isinstance(node[0], str) else node  # Keras 2: [[layer, node, tensor, kwargs], ...]
+    kwargs = {}
+    for tensor in tensors:
+        if len(tensor) > 3 and isinstance(tensor[3], dict):
+            kwargs.update({name: _reference(value) for name, value in tensor[3].items() if name != "training"})
+    return Call([_reference(tensor) for tensor in tensors], {name: v for name, v in kwargs.items() if v is not None})
+
+
+def _reference(value: Any) -> Any:
+    """Keras 2: a reference if it looks like one, lists of them too, else the constant."""
+    if isinstance(value, list) and len(value) >= 3 and isinstance(value[0], str) and isinstance(value[1], int):
+        return value[2] if value[0] == "_CONSTANT_VALUE" else Ref(value[0], value[1], value[2])
+    return [_reference(item) for item in value] if isinstance(value, list) else value
+
+
+def _tensor(value: Any) -> Any:
+    """Keras 3: the same."""
+    if isinstance(value, dict) and value.get("class_name") == "__keras_tensor__":
+        return Ref(*value["config"]["keras_history"])
+    if isinstance(value, dict) and "class_name" in value:
+        raise WeightsError(f"a layer is called with a {value['class_name']!r}, which is not understood")
+    return [_tensor(item) for item in value] if isinstance(value, list) else value

@@ -1,0 +1,434 @@
+"""Keras' layer classes in terms of ours: for each, the arrays it has in a file and how the layer is made from its config.
+
+A class that is not here can be added with `register_layer`; a file that has it is otherwise refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from . import layers
+from .backends.numpy_ops import ACTIVATIONS
+from .errors import InputError, WeightsError
+from .layers import Layer
+
+
+class Place(NamedTuple):
+    """Where a layer is to be made.
+
+    Attributes:
+        previous: the layers whose outputs it is called with.
+        arrays: its weights by name, as `Kind.arrays` names them.
+        version: major and minor number of the Keras that wrote the file.
+        states: the layers that give a recurrent layer's initial states.
+        first: whether no other recurrent layer comes before it.
+    """
+
+    name: str
+    config: dict[str, Any]
+    previous: list[Layer]
+    arrays: dict[str, np.ndarray]
+    version: tuple[int, int]
+    zero_masked: bool
+    states: tuple[Layer, ...] = ()
+    first: bool = False
+
+    @property
+    def keras3(self) -> bool:
+        """Whether Keras 3 wrote the file."""
+        return self.version >= (3, 0)
+
+    def setting(self, name: str, default: Any = None) -> Any:
+        """A value of the config."""
+        value = self.config.get(name, default)
+        return default if value is None else value
+
+    def activation(self, key: str = "activation", default: str = "linear") -> str:
+        """The name, in `ACTIVATIONS`, of the function that the config calls so: Keras 3 means another hard_sigmoid."""
+        found = self.setting(key, default)
+        if isinstance(found, dict):  # {"class_name": "function", "config": "relu"}
+            found = found.get("config") if isinstance(found.get("config"), str) else found.get("class_name")
+        if found == "hard_sigmoid" and self.keras3:
+            return "hard_sigmoid_keras3"
+        if found not in ACTIVATIONS or found == "hard_sigmoid_keras3":
+            raise WeightsError(f"layer {self.name!r}: unknown activation {found!r}")
+        return found
+
+
+class Kind(NamedTuple):
+    """What a class is.
+
+    Attributes:
+        make: the layer, or its outputs, for a place.
+        arrays: the names of its arrays in the order of the file, given its config; training changes those of ``frozen``
+            otherwise than by gradients, and Keras stores them last.
+    """
+
+    make: Callable[[Place], Layer | list[Layer]]
+    arrays: Callable[[dict[str, Any]], list[str]] = lambda config: []
+    frozen: tuple[str, ...] = ()
+
+
+KINDS: dict[str, Kind] = {}
+
+
+def register_layer(
+    class_name: str, make: Callable[..., Layer], arrays: list[str] | Callable[[dict[str, Any]], list[str]] = ()
+) -> None:
+    """Let files with layers of a class of your own be loaded.
+
+    Args:
+        class_name: as Keras stores it.
+        make: called as ``make(*previous, config=..., name=..., **arrays)`` with the layers before it, the config as stored
+            and the weights by name; returns an `npmoji.Layer`.
+        arrays: the names of the layer's weights in Keras' order (``layer.weights``); or a function of the config.
+
+    Raises:
+        InputError: not a name, or not a function.
+    """
+    if not isinstance(class_name, str) or not class_name or not callable(make):
+        raise InputError("register_layer: expected the name of a class and a function that makes the layer")
+    names = arrays if callable(arrays) else lambda config: list(arrays)
+    KINDS[class_name] = Kind(lambda at: make(*at.previous, config=at.config, name=at.name, **at.arrays), names)
+
+
+def kind_of(class_name: str, name: str) -> Kind:
+    """The kind of a class, custom ones stored as ``package>Class`` too.
+
+    Raises:
+        WeightsError: there is none.
+    """
+    found = KINDS.get(class_name) or KINDS.get(str(class_name).rpartition(">")[2])
+    if found is None:
+        reason = "holds code, which is never run" if class_name == "Lambda" else "is not known"
+        raise WeightsError(
+            f"layer {name!r}: class {class_name!r} {reason}; npmoji.register_layer({class_name!r}, ...) can supply it"
+        )
+    return found
+
+
+def kind(*class_names: str, arrays: Callable[[dict], list[str]] | None = None, frozen: tuple[str, ...] = ()):
+    """Enter the decorated function as what makes layers of these classes."""
+
+    def enter(make: Callable[[Place], Layer | list[Layer]]):
+        for class_name in class_names:
+            KINDS[class_name] = Kind(make, arrays or (lambda config: []), frozen)
+        return make
+
+    return enter
+
+
+def affine(config: dict[str, Any]) -> list[str]:
+    """The arrays of a layer with a kernel and, unless switched off, a bias."""
+    return ["kernel", "bias"] if config.get("use_bias", True) else ["kernel"]
+
+
+def whole(place: Place, key: str, default: Any = None) -> int:
+    """A setting that Keras stores as a number or a list of one."""
+    value = place.setting(key, default)
+    value = value[0] if isinstance(value, (list, tuple)) and len(value) == 1 else value
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise WeightsError(f"layer {place.name!r}: {key} {value!r}, expected an integer of at least 1")
+    return value
+
+
+def channels_last(place: Place) -> None:
+    """Refuse the other order of axes."""
+    if place.setting("data_format", "channels_last") != "channels_last":
+        raise WeightsError(f"layer {place.name!r}: data_format {place.setting('data_format')!r}, expected 'channels_last'")
+
+
+# One step at a time ------------------------------------------------------------------------------------------------
+
+
+@kind("Embedding", arrays=lambda config: ["embeddings"])
+def _embedding(at: Place) -> Layer:
+    return layers.Embedding(at.previous[0], at.arrays["embeddings"], at.setting("mask_zero", False), name=at.name)
+
+
+@kind("Dense", arrays=affine)
+def _dense(at: Place) -> Layer:
+    return layers.Dense(at.previous[0], **at.arrays, activation=at.activation(), name=at.name, logits=f"{at.name}/logits")
+
+
+@kind("Activation")
+def _activation(at: Place) -> Layer:
+    return layers.Activation(at.previous[0], at.activation(), name=at.name)
+
+
+@kind(
+    "Dropout", "SpatialDropout1D", "GaussianNoise", "GaussianDropout", "AlphaDropout", "ActivityRegularization", "InputLayer"
+)
+def _identity(at: Place) -> Layer:
+    return layers.Dropout(at.previous[0], name=at.name)
+
+
+@kind("Masking")
+def _masking(at: Place) -> Layer:
+    return layers.Masking(at.previous[0], at.setting("mask_value", 0.0), name=at.name)
+
+
+@kind("LeakyReLU")
+def _leaky_relu(at: Place) -> Layer:
+    return layers.ReLU(at.previous[0], at.setting("negative_slope", at.setting("alpha", 0.3)), name=at.name)
+
+
+@kind("ReLU")
+def _relu(at: Place) -> Layer:
+    options = {key: at.setting(key, 0.0) for key in ("negative_slope", "threshold")}
+    return layers.ReLU(at.previous[0], max_value=at.setting("max_value"), **options, name=at.name)
+
+
+@kind("PReLU", arrays=lambda config: ["alpha"])
+def _prelu(at: Place) -> Layer:
+    return layers.ReLU(at.previous[0], at.arrays["alpha"], name=at.name)
+
+
+@kind("ELU")
+def _elu(at: Place) -> Layer:
+    return layers.ELU(at.previous[0], at.setting("alpha", 1.0), name=at.name)
+
+
+@kind("ThresholdedReLU")
+def _thresholded_relu(at: Place) -> Layer:
+    return layers.ThresholdedReLU(at.previous[0], at.setting("theta", 1.0), name=at.name)
+
+
+@kind("Softmax")
+def _softmax(at: Place) -> Layer:
+    axis = at.setting("axis", -1)
+    return layers.Softmax(at.previous[0], axis[0] if isinstance(axis, list) and len(axis) == 1 else axis, name=at.name)
+
+
+def _normalised(config: dict[str, Any]) -> list[str]:
+    return [name for name, key in (("gamma", "scale"), ("beta", "center")) if config.get(key, True)]
+
+
+@kind(
+    "BatchNormalization",
+    arrays=lambda config: [*_normalised(config), "mean", "variance"],
+    frozen=("mean", "variance"),
+)
+def _batch_normalization(at: Place) -> Layer:
+    axis = at.setting("axis", -1)
+    axis = axis[0] if isinstance(axis, list) and len(axis) == 1 else axis
+    arrays = {"gamma": None, "beta": None, **at.arrays}
+    return layers.BatchNormalization(at.previous[0], **arrays, epsilon=at.setting("epsilon", 1e-3), axis=axis, name=at.name)
+
+
+@kind("LayerNormalization", arrays=_normalised)
+def _layer_normalization(at: Place) -> Layer:
+    axis = at.setting("axis", -1)
+    if at.setting("rms_scaling", False):
+        raise WeightsError(f"layer {at.name!r}: rms_scaling is not supported")
+    arrays = {"gamma": None, "beta": None, **at.arrays}
+    axis = axis[0] if isinstance(axis, list) and len(axis) == 1 else axis
+    return layers.LayerNormalization(at.previous[0], **arrays, epsilon=at.setting("epsilon", 1e-3), axis=axis, name=at.name)
+
+
+# With a memory -----------------------------------------------------------------------------------------------------
+
+CELLS = {
+    "LSTM": layers.LSTM,
+    "CuDNNLSTM": layers.LSTM,
+    "GRU": layers.GRU,
+    "CuDNNGRU": layers.GRU,
+    "SimpleRNN": layers.SimpleRNN,
+}
+
+
+def _recurrent_arrays(config: dict[str, Any]) -> list[str]:
+    return ["kernel", "recurrent_kernel", "bias"] if config.get("use_bias", True) else ["kernel", "recurrent_kernel"]
+
+
+def _cell(class_name: str, at: Place, within: bool) -> tuple[type[layers.Recurrent], tuple, dict[str, Any]]:
+    """Class, arrays and options of a recurrent layer, alone or ``within`` a Bidirectional."""
+    if at.setting("time_major", False):
+        raise WeightsError(f"layer {at.name!r}: time_major is not supported")
+    cell, cudnn = CELLS[class_name], class_name.startswith("CuDNN")
+    options: dict[str, Any] = {"hold_masked": not at.setting("zero_output_for_mask", False)}
+    if within:
+        options["hold_masked"] = not (at.zero_masked and at.setting("return_sequences", False))
+    if not cudnn and at.activation(default="tanh") != "tanh":
+        options["activation"] = at.activation(default="tanh")
+    if cell is not layers.SimpleRNN:
+        options["gate"] = "sigmoid" if cudnn else at.activation("recurrent_activation", "sigmoid")
+    arrays = tuple(at.arrays[name] for name in ("kernel", "recurrent_kernel", "bias") if name in at.arrays)
+    if cudnn:
+        arrays = _from_cudnn(at, cell.GATES, *arrays)
+    if cell is layers.GRU:
+        by_bias = len(arrays) > 2 and arrays[2].ndim == 2
+        options["reset_after"] = cudnn or at.setting("reset_after", by_bias)
+    if cell is layers.LSTM:
+        options["exact_projection"] = at.first
+    return cell, arrays, options
+
+
+def _from_cudnn(at: Place, gates: int, kernel: np.ndarray, recurrent: np.ndarray, bias: np.ndarray) -> tuple:
+    """The arrays of a CuDNN layer as those of the plain one.
+
+    cuDNN keeps each gate's matrix (H, F) row by row; Keras stores those numbers in an array of shape (F, H). There are two
+    biases: an LSTM's add up, a GRU's are its (2, 3H).
+    """
+    H = recurrent.shape[0]
+    if kernel.ndim != 2 or recurrent.shape != (H, gates * H) or kernel.shape[1] != gates * H or bias.shape != (2 * gates * H,):
+        raise WeightsError(f"layer {at.name!r}: arrays {kernel.shape}, {recurrent.shape}, {bias.shape} are not those of CuDNN")
+    turned = [
+        np.concatenate([np.ascontiguousarray(part).reshape(H, -1).T for part in np.split(matrix, gates, axis=1)], axis=1)
+        for matrix in (kernel, recurrent)
+    ]
+    biases = bias.reshape(2, gates * H)
+    return (*turned, biases if gates == 3 else biases.sum(axis=0))
+
+
+@kind(*CELLS, arrays=_recurrent_arrays)
+def _recurrent(at: Place) -> Layer:
+    cell, arrays, options = _cell(at.config["class_name"], at, within=False)
+    settings = {key: at.setting(key, False) for key in ("return_sequences", "return_state", "go_backwards")}
+    return cell(at.previous[0], *arrays, **options, **settings, time_order=False, initial_state=at.states, name=at.name)
+
+
+def _halves(config: dict[str, Any]) -> list[dict[str, Any]]:
+    """What a Bidirectional wraps: the config of the forward layer, and of the backward one."""
+    ahead = config["layer"]
+    behind = config.get("backward_layer") or {
+        **ahead,
+        "config": {**ahead["config"], "go_backwards": not ahead["config"].get("go_backwards", False)},
+    }
+    return [{**half["config"], "class_name": half["class_name"]} for half in (ahead, behind)]
+
+
+def _bidirectional_arrays(config: dict[str, Any]) -> list[str]:
+    sides = zip(("forward", "backward"), _halves(config))
+    return [f"{side}_{name}" for side, half in sides for name in _recurrent_arrays(half)]
+
+
+@kind("Bidirectional", arrays=_bidirectional_arrays)
+def _bidirectional(at: Place) -> Layer:
+    made = []
+    for side, config in zip(("forward", "backward"), _halves(at.config)):
+        if config["class_name"] not in CELLS:
+            raise WeightsError(f"layer {at.name!r}: Bidirectional of {config['class_name']!r}, expected one of {list(CELLS)}")
+        own = {name.partition("_")[2]: array for name, array in at.arrays.items() if name.startswith(side)}
+        made.append((config, *_cell(config["class_name"], at._replace(config=config, arrays=own), within=True)))
+    (config, cell, forward, options), (other, backward_cell, backward, backward_options) = made
+    if config.get("go_backwards", False) == other.get("go_backwards", False):
+        raise WeightsError(f"layer {at.name!r}: both of its layers go the same way")
+    if (cell, options, config["units"]) == (backward_cell, backward_options, other["units"]):
+        backward_cell = backward_options = None
+    if at.config.get("merge_mode", "concat") not in ("concat", "sum", "mul", "ave", None):
+        raise WeightsError(f"layer {at.name!r}: merge_mode {at.config['merge_mode']!r}")
+    return layers.Bidirectional(
+        at.previous[0],
+        forward,
+        backward,
+        name=at.name,
+        cell=cell,
+        merge_mode=at.config.get("merge_mode", "concat"),
+        reverse=config.get("go_backwards", False),
+        return_sequences=config.get("return_sequences", False),
+        return_state=config.get("return_state", False),
+        initial_state=at.states,
+        backward_cell=backward_cell,
+        backward_options=backward_options,
+        **options,
+    )
+
+
+# Attention ---------------------------------------------------------------------------------------------------------
+
+
+@kind("AttentionWeightedAverage", arrays=lambda config: ["kernel"])
+def _attention(at: Place) -> Layer | list[Layer]:
+    layer = layers.AttentionWeightedAverage(at.previous[0], at.arrays["kernel"], name=at.name)
+    layer.logits.name, layer.attention.name = f"{at.name}/logits", f"{at.name}/attention"
+    return [layer, layer.attention] if at.setting("return_attention", False) else layer
+
+
+@kind("Attention", "AttentionWithContext", "AttLayer", arrays=lambda config: ["*"])
+def _kaggle_attention(at: Place) -> Layer:
+    """(kernel, bias?) or (kernel, bias?, context): told apart by number and shape, as these classes store no settings."""
+    arrays = list(at.arrays.values())
+    if len(at.previous) != 1 or not 1 <= len(arrays) <= 3 or arrays[0].ndim not in (1, 2):
+        shapes = ", ".join(str(array.shape) for array in arrays)
+        raise WeightsError(
+            f"layer {at.name!r}: class {at.config['class_name']!r} with {len(at.previous)} inputs and arrays {shapes or 'none'} "
+            "is not one of the attention layers known; npmoji.register_layer can supply it"
+        )
+    first, *rest = (array[:, None] if array.ndim == 1 and i in (0,) else array for i, array in enumerate(arrays))
+    with_context = first.shape[1] > 1
+    context = rest.pop() if with_context and rest else None
+    if with_context:
+        context = context if context is None or context.ndim == 2 else context[:, None]
+        if context is None:
+            raise WeightsError(f"layer {at.name!r}: an array {first.shape} without a context vector")
+    both = bool(at.setting("return_attention", at.setting("return_coefficients", False)))
+    bias = rest[0].reshape(-1) if rest else None
+    return layers.AttentionWithContext(at.previous[0], first, bias, context, return_attention=both, name=at.name)
+
+
+# Windows and pooling -----------------------------------------------------------------------------------------------
+
+
+@kind("Conv1D", "Convolution1D", arrays=affine)
+def _conv1d(at: Place) -> Layer:
+    channels_last(at)
+    options = {"strides": whole(at, "strides", 1), "dilation": whole(at, "dilation_rate", 1), "groups": whole(at, "groups", 1)}
+    activation = at.activation()
+    name = at.name if activation == "linear" else f"{at.name}/linear"
+    conv = layers.Conv1D(at.previous[0], **at.arrays, padding=at.setting("padding", "valid"), **options, name=name)
+    return conv if activation == "linear" else layers.Activation(conv, activation, name=at.name)
+
+
+@kind("MaxPooling1D", "AveragePooling1D")
+def _pooling(at: Place) -> Layer:
+    channels_last(at)
+    size = whole(at, "pool_size", 2)
+    options = {"strides": whole(at, "strides", size), "padding": at.setting("padding", "valid")}
+    average = at.config["class_name"].startswith("Average")
+    return layers.Pooling1D(at.previous[0], size, **options, average=average, name=at.name)
+
+
+@kind("GlobalAveragePooling1D", "GlobalMaxPooling1D")
+def _global_pooling(at: Place) -> Layer:
+    channels_last(at)
+    return getattr(layers, at.config["class_name"])(at.previous[0], keepdims=at.setting("keepdims", False), name=at.name)
+
+
+# Several to one, and other shapes ----------------------------------------------------------------------------------
+
+
+@kind("Concatenate")
+def _concatenate(at: Place) -> Layer:
+    return layers.Concatenate(*at.previous, axis=at.setting("axis", -1), any_valid=at.keras3, name=at.name)
+
+
+@kind("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum")
+def _merge(at: Place) -> Layer:
+    if len(at.previous) < 2:
+        raise WeightsError(f"layer {at.name!r}: {at.config['class_name']} of {len(at.previous)} inputs, expected several")
+    return getattr(layers, at.config["class_name"])(*at.previous, any_valid=at.keras3, name=at.name)
+
+
+@kind("Flatten")
+def _flatten(at: Place) -> Layer:
+    channels_last(at)
+    return layers.Flatten(at.previous[0], name=at.name)
+
+
+@kind("Reshape")
+def _reshape(at: Place) -> Layer:
+    return layers.Reshape(at.previous[0], tuple(at.config["target_shape"]), name=at.name)
+
+
+@kind("Permute")
+def _permute(at: Place) -> Layer:
+    return layers.Permute(at.previous[0], tuple(at.config["dims"]), name=at.name)
+
+
+@kind("RepeatVector")
+def _repeat_vector(at: Place) -> Layer:
+    return layers.RepeatVector(at.previous[0], whole(at, "n"), name=at.name)

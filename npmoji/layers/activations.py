@@ -1,0 +1,110 @@
+"""Activations that are layers of their own, with settings or weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .base import Layer
+
+
+class Softmax(Layer):
+    """Probabilities along ``axis``; of a 2-D input, masked places get probability 0, as in Keras.
+
+    Args:
+        axis: along which each slice adds up to 1.
+    """
+
+    def __init__(self, previous: Layer, axis: int = -1, name: str | None = None):
+        super().__init__(previous, name=name)
+        self.axis = axis
+
+    def pull(self, X: Any, run: Any) -> tuple[Any, Any]:
+        if self not in run.done:
+            x, mask = self.previous[0].pull(X, run)
+            masked = mask is not None and np.ndim(x) == 2 and np.shape(x) == mask.shape
+            run.done[self] = self._masked(run.ops, x, mask) if masked else self.forward(run.ops, x), mask
+        return run.done[self]
+
+    def forward(self, ops, x):
+        if self.axis in (-1, x.ndim - 1):
+            return ops.activate("softmax", x)
+        last = np.ascontiguousarray(np.moveaxis(np.asarray(x), self.axis, -1))
+        return np.moveaxis(np.asarray(ops.activate("softmax", last)), -1, self.axis)
+
+    def _masked(self, ops: Any, x: Any, mask: np.ndarray) -> np.ndarray:
+        out = self.forward(ops, np.where(mask, np.asarray(x), np.float32(-1e9)))
+        return np.where(mask, np.asarray(out), np.float32(0))
+
+
+class ReLU(Layer):
+    """Rectified linear units: ``x`` from ``threshold`` on, up to ``max_value``; below, ``negative_slope (x - threshold)``.
+
+    Args:
+        negative_slope: one number, or one for each element of the last axes (PReLU's alpha).
+    """
+
+    def __init__(
+        self,
+        previous: Layer,
+        negative_slope: float | np.ndarray = 0.0,
+        max_value: float | None = None,
+        threshold: float = 0.0,
+        name: str | None = None,
+    ):
+        super().__init__(previous, name=name)
+        self.negative_slope = np.asarray(negative_slope, np.float32)
+        self.max_value, self.threshold = max_value, np.float32(threshold)
+
+    def forward(self, ops, x):
+        x = np.asarray(x)
+        above = x if self.max_value is None else np.minimum(x, np.float32(self.max_value))
+        return np.where(x >= self.threshold, above, self.negative_slope * (x - self.threshold))
+
+    def weights(self):
+        return {"alpha": self.negative_slope} if self.negative_slope.ndim else {}
+
+
+class ELU(Layer):
+    """Exponential linear unit: ``x``, or ``alpha (exp(x) - 1)`` below 0."""
+
+    def __init__(self, previous: Layer, alpha: float = 1.0, name: str | None = None):
+        super().__init__(previous, name=name)
+        self.alpha = np.float32(alpha)
+
+    def forward(self, ops, x):
+        x = np.asarray(x)
+        return np.where(x > 0, x, self.alpha * np.asarray(ops.activate("elu", x)))
+
+
+class ThresholdedReLU(Layer):
+    """``x`` where it is above ``theta``, else 0."""
+
+    def __init__(self, previous: Layer, theta: float = 1.0, name: str | None = None):
+        super().__init__(previous, name=name)
+        self.theta = np.float32(theta)
+
+    def forward(self, ops, x):
+        x = np.asarray(x)
+        return np.where(x > self.theta, x, np.float32(0))
+
+
+class TopK(Layer):
+    """All but the ``k`` largest of the last axis made so small that a softmax gives them probability 0 exactly.
+
+    Of equal values the earlier ones are kept. From "Outrageously Large Neural Networks", arXiv:1701.06538, section 2.1.
+    """
+
+    VERY_SMALL = np.float32(-1e30)
+
+    def __init__(self, previous: Layer, k: int, name: str | None = None):
+        super().__init__(previous, name=name)
+        self.k = k
+
+    def forward(self, ops, x):
+        x = np.asarray(x)
+        order = np.argsort(-x, axis=-1, kind="stable")
+        out = x.copy()
+        np.put_along_axis(out, order[..., self.k :], self.VERY_SMALL, axis=-1)
+        return out

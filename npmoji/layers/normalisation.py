@@ -1,0 +1,94 @@
+"""Layers that bring values to mean 0 and variance 1."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..errors import WeightsError
+from .base import Layer
+
+
+class BatchNormalization(Layer):
+    """``gamma (x - mean) / sqrt(variance + epsilon) + beta``, with the averages met in training.
+
+    Args:
+        gamma, beta, mean, variance: float32, one number for each place along ``axis``; the first two may be None.
+    """
+
+    def __init__(
+        self,
+        previous: Layer,
+        gamma: np.ndarray | None,
+        beta: np.ndarray | None,
+        mean: np.ndarray,
+        variance: np.ndarray,
+        epsilon: float = 1e-3,
+        axis: int = -1,
+        name: str | None = None,
+    ):
+        super().__init__(previous, name=name)
+        self.axis, self._arrays = axis, {}
+        for label, array in (("gamma", gamma), ("beta", beta), ("moving_mean", mean), ("moving_variance", variance)):
+            if array is not None:
+                self._arrays[label] = self.expect(label, array, mean.shape[0] if mean.ndim else None)
+        if (variance < 0).any():
+            raise WeightsError(f"layer {self.name!r}: moving_variance is negative")
+        scale = 1 / np.sqrt(variance.astype(np.float64) + epsilon)
+        self._mean, self._scale = mean, np.float32(scale if gamma is None else scale * gamma)
+        self._beta = np.zeros_like(mean) if beta is None else beta
+
+    def forward(self, ops, x):
+        x = np.asarray(x)
+        if not -x.ndim <= self.axis < x.ndim or x.shape[self.axis] != len(self._scale):
+            raise WeightsError(f"layer {self.name!r}: {len(self._scale)} averages for axis {self.axis} of an input {x.shape}")
+        shape = [1] * x.ndim
+        shape[self.axis] = -1
+        return (x - self._mean.reshape(shape)) * self._scale.reshape(shape) + self._beta.reshape(shape)
+
+    def weights(self):
+        return self._arrays
+
+
+class LayerNormalization(Layer):
+    """Each row of the last axis brought to mean 0 and variance 1, then ``gamma x + beta``.
+
+    Args:
+        gamma, beta: float32 (F,), or None.
+    """
+
+    def __init__(
+        self,
+        previous: Layer,
+        gamma: np.ndarray | None,
+        beta: np.ndarray | None,
+        epsilon: float = 1e-3,
+        axis: int = -1,
+        name: str | None = None,
+    ):
+        super().__init__(previous, name=name)
+        self.axis = axis
+        self._arrays = {label: array for label, array in (("gamma", gamma), ("beta", beta)) if array is not None}
+        for label, array in self._arrays.items():
+            self.expect(label, array, None)
+        self.epsilon = np.float32(epsilon)
+
+    def forward(self, ops, x):
+        x = np.asarray(x)
+        if self.axis not in (-1, x.ndim - 1):
+            raise WeightsError(f"layer {self.name!r}: axis {self.axis} of an input {x.shape}, expected the last")
+        centred = x - self._mean(ops, x)
+        out = centred / np.sqrt(self._mean(ops, centred * centred) + self.epsilon)
+        if "gamma" in self._arrays:
+            out = out * self._arrays["gamma"]
+        return out + self._arrays["beta"] if "beta" in self._arrays else out
+
+    @staticmethod
+    def _mean(ops: Any, x: np.ndarray) -> np.ndarray:
+        """Mean over the last axis, kept as an axis of size 1; summed by the backend, in its fixed order."""
+        F = x.shape[-1]
+        return np.asarray(ops.attention_logits(x, np.ones((F, 1), np.float32)))[..., None] / np.float32(F)
+
+    def weights(self):
+        return self._arrays

@@ -1,0 +1,68 @@
+"""Layers that only arrange values anew."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ..errors import WeightsError
+from .base import Layer
+
+
+class Unmasked(Layer):
+    """A layer that ends the mask, as Keras' layers do that know nothing of masks."""
+
+    def propagate(self, values, masks):
+        return None
+
+
+class Flatten(Unmasked):
+    """(N, ...) -> (N, F), the last axis fastest."""
+
+    def forward(self, ops, x):
+        x = np.asarray(x)
+        return x.reshape(len(x), math.prod(x.shape[1:]))
+
+
+class Reshape(Unmasked):
+    """(N, ...) -> (N, *shape), where one size may be -1."""
+
+    def __init__(self, previous: Layer, shape: tuple[int, ...], name: str | None = None):
+        super().__init__(previous, name=name)
+        self.shape = tuple(shape)
+
+    def forward(self, ops, x):
+        x = np.asarray(x)
+        size, known = math.prod(x.shape[1:]), math.prod(n for n in self.shape if n != -1)
+        fits = size == known if -1 not in self.shape else self.shape.count(-1) == 1 and known and size % known == 0
+        if not fits:
+            raise WeightsError(f"layer {self.name!r}: cannot reshape {x.shape[1:]} to {self.shape}")
+        return x.reshape(len(x), *(size // known if n == -1 else n for n in self.shape))
+
+
+class Permute(Unmasked):
+    """The axes after the first in another order: ``dims`` (2, 1) swaps axes 1 and 2."""
+
+    def __init__(self, previous: Layer, dims: tuple[int, ...], name: str | None = None):
+        super().__init__(previous, name=name)
+        if sorted(dims) != list(range(1, len(dims) + 1)):
+            raise WeightsError(f"layer {self.name!r}: dims {dims}, expected each of 1 to {len(dims)} once")
+        self.dims = tuple(dims)
+
+    def forward(self, ops, x):
+        x = np.asarray(x)
+        if x.ndim != len(self.dims) + 1:
+            raise WeightsError(f"layer {self.name!r}: dims {self.dims} for an input of shape {x.shape}")
+        return np.ascontiguousarray(x.transpose(0, *self.dims))
+
+
+class RepeatVector(Unmasked):
+    """(N, F) -> (N, n, F)."""
+
+    def __init__(self, previous: Layer, n: int, name: str | None = None):
+        super().__init__(previous, name=name)
+        self.n = n
+
+    def forward(self, ops, x):
+        return np.repeat(np.asarray(x)[:, None], self.n, axis=1)

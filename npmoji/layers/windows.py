@@ -1,0 +1,161 @@
+"""Layers that look at windows of time, or at all of it: convolution and pooling."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..errors import WeightsError
+from .base import Layer
+from .shapes import Unmasked
+
+
+def windows(x: np.ndarray, size: int, strides: int, dilation: int = 1) -> np.ndarray:
+    """Views of x (N, T, F) -> (N, steps, size, F): window s holds the steps ``s strides + dilation (0 .. size - 1)``."""
+    N, T, F = x.shape
+    steps = max(0, (T - (size - 1) * dilation - 1) // strides + 1)
+    n, t, f = x.strides
+    return np.lib.stride_tricks.as_strided(x, (N, steps, size, F), (n, t * strides, t * dilation, f), writeable=False)
+
+
+def padding(T: int, size: int, strides: int, dilation: int, kind: str) -> tuple[int, int]:
+    """Steps to add before and after: ``same`` as TensorFlow splits them, ``causal`` all before, ``valid`` none."""
+    reach = (size - 1) * dilation
+    if kind == "causal":
+        return reach, 0
+    if kind == "valid":
+        return 0, 0
+    total = max(0, (-(-T // strides) - 1) * strides + reach + 1 - T)
+    return total // 2, total - total // 2
+
+
+class Conv1D(Unmasked):
+    """Convolution over time: (N, T, F) -> (N, steps, C).
+
+    Args:
+        kernel: float32 (size, F / groups, C). bias: float32 (C,), or None.
+        padding: ``"valid"``, ``"same"`` or ``"causal"``.
+    """
+
+    def __init__(
+        self,
+        previous: Layer,
+        kernel: np.ndarray,
+        bias: np.ndarray | None = None,
+        strides: int = 1,
+        padding: str = "valid",
+        dilation: int = 1,
+        groups: int = 1,
+        name: str | None = None,
+    ):
+        super().__init__(previous, name=name)
+        self.kernel = self.expect("kernel", kernel, None, None, None)
+        self.bias = None if bias is None else self.expect("bias", bias, kernel.shape[2])
+        if padding not in ("valid", "same", "causal"):
+            raise WeightsError(f"layer {self.name!r}: padding {padding!r}, expected valid, same or causal")
+        if kernel.shape[2] % groups:
+            raise WeightsError(f"layer {self.name!r}: {kernel.shape[2]} filters in {groups} groups")
+        self.strides, self.padding, self.dilation, self.groups = strides, padding, dilation, groups
+
+    def forward(self, ops, x):
+        x = np.asarray(x)
+        size, width, _ = self.kernel.shape
+        if x.ndim != 3 or x.shape[2] != width * self.groups:
+            raise WeightsError(f"layer {self.name!r}: kernel has shape {self.kernel.shape}, but its input {x.shape}")
+        ends = padding(x.shape[1], size, self.strides, self.dilation, self.padding)
+        views = windows(np.pad(x, ((0, 0), ends, (0, 0))), size, self.strides, self.dilation)
+        groups = [
+            ops.dense(np.ascontiguousarray(views[..., g * width : (g + 1) * width]).reshape(*views.shape[:2], -1), weights)
+            for g, weights in enumerate(self.packed(ops))
+        ]
+        return groups[0] if len(groups) == 1 else ops.concatenate(groups)
+
+    def pack(self, ops: Any) -> list[Any]:
+        """Each group's weights as a dense layer over whole windows."""
+        _, _, C = self.kernel.shape
+        share = C // self.groups
+        columns = [slice(g * share, (g + 1) * share) for g in range(self.groups)]
+        return [
+            ops.pack_dense(
+                np.ascontiguousarray(self.kernel[:, :, c].reshape(-1, share)), None if self.bias is None else self.bias[c]
+            )
+            for c in columns
+        ]
+
+    def weights(self):
+        return {"kernel": self.kernel} if self.bias is None else {"kernel": self.kernel, "bias": self.bias}
+
+
+class Pooling1D(Unmasked):
+    """The maximum or average of each window of steps; what ``same`` padding adds counts for neither.
+
+    Args:
+        average: else the maximum is taken.
+    """
+
+    def __init__(
+        self,
+        previous: Layer,
+        pool_size: int = 2,
+        strides: int | None = None,
+        padding: str = "valid",
+        average: bool = False,
+        name: str | None = None,
+    ):
+        super().__init__(previous, name=name)
+        if padding not in ("valid", "same"):
+            raise WeightsError(f"layer {self.name!r}: padding {padding!r}, expected valid or same")
+        self.pool_size, self.strides, self.padding, self.average = pool_size, strides or pool_size, padding, average
+
+    def forward(self, ops, x):
+        x = np.asarray(x)
+        ends = padding(x.shape[1], self.pool_size, self.strides, 1, self.padding)
+        fill = np.float32(0 if self.average else -np.inf)
+        views = windows(np.pad(x, ((0, 0), ends, (0, 0)), constant_values=fill), self.pool_size, self.strides)
+        if not self.average:
+            return views.max(axis=2)
+        there = windows(np.pad(np.ones((1, x.shape[1], 1), np.float32), ((0, 0), ends, (0, 0))), self.pool_size, self.strides)
+        return step_sum(views.transpose(2, 0, 1, 3)) / step_sum(there.transpose(2, 0, 1, 3))
+
+
+def step_sum(parts: np.ndarray) -> np.ndarray:
+    """The sum over the first axis, one after the other: its bits depend on nothing else."""
+    total = np.zeros(parts.shape[1:], np.float32)
+    for part in parts:
+        total += part
+    return total
+
+
+class GlobalAveragePooling1D(Layer):
+    """The mean over the valid steps: (N, T, F) -> (N, F). A text without any gives 0, where Keras divides 0 by 0."""
+
+    uses_mask = True
+
+    def __init__(self, previous: Layer, keepdims: bool = False, name: str | None = None):
+        super().__init__(previous, name=name)
+        self.keepdims = keepdims
+
+    def forward(self, ops, x, mask):
+        x = np.asarray(x)
+        count = np.maximum(mask.sum(axis=1), 1).astype(np.float32)
+        mean = step_sum((x * mask[..., None]).swapaxes(0, 1)) / count[:, None]
+        return mean[:, None] if self.keepdims else mean
+
+    def propagate(self, values, masks):
+        return None
+
+
+class GlobalMaxPooling1D(Unmasked):
+    """The maximum over all steps, masked ones too, as in Keras: (N, T, F) -> (N, F)."""
+
+    def __init__(self, previous: Layer, keepdims: bool = False, name: str | None = None):
+        super().__init__(previous, name=name)
+        self.keepdims = keepdims
+
+    def forward(self, ops, x):
+        return np.asarray(x).max(axis=1, keepdims=self.keepdims)
+
+
+class MaskedMean(GlobalAveragePooling1D):
+    """The mean of the embedding's rows at valid steps, ``sum(mask · rows) / max(1, number of valid steps)``."""

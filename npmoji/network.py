@@ -1,0 +1,249 @@
+"""A graph of layers and what is run through it: named inputs, batches, a backend, results in the caller's order."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from .engines import backend
+from .errors import InputError, NpmojiError, WeightsError
+from .layers import Csr, Input, Layer, Pass
+
+BATCH_TOKENS = 1536  # texts are run in batches of about this many steps, padding included; more costs fresh memory
+AUTO_WORK = 20e9  # multiply-adds, in all, after which engine="auto" spends the half second that importing numba takes
+FREE_STEPS = 64  # what a free axis of an input is taken to be when a network is tried out
+
+
+class Graph:
+    """Layers and how they hang together.
+
+    Attributes:
+        layers: in graph order, one for each layer of the file.
+        inputs, outputs: where values come in and what comes out.
+        named: all layers that have a name of their own, `layers` and what comes before them.
+        trims_padding: whether one padded step stands for all that follow it, as in DeepMoji.
+    """
+
+    def __init__(self, layers: list[Layer], outputs: list[Layer], trims_padding: bool = False):
+        self.layers, self.outputs, self.trims_padding = layers, outputs, trims_padding
+        everything = ancestors([*outputs, *layers])
+        self.named = {layer.name: layer for layer in everything}
+        self.named.update({layer.name: layer for layer in layers})
+        self.inputs: list[Input] = [layer for layer in everything if isinstance(layer, Input)]
+
+    @property
+    def steps(self) -> int | None:
+        """How many tokens a text must have; None if any number will do."""
+        return next((layer.shape[0] for layer in self.inputs if layer.vocabulary_size is not None and layer.shape), None)
+
+    @property
+    def classes(self) -> int:
+        """The width of the first output, if a Dense layer gives it, else 0."""
+        kernel = self.outputs[0].weights().get("kernel")
+        return kernel.shape[-1] if kernel is not None else 0
+
+    def try_out(self) -> dict[Layer, Any]:
+        """The layers' values for one row of zeros: shows whether all of them fit together.
+
+        Raises:
+            WeightsError: names the first layer that does not take what comes before it.
+        """
+        from .backends import numpy_ops
+
+        run, X = Pass(numpy_ops), {layer.name: zeros(layer, 1) for layer in self.inputs}
+        for layer in self.named.values():
+            try:
+                with np.errstate(all="ignore"):
+                    layer.pull(X, run)
+            except WeightsError:
+                raise
+            except (NpmojiError, ValueError, TypeError, IndexError, KeyError, AttributeError) as error:
+                raise WeightsError(f"layer {layer.name!r} does not take what comes before it: {error}") from error
+        return {layer: value for layer, (value, _) in run.done.items()}
+
+
+def ancestors(layers: Iterable[Layer]) -> list[Layer]:
+    """The layers and all they are computed from, in graph order."""
+    found: dict[Layer, None] = {}
+    stack = [(layer, False) for layer in reversed(list(layers))]
+    while stack:  # not recursive: a graph may be deep
+        layer, ready = stack.pop()
+        if ready:
+            found.setdefault(layer)
+        elif layer not in found:
+            stack.append((layer, True))
+            stack.extend((previous, False) for previous in reversed(layer.previous))
+    return list(found)
+
+
+def zeros(layer: Input, rows: int) -> np.ndarray:
+    """Rows of zeros that an input takes."""
+    shape = (FREE_STEPS,) if layer.shape is None else tuple(FREE_STEPS if n is None else n for n in layer.shape)
+    return np.zeros((rows, *shape), np.float32 if layer.vocabulary_size is None else np.uint16)
+
+
+class Network:
+    """A graph on an engine. `Model` adds texts to it.
+
+    Args:
+        engine, precision, threads, device: as `npmoji.load` takes them.
+    """
+
+    def __init__(
+        self, graph: Graph, engine: str = "auto", precision: str = "fp32", threads: int | None = None, device: str = "cpu"
+    ):
+        self.graph, self.layers = graph, graph.layers
+        self.engine, self.precision, self.threads, self.device = engine, precision, threads, device
+        for layer in graph.named.values():
+            layer.enter = self._enter
+        #: multiply-adds a token: every weight of a matrix but the embedding's is used about once
+        self.work = sum(
+            array.size
+            for layer in graph.layers
+            for name, array in layer.weights().items()
+            if "kernel" in name and (layer is not graph.layers[-1])
+        )
+        self._work_done = 0
+
+    def __getitem__(self, name: str) -> Layer:
+        """The layer of that Keras name; of DeepMoji also `attention_logits`, `attention` and `logits`."""
+        stem, _, number = str(name).rpartition("_")  # Keras numbers unnamed layers: activation_1, concatenate_1, input_1
+        for key in (name, stem if number.isdigit() else name):
+            if key in self.graph.named:
+                return self.graph.named[key]
+        raise KeyError(f"no layer {name!r}; there are: {', '.join(self.graph.named)}")
+
+    def arrays(self, x: Any) -> dict[str, Any]:
+        """Checked arrays by input name, for what a network with these inputs may be given.
+
+        Args:
+            x: an array for the one input there is, a dict by the inputs' names, or a list in their order.
+
+        Raises:
+            InputError: an input missing or unknown, arrays that do not fit, or different numbers of rows.
+        """
+        inputs = self.graph.inputs
+        if len(inputs) == 1 and not isinstance(x, dict):
+            return {inputs[0].name: self._checked(inputs[0], x)}
+        if isinstance(x, (list, tuple)) and len(x) == len(inputs):
+            x = {layer.name: value for layer, value in zip(inputs, x)}
+        names = [layer.name for layer in inputs]
+        if not isinstance(x, dict) or set(x) != set(names):
+            found = f"a dict of {', '.join(map(repr, x)) or 'nothing'}" if isinstance(x, dict) else type(x).__name__
+            raise InputError(f"expected a dict of {', '.join(map(repr, names))}, or a list in this order; got {found}")
+        arrays = {layer.name: self._checked(layer, x[layer.name]) for layer in inputs}
+        if len({len(array) for array in arrays.values()}) > 1:
+            rows = ", ".join(f"{name!r} has {len(array)}" for name, array in arrays.items())
+            raise InputError(f"inputs with different numbers of rows: {rows}")
+        return arrays
+
+    def _checked(self, layer: Input, x: Any) -> Any:
+        """An input's value as an array; `Model` lets texts be token ids."""
+        sparse = hasattr(x, "tocsr") or isinstance(x, (tuple, Csr))
+        return layer.check(x if sparse else self._rows(layer, x))
+
+    def _rows(self, layer: Input, x: Any) -> np.ndarray:
+        try:
+            return np.asarray(x)
+        except (ValueError, OverflowError) as error:
+            raise InputError(f"input {layer.name!r}: expected rows of one length: {error}") from error
+
+    def _enter(self, x: Any) -> tuple[dict[str, Any], Any]:
+        """What a layer's call does first: the inputs' arrays, and the backend to run them on."""
+        arrays = self.arrays(x)
+        return arrays, self._backend_for(arrays)
+
+    def run(self, x: Any, layer: Layer, width: int | None = None) -> np.ndarray:
+        """A layer's output for all rows, computed batch by batch.
+
+        Args:
+            width: of the second axis, if batches may have less of it; what they lack is 0.
+        """
+        arrays = self.arrays(x)
+        N = len(next(iter(arrays.values())))
+        if N == 0:
+            value = self._empty(layer)
+            return value if width is None else np.zeros((0, width), np.float32)
+        results = Results(N, width)
+
+        def work(ops: Any, batch: tuple[Any, dict[str, Any]]) -> None:
+            rows, some = batch
+            values, _ = layer.pull(some, Pass(ops))
+            results.store(rows, np.asarray(values))
+
+        self._backend_for(arrays).for_each(self._batches(arrays), work)
+        return results.out
+
+    def _empty(self, layer: Layer) -> np.ndarray:
+        """The layer's output for no rows, which has the shape of one for a row."""
+        from .backends import numpy_ops
+
+        value, _ = layer.pull({layer.name: zeros(layer, 1) for layer in self.graph.inputs}, Pass(numpy_ops))
+        return np.asarray(value)[:0]
+
+    def _batches(self, arrays: dict[str, Any]) -> Iterator[tuple[Any, dict[str, Any]]]:
+        """Rows and their part of each input, some at a time."""
+        first = next(iter(arrays.values()))
+        if len(arrays) == 1 and self.graph.trims_padding:
+            name = next(iter(arrays))
+            yield from ((rows, {name: ids}) for rows, ids in trimmed_batches(first))
+            return
+        if any(isinstance(array, Csr) for array in arrays.values()):
+            yield np.arange(len(first)), arrays
+            return
+        steps = max((array.shape[1] for array in arrays.values() if array.ndim > 2 or array.dtype.kind in "iu"), default=1)
+        size = max(1, BATCH_TOKENS // max(1, steps))
+        for start in range(0, len(first), size):
+            rows = np.arange(start, min(start + size, len(first)))
+            yield rows, {name: array[start : start + size] for name, array in arrays.items()}
+
+    def _backend_for(self, arrays: dict[str, Any]) -> Any:
+        if self.engine != "auto":
+            return backend(self.engine, self.threads, self.precision, self.device)
+        tokens = max(np.count_nonzero(a) if getattr(a, "ndim", 0) == 2 else len(a) for a in arrays.values())
+        self._work_done += tokens * self.work
+        numba_is_here = "npmoji.backends.numba_ops" in sys.modules
+        engine = "numba" if numba_is_here or self._work_done > AUTO_WORK else "numpy"
+        return backend(engine, self.threads, self.precision)
+
+
+class Results:
+    """Rows that come in any order, from any thread, to one array."""
+
+    def __init__(self, rows: int, width: int | None = None):
+        self.rows, self.width = rows, width
+        self._lock = threading.Lock()
+        self.out: np.ndarray = np.zeros((0, 0), np.float32)
+        self._begun = False
+
+    def store(self, rows: np.ndarray, values: np.ndarray) -> None:
+        """Put the values of these rows into their places."""
+        with self._lock:
+            if not self._begun:
+                shape = values.shape[1:] if self.width is None else (self.width, *values.shape[2:])
+                self.out, self._begun = np.zeros((self.rows, *shape), values.dtype), True
+        if self.width is None:
+            self.out[rows] = values
+        else:
+            self.out[rows, : values.shape[1]] = values
+
+
+def trimmed_batches(tokens: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Rows of about equal length together, longest first, each batch cut to one step more than its longest row.
+
+    That one padded step stands for all that follow: beyond a row's last token every step of every layer is the same,
+    and the attention's maximum over the padding is the maximum over one of them. So padding costs next to nothing.
+    """
+    N, T = tokens.shape
+    lengths = (T - np.argmax(tokens[:, ::-1] != 0, axis=1)) * tokens.any(axis=1)
+    order = np.argsort(-lengths, kind="stable")
+    start = 0
+    while start < N:
+        steps = min(T, int(lengths[order[start]]) + 1)
+        rows = order[start : start + max(1, BATCH_TOKENS // steps)]
+        yield rows, tokens[rows, :steps]
+        start += len(rows)

@@ -1,0 +1,54 @@
+"""Which network a weights file holds: DeepMoji, known by its layers' names, or what the file's own config describes."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+from . import deepmoji
+from .errors import WeightsError
+from .formats import Contents
+from .network import Graph
+
+
+def build(file: Contents, precision: str = "fp32") -> Graph:
+    """The network with the weights of ``file``, checked to fit together.
+
+    Raises:
+        WeightsError: neither, or layers and weights that do not fit.
+    """
+    if deepmoji.matches(file) or not file.config:
+        layers = deepmoji.build(file, precision)
+        return Graph(layers, layers[-1:], trims_padding=True)
+    from . import keras_graph  # of no use to DeepMoji's start
+
+    for name, arrays in file.layers.items():
+        for array in arrays:
+            if len(arrays) > 1 or array.nbytes <= deepmoji.LARGE:  # else it may be an embedding, which checks rows in use
+                deepmoji.check_finite(name, array)
+    graph = Graph(*keras_graph.build(file))
+    graph.try_out()
+    return graph
+
+
+def with_config(file: Contents, config: str | os.PathLike | dict[str, Any] | None) -> Contents:
+    """The file with the config given; a file that has none, and is not DeepMoji's, takes `config.json` beside it.
+
+    Raises:
+        WeightsError: the config cannot be read.
+    """
+    if config is None:
+        beside = os.path.join(os.path.dirname(file.path), "config.json")
+        if file.config or deepmoji.matches(file) or not os.path.isfile(beside):
+            return file
+        config = beside
+    if not isinstance(config, dict):
+        try:
+            with open(config, encoding="utf-8") as text:
+                config = json.load(text)
+        except (OSError, ValueError, TypeError, RecursionError) as error:
+            raise WeightsError(f"the config {os.fspath(config)!r} cannot be read: {error}") from error
+    if not isinstance(config, dict) or "class_name" not in config or "config" not in config:
+        raise WeightsError("the config is not that of a model: expected the keys 'class_name' and 'config'")
+    return file._replace(config=config, keras_version=file.keras_version or str(config.get("keras_version", "")))
