@@ -14,19 +14,49 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import init
+    from .chain import load_layers, save_layers
     from .emojis import EMOJIS
+    from .ensemble import Ensemble
     from .errors import InputError, NpmojiError, VocabularyError, WeightsError
+    from .keras_layers import register_layer
     from .layers import (
+        ELU,
+        GRU,
         LSTM,
         Activation,
+        Add,
         AttentionWeightedAverage,
+        AttentionWithContext,
+        Average,
+        BatchNormalization,
         Bidirectional,
         Concatenate,
+        Conv1D,
         Dense,
         Dropout,
         Embedding,
+        Flatten,
+        GlobalAveragePooling1D,
+        GlobalMaxPooling1D,
         Input,
         Layer,
+        LayerNormalization,
+        MaskedMean,
+        Masking,
+        Maximum,
+        Minimum,
+        Multiply,
+        Permute,
+        Pooling1D,
+        ReLU,
+        RepeatVector,
+        Reshape,
+        SimpleRNN,
+        Softmax,
+        Subtract,
+        ThresholdedReLU,
+        TimeDistributed,
+        TopK,
     )
     from .model import Model, Prediction, load
     from .tokenizer import Tokenizer
@@ -34,26 +64,57 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "ELU",
     "EMOJIS",
+    "GRU",
     "LSTM",
     "Activation",
+    "Add",
     "AttentionWeightedAverage",
+    "AttentionWithContext",
+    "Average",
+    "BatchNormalization",
     "Bidirectional",
     "Concatenate",
+    "Conv1D",
     "Dense",
     "Dropout",
     "Embedding",
+    "Ensemble",
+    "Flatten",
+    "GlobalAveragePooling1D",
+    "GlobalMaxPooling1D",
     "Input",
     "InputError",
     "Layer",
+    "LayerNormalization",
+    "MaskedMean",
+    "Masking",
+    "Maximum",
+    "Minimum",
     "Model",
+    "Multiply",
     "NpmojiError",
+    "Permute",
+    "Pooling1D",
     "Prediction",
+    "ReLU",
+    "RepeatVector",
+    "Reshape",
+    "SimpleRNN",
+    "Softmax",
+    "Subtract",
+    "ThresholdedReLU",
+    "TimeDistributed",
     "Tokenizer",
+    "TopK",
     "VocabularyError",
     "WeightsError",
     "init",
     "load",
+    "load_layers",
+    "register_layer",
+    "save_layers",
 ]
 
 _SUBMODULES = {"init"}  # public as modules
@@ -63,6 +124,9 @@ _MODULES = {
     "Prediction": "model",
     "load": "model",
     "Tokenizer": "tokenizer",
+    "Ensemble": "ensemble",
+    "register_layer": "keras_layers",
+    **dict.fromkeys(("load_layers", "save_layers"), "chain"),
     **dict.fromkeys(("InputError", "NpmojiError", "VocabularyError", "WeightsError"), "errors"),
 }
 

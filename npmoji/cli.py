@@ -82,6 +82,11 @@ def parser() -> Parser:
     info = commands.add_parser("info", parents=[common], help="which weights, engine and CPU are in use")
     info.set_defaults(run="about.info")
 
+    inspect = commands.add_parser("inspect", help="the layers of any weights file: shapes, parameters, connections")
+    inspect.add_argument("file", metavar="FILE", help="any weights file that npmoji reads")
+    inspect.add_argument("--config", metavar="PATH", help="for weights without a config: Keras' model.to_json() (default: config.json beside)")
+    inspect.set_defaults(run="about.inspect")
+
     verify = commands.add_parser("verify", parents=[common], help="check the weights against their reference results")
     verify.set_defaults(run="trust.verify")
 

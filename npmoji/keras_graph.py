@@ -12,9 +12,8 @@ from .errors import WeightsError
 from .formats import Contents
 from .keras_config import CONTAINERS, Call, Network, Node, Ref
 from .keras_layers import Kind, Place, kind_of
-from .layers import Input, Layer, Part, Remask
+from .layers import Input, Layer, Named, Part, Remask, TimeDistributed
 from .layers.operations import Operation
-from .layers.wrappers import Named, TimeDistributed
 
 
 class Slot(NamedTuple):
@@ -93,7 +92,7 @@ class Builder:
         kind = kind_of(node.class_name, name)
         layer = self._make(kind, node, previous, states, prefix + node.name, name)
         several = layer if isinstance(layer, list) else [layer]
-        self._enter(several[0])
+        self._enter(several[0]).class_name = node.class_name
         return [Part(several[0], i) for i in range(several[0].outputs)] if several[0].outputs > 1 else several
 
     def _make(self, kind: Kind, node: Node, previous: list[Layer], states: tuple, key: str, name: str) -> Any:

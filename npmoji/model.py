@@ -188,11 +188,16 @@ class Model(Network):
 
     def top(self, x: Iterable[str] | np.ndarray, k: int = 5) -> list[list[Prediction]]:
         """For each text its k most likely classes (all, if there are fewer), best first; equal ones by id."""
+        return self.best(self.predict(x), k)
+
+    def best(self, probabilities: np.ndarray, k: int = 5) -> list[list[Prediction]]:
+        """The same, given the probabilities (N, C)."""
         if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
             raise InputError(f"k {k!r}: expected an integer of at least 1")
-        probabilities = self.predict(x)
-        best = np.argsort(-probabilities, axis=1, kind="stable")[:, :k]
-        return [[self._prediction(int(i), row[i]) for i in ids] for ids, row in zip(best, probabilities)]
+        if not isinstance(probabilities, np.ndarray) or probabilities.ndim != 2:
+            raise InputError(f"{self.path}: this network does not give one probability for each class")
+        ids = np.argsort(-probabilities, axis=1, kind="stable")[:, :k]
+        return [[self._prediction(int(i), row[i]) for i in best] for best, row in zip(ids, probabilities)]
 
     def tokens(self, x: Iterable[str] | np.ndarray) -> np.ndarray:
         """Token ids (N, T) for what `predict` takes: texts are tokenized, ids are checked."""

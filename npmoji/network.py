@@ -46,15 +46,18 @@ class Graph:
         kernel = self.outputs[0].weights().get("kernel")
         return kernel.shape[-1] if kernel is not None else 0
 
-    def try_out(self) -> dict[Layer, Any]:
+    def try_out(self, steps: int = FREE_STEPS) -> dict[Layer, Any]:
         """The layers' values for one row of zeros: shows whether all of them fit together.
+
+        Args:
+            steps: the size of what is free in the inputs' shapes.
 
         Raises:
             WeightsError: names the first layer that does not take what comes before it.
         """
         from .backends import numpy_ops
 
-        run, X = Pass(numpy_ops), {layer.name: zeros(layer, 1) for layer in self.inputs}
+        run, X = Pass(numpy_ops), {layer.name: zeros(layer, 1, steps) for layer in self.inputs}
         for layer in self.named.values():
             try:
                 with np.errstate(all="ignore"):
@@ -80,9 +83,9 @@ def ancestors(layers: Iterable[Layer]) -> list[Layer]:
     return list(found)
 
 
-def zeros(layer: Input, rows: int) -> np.ndarray:
+def zeros(layer: Input, rows: int, steps: int = FREE_STEPS) -> np.ndarray:
     """Rows of zeros that an input takes."""
-    shape = (FREE_STEPS,) if layer.shape is None else tuple(FREE_STEPS if n is None else n for n in layer.shape)
+    shape = tuple(steps if n is None else n for n in layer.shape or (None,))
     return np.zeros((rows, *shape), np.float32 if layer.vocabulary_size is None else np.uint16)
 
 

@@ -1,4 +1,4 @@
-"""What there is to know of a model: `npmoji info`."""
+"""What there is to know of a model: `npmoji info` and `npmoji inspect`."""
 
 from __future__ import annotations
 
@@ -15,3 +15,12 @@ def info(arguments: argparse.Namespace) -> None:
     with text_output("-") as out:
         for name, value in lines(load(arguments, note=False), arguments.vocabulary):
             out.write(f"{name:12}{value}\n")
+
+
+def inspect(arguments: argparse.Namespace) -> None:
+    """`npmoji inspect`."""
+    from ..inspection import rows, table
+    from ..outputs import text_output
+
+    with text_output("-") as out:
+        out.write(table(rows(arguments.file, arguments.config)))

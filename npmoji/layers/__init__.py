@@ -7,6 +7,8 @@
     merging.py         several arrays to one
     windows.py         convolution and pooling
     activations.py, normalisation.py, shapes.py    what else Keras' text models are made of
+    wrappers.py        layers around layers
+    operations.py      single functions of Keras 3's graphs
     sparse.py          inputs that are mostly zeros
 
 Legend: N texts, T steps (padded), F features in, H units, V vocabulary, C classes. Layer names are the weights file's.
@@ -22,6 +24,7 @@ from .recurrent import GRU, LSTM, Bidirectional, Recurrent, SimpleRNN
 from .shapes import Flatten, Permute, RepeatVector, Reshape
 from .sparse import Csr
 from .windows import Conv1D, GlobalAveragePooling1D, GlobalMaxPooling1D, MaskedMean, Pooling1D
+from .wrappers import Named, TimeDistributed
 
 __all__ = [
     "ELU",
@@ -53,6 +56,7 @@ __all__ = [
     "Maximum",
     "Minimum",
     "Multiply",
+    "Named",
     "Part",
     "Pass",
     "Permute",
@@ -66,5 +70,6 @@ __all__ = [
     "Softmax",
     "Subtract",
     "ThresholdedReLU",
+    "TimeDistributed",
     "TopK",
 ]

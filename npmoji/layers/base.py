@@ -12,13 +12,17 @@ share a network. With each value travels its mask, as in Keras: bool (N, T), Tru
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..backends import numpy_ops
 from ..errors import InputError, WeightsError
+from ..precision import COMPACT, float32
 from .sparse import Csr
+
+if TYPE_CHECKING:
+    from typing import Self  # not before Python 3.11
 
 
 class Pass:
@@ -39,6 +43,12 @@ class Layer:
 
     uses_mask = False
     outputs = 1  # how many there are
+
+    def __new__(cls, *arguments: Any, **options: Any) -> Self:
+        layer = super().__new__(cls)
+        layer.made_from = arguments, options  # what `chain.save` writes
+        layer.class_name = cls.__name__  # a file's own name of it, where it has one
+        return layer
 
     def __init__(self, *previous: Layer, name: str | None = None):
         self.previous = previous
@@ -92,13 +102,16 @@ class Layer:
         """The layer's own arrays by their Keras names; none by default."""
         return {}
 
-    def expect(self, label: str, array: np.ndarray, *shape: int | None) -> np.ndarray:
-        """The array, if it has this shape (None: any size); else a WeightsError with layer, array and both shapes."""
+    def expect(self, label: str, array: np.ndarray, *shape: int | None, compact: bool = False) -> np.ndarray:
+        """The array, if it has this shape (None: any size); else a WeightsError with layer, array and both shapes.
+
+        What is stored in less than float32 becomes float32, unless the layer takes it ``compact``.
+        """
         fits = array.ndim == len(shape) and all(want in (None, have) for want, have in zip(shape, array.shape))
         if not fits or 0 in array.shape:
             wanted = ", ".join("any" if want is None else str(want) for want in shape)
             raise WeightsError(f"layer {self.name!r}: {label} has shape {array.shape}, expected ({wanted})")
-        return array
+        return array if compact or array.dtype not in COMPACT else float32(array)
 
     def __repr__(self) -> str:
         arrays = ", ".join(f"{name} {array.shape}" for name, array in self.weights().items())

@@ -14,12 +14,12 @@ class Embedding(Layer):
     """Row look-up; with ``mask_zero`` token id 0 is padding.
 
     Args:
-        embeddings: float32 (V, F).
+        embeddings: float32 (V, F), or float16.
     """
 
     def __init__(self, previous: Layer, embeddings: np.ndarray, mask_zero: bool = True, name: str | None = None):
         super().__init__(previous, name=name)
-        self.embeddings = self.expect("embeddings", embeddings, None, None)
+        self.embeddings = self.expect("embeddings", embeddings, None, None, compact=embeddings.dtype == np.float16)
         self.mask_zero = mask_zero
 
     def forward(self, ops, ids):  # (N, T) -> (N, T, F)
@@ -29,7 +29,7 @@ class Embedding(Layer):
         # The table may be too large to be checked when it is loaded, so the rows in use are checked here.
         if not ops.all_finite(rows):
             bad = ids[~np.isfinite(np.asarray(rows)).all(axis=-1)][0]
-            raise WeightsError(f"layer {self.name!r}: embeddings hold NaN or infinite values in row {bad}")
+            raise WeightsError(f"layer {self.name!r}: embeddings hold NaN, infinite or too large values in row {bad}")
         return rows
 
     def _check(self, ids: np.ndarray) -> np.ndarray:

@@ -26,6 +26,7 @@ class Recurrent(Layer):
 
     GATES = 1
     STATES = 1
+    COMPACT = False  # whether the matrices may be float16 or an `Int8Array`
     uses_mask = True
 
     def __init__(
@@ -47,8 +48,10 @@ class Recurrent(Layer):
         super().__init__(previous, *initial_state, name=name)
         self.outputs = 1 + (self.STATES if return_state else 0)
         self.units = H = recurrent_kernel.shape[0] if recurrent_kernel.ndim else 0
-        self.kernel = self.expect("kernel", kernel, None, self.GATES * H)
-        self.recurrent_kernel = self.expect("recurrent_kernel", recurrent_kernel, H, self.GATES * H)
+        self.kernel = self.expect("kernel", kernel, None, self.GATES * H, compact=self.COMPACT)
+        self.recurrent_kernel = self.expect(
+            "recurrent_kernel", recurrent_kernel, H, self.GATES * H, compact=self.COMPACT
+        )
         self.bias = None if bias is None else self.check_bias(bias)
         self.go_backwards, self.time_order = go_backwards, time_order
         self.options = {"hold_masked": hold_masked, **options}
@@ -85,10 +88,10 @@ class LSTM(Recurrent):
     Options, besides those of `Recurrent`:
         gate: the recurrent activation, ``"hard_sigmoid"`` (Keras 2's), ``"hard_sigmoid_keras3"`` or ``"sigmoid"``.
         activation: that of the candidate and the output, by default tanh.
-        exact_projection: keep ``x · kernel`` more precise when the precision is int8.
+        exact_projection: when the precision is int8, compute ``x · kernel`` in float32, of halves.
     """
 
-    GATES, STATES = 4, 2
+    GATES, STATES, COMPACT = 4, 2, True
 
     def __init__(self, *arguments: Any, gate: str = "hard_sigmoid", exact_projection: bool = False, **options: Any):
         super().__init__(*arguments, gate=gate, **options)
@@ -183,7 +186,7 @@ class Bidirectional(Layer):
         self.ahead = cell(previous, *forward, name=f"{self.name}/forward", go_backwards=reverse, **returns, **options)
         self.behind = behind(previous, *backward, name=f"{self.name}/backward", go_backwards=not reverse, **returns, **other)
         inputs, columns = self.ahead.kernel.shape
-        self.behind.expect("kernel", self.behind.kernel, inputs, None if backward_cell else columns)
+        self.behind.expect("kernel", self.behind.kernel, inputs, None if backward_cell else columns, compact=True)
         states = self.ahead.STATES + self.behind.STATES
         self.outputs = (1 if merge_mode else 2) + (states if return_state else 0)
         plain = return_sequences and not (return_state or initial_state or reverse or backward_options)
