@@ -12,7 +12,9 @@ from __future__ import annotations
 import io
 import json
 import os
+import struct
 import zipfile
+import zlib
 from typing import Any
 
 import numpy as np
@@ -24,6 +26,10 @@ from .network import ancestors
 
 CLASSES = {name: cls for name, cls in vars(layers).items() if isinstance(cls, type) and issubclass(cls, Layer)}
 GRAPH = "graph"  # the member that holds the JSON
+DAMAGES = (  # what NumPy's reader, the zip file under it, and layers made from the wrong things may raise
+    *(ValueError, LookupError, TypeError, AttributeError, EOFError, RuntimeError, MemoryError, ArithmeticError, SyntaxError),
+    *(zipfile.BadZipFile, zlib.error, struct.error),
+)
 
 
 def save_layers(path: str | os.PathLike, *outputs: Layer) -> None:
@@ -66,7 +72,7 @@ def load_layers(path: str | os.PathLike) -> list[Layer]:
         raise WeightsError(f"{path}: {error}") from error
     except OSError as error:
         raise WeightsError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError, EOFError, RecursionError, zipfile.BadZipFile) as error:
+    except DAMAGES as error:
         raise WeightsError(f"{path}: not a network written by npmoji ({type(error).__name__}: {error})") from error
     return [layer for layer in made if layer not in ends] + ends
 
