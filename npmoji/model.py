@@ -10,7 +10,7 @@ import numpy as np
 
 from . import formats, networks
 from .emojis import EMOJIS
-from .engines import DEVICES, ENGINES, PRECISIONS
+from .engines import DEVICES, ENGINES, PRECISIONS, backend
 from .errors import InputError, VocabularyError, WeightsError
 from .layers import AttentionWeightedAverage, Input
 from .network import Graph, Network
@@ -61,7 +61,8 @@ def load(
             ``"fp16"``: rounded to IEEE halves, half the memory. ``"int8"``: weights and what is multiplied with them as
             whole numbers from -127 to 127 with scales, a third of the memory and the fastest; about one text in 100 gets
             another best class. The numpy engine computes the same, but gains nothing by it.
-        threads: how many threads the numba engine may use; by default the cores this process may use.
+        threads: how many threads the numba engine may use; by default the cores this process may use. For the torch engine
+            PyTorch's own setting, which is the whole process'; by default it stays as it is.
         device: ``"cpu"`` or ``"cuda"``, for the torch engine.
         config: for a file with weights only, of another network than DeepMoji: what Keras' ``model.to_json()`` gave, as a
             dict or the path of a .json file; by default `config.json` beside the weights.
@@ -74,6 +75,8 @@ def load(
     """
     _check_settings(engine, precision, threads, device)
     check_maxlen(maxlen)
+    if engine == "torch":
+        backend(engine, threads, precision or "fp32", device)  # told now if it cannot be used
     path = find(path)
     file = formats.read(path)
     precision = precision or file.precision

@@ -13,8 +13,10 @@ from .engines import backend
 from .errors import InputError, NpmojiError, WeightsError
 from .layers import Csr, Input, Layer, Pass
 
-BATCH_TOKENS = 1536  # texts are run in batches of about this many steps, padding included; more costs fresh memory
+BATCH_TOKENS = 1536  # texts are run in batches of about this many steps, padding included, unless the backend says
+# otherwise; on a CPU more of them costs fresh memory
 AUTO_WORK = 20e9  # multiply-adds, in all, after which engine="auto" spends the half second that importing numba takes
+TROUBLE = (NpmojiError, ValueError, TypeError, ArithmeticError, LookupError, AttributeError, MemoryError, RecursionError)
 FREE_STEPS = 64  # what a free axis of an input is taken to be when a network is tried out
 
 
@@ -50,11 +52,21 @@ class Graph:
         """The layers' values for one row of zeros: shows whether all of them fit together.
 
         Args:
-            steps: the size of what is free in the inputs' shapes.
+            steps: the size of what is free in the inputs' shapes; if that does not do, one of the fixed sizes.
 
         Raises:
             WeightsError: names the first layer that does not take what comes before it.
         """
+        fixed = {n for layer in self.inputs for n in layer.shape or () if n is not None}
+        failed: WeightsError | None = None
+        for size in [steps, *sorted(fixed, reverse=True)]:
+            try:
+                return self._try_out(size)
+            except WeightsError as error:
+                failed = failed or error
+        raise failed
+
+    def _try_out(self, steps: int) -> dict[Layer, Any]:
         from .backends import numpy_ops
 
         run, X = Pass(numpy_ops), {layer.name: zeros(layer, 1, steps) for layer in self.inputs}
@@ -64,7 +76,7 @@ class Graph:
                     layer.pull(X, run)
             except WeightsError:
                 raise
-            except (NpmojiError, ValueError, TypeError, IndexError, KeyError, AttributeError) as error:
+            except TROUBLE as error:
                 raise WeightsError(f"layer {layer.name!r} does not take what comes before it: {error}") from error
         return {layer: value for layer, (value, _) in run.done.items()}
 
@@ -169,7 +181,7 @@ class Network:
         arrays = self.arrays(x)
         N = len(next(iter(arrays.values())))
         if N == 0:
-            value = self._empty(layer)
+            value = self._empty(layer, arrays)
             return value if width is None else np.zeros((0, width), np.float32)
         results = Results(N, width)
 
@@ -178,28 +190,33 @@ class Network:
             values, _ = layer.pull(some, Pass(ops))
             results.store(rows, np.asarray(values))
 
-        self._backend_for(arrays).for_each(self._batches(arrays), work)
+        ops = self._backend_for(arrays)
+        ops.for_each(self._batches(arrays, getattr(ops, "BATCH_TOKENS", BATCH_TOKENS)), work)
         return results.out
 
-    def _empty(self, layer: Layer) -> np.ndarray:
+    def _empty(self, layer: Layer, arrays: dict[str, Any]) -> np.ndarray:
         """The layer's output for no rows, which has the shape of one for a row."""
         from .backends import numpy_ops
 
-        value, _ = layer.pull({layer.name: zeros(layer, 1) for layer in self.graph.inputs}, Pass(numpy_ops))
+        row = {
+            source.name: np.zeros((1, *x.shape[1:]), x.dtype) if isinstance(x, np.ndarray) else zeros(source, 1)
+            for source, x in zip(self.graph.inputs, map(arrays.get, (source.name for source in self.graph.inputs)))
+        }
+        value, _ = layer.pull(row, Pass(numpy_ops))
         return np.asarray(value)[:0]
 
-    def _batches(self, arrays: dict[str, Any]) -> Iterator[tuple[Any, dict[str, Any]]]:
-        """Rows and their part of each input, some at a time."""
+    def _batches(self, arrays: dict[str, Any], tokens: int) -> Iterator[tuple[Any, dict[str, Any]]]:
+        """Rows and their part of each input, about so many tokens at a time."""
         first = next(iter(arrays.values()))
         if len(arrays) == 1 and self.graph.trims_padding:
             name = next(iter(arrays))
-            yield from ((rows, {name: ids}) for rows, ids in trimmed_batches(first))
+            yield from ((rows, {name: ids}) for rows, ids in trimmed_batches(first, tokens))
             return
         if any(isinstance(array, Csr) for array in arrays.values()):
             yield np.arange(len(first)), arrays
             return
         steps = max((array.shape[1] for array in arrays.values() if array.ndim > 2 or array.dtype.kind in "iu"), default=1)
-        size = max(1, BATCH_TOKENS // max(1, steps))
+        size = max(1, tokens // max(1, steps))
         for start in range(0, len(first), size):
             rows = np.arange(start, min(start + size, len(first)))
             yield rows, {name: array[start : start + size] for name, array in arrays.items()}
@@ -235,7 +252,7 @@ class Results:
             self.out[rows, : values.shape[1]] = values
 
 
-def trimmed_batches(tokens: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def trimmed_batches(tokens: np.ndarray, size: int = BATCH_TOKENS) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Rows of about equal length together, longest first, each batch cut to one step more than its longest row.
 
     That one padded step stands for all that follow: beyond a row's last token every step of every layer is the same,
@@ -247,6 +264,6 @@ def trimmed_batches(tokens: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray
     start = 0
     while start < N:
         steps = min(T, int(lengths[order[start]]) + 1)
-        rows = order[start : start + max(1, BATCH_TOKENS // steps)]
+        rows = order[start : start + max(1, size // steps)]
         yield rows, tokens[rows, :steps]
         start += len(rows)

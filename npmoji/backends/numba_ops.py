@@ -1,7 +1,7 @@
 """The fast path: the reference's functions on compiled kernels, on several threads.
 
 A text's outputs have the same bits at any batch size, order and thread count: see `kernels` for why. A batch is packed
-first: masked steps are dropped (for an LSTM that equals carrying its state over them), texts sorted by length, longest
+first: masked steps are dropped (which equals carrying the state over them), texts sorted by length, longest
 first, and their steps stored time-major, so that padding costs nothing. Each distinct token is projected once.
 """
 
@@ -15,48 +15,36 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import kernels
+from ..precision import float32, half, halves
 from . import numpy_ops
+from .packing import Rows, gather, hold, last_steps, pack
 
 LEAST_ROWS = 24  # fewer rows than this are not worth splitting among threads
 
 ELEMENTWISE: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    **numpy_ops.ACTIVATIONS,  # linear and relu are exact in NumPy too
+    **numpy_ops.ACTIVATIONS,  # what is made of exact operations only, as relu is, has the same bits in NumPy
     "tanh": kernels.tanh,
     "sigmoid": kernels.sigmoid,
     "hard_sigmoid": kernels.hard_sigmoid,
     "hard_sigmoid_keras3": kernels.hard_sigmoid_keras3,
     "softmax": kernels.softmax,
+    "exponential": kernels.exp,
+    **{name: partial(numpy_ops.ACTIVATIONS[name], exp=kernels.exp) for name in ("elu", "selu", "softplus", "log_softmax")},
+    **{name: partial(numpy_ops.swish, sigmoid=kernels.sigmoid) for name in ("swish", "silu")},
+    "mish": partial(numpy_ops.mish, tanh=kernels.tanh, exp=kernels.exp),
 }
 
 
-class Rows:
-    """An array (N, T, F) kept as its distinct rows: ``values[index]``, with values (U, F) and index (N, T)."""
-
-    def __init__(self, values: np.ndarray, index: np.ndarray):
-        self.values, self.index = values, index
-        self.shape = (*index.shape, values.shape[1])
-
-    def __array__(self, dtype=None, copy=None) -> np.ndarray:
-        return self.values[self.index]
-
-
-class Packed(NamedTuple):
-    """The valid steps of a batch, time-major: packed step i is step ``steps[i]`` of text ``rows[i]``."""
-
-    rows: np.ndarray
-    steps: np.ndarray
-    batch_sizes: np.ndarray
-
-
 class Products(NamedTuple):
-    """The kernels of one precision: `pack` makes of a float32 matrix what the other two take."""
+    """The kernels of one precision: `pack` makes of a matrix what the other two take."""
 
     pack: Callable[[np.ndarray], Any]
     matmul: Callable[..., None]
     lstm: Callable[..., None]
 
 
-FP32 = Products(kernels.pack_gates, kernels.matmul, kernels.lstm)
+FP32 = Products(lambda matrix: kernels.pack_gates(float32(matrix)), kernels.matmul, kernels.lstm)
+FP16 = FP32._replace(pack=lambda matrix: kernels.pack_half_gates(halves(matrix)))
 
 
 def products(precision: str) -> Products:
@@ -65,7 +53,7 @@ def products(precision: str) -> Products:
         from ..kernels import int8
 
         return Products(int8.quantise_gates, int8.matmul, int8.lstm)
-    return FP32 if precision == "fp32" else FP32._replace(pack=kernels.pack_half_gates)
+    return FP32 if precision == "fp32" else FP16
 
 
 class PackedLstm(NamedTuple):
@@ -76,6 +64,43 @@ class PackedLstm(NamedTuple):
     kernel: Any
     recurrent_kernel: Any
     bias: np.ndarray
+    arrays: tuple[np.ndarray, ...]  # as they were given
+
+
+class PackedGru(NamedTuple):
+    """A GRU's weights as the kernels read them, columns as `kernels.arrange_gates`."""
+
+    units: int
+    matmul: Callable[..., None]
+    kernel: np.ndarray
+    recurrent_kernel: np.ndarray
+    bias: np.ndarray  # for the candidate that of the input alone
+    recurrent_bias: np.ndarray  # of the candidate's recurrent product
+    arrays: tuple[np.ndarray, ...]  # from `numpy_ops.pack_gru`
+
+
+class Direction(NamedTuple):
+    """One way through time. ``state`` holds h and, of an LSTM, c, (N, H) each: before the first step, where they are 0
+    unless ``given``, and when all is done after the last. It may be left out where nobody asks for it."""
+
+    weights: PackedLstm | PackedGru
+    recur: Callable[..., None]
+    backwards: bool
+    state: Sequence[np.ndarray] = ()
+    given: bool = False
+
+    def state_of(self, texts: np.ndarray) -> dict[str, np.ndarray]:
+        """The state before the first step as the kernel takes it, for these texts."""
+        state = {name: part[texts] for name, part in zip(("initial", "cells"), self.state)}
+        if not self.given:
+            state.pop("initial", None)  # the kernel leaves out the first products with 0
+        return state
+
+    def finish(self, outputs: np.ndarray, mask: np.ndarray, texts: np.ndarray, state: dict[str, np.ndarray]) -> None:
+        """Set the state after the last step: h is the last valid output, c what the kernel made of ``state``."""
+        self.state[0][texts] = outputs[texts, last_steps(mask, self.backwards)[texts]]
+        if "cells" in state:
+            self.state[1][texts] = state["cells"]
 
 
 class NumbaOps:
@@ -103,7 +128,8 @@ class NumbaOps:
     def embedding(self, ids: np.ndarray, embeddings: np.ndarray) -> Rows:
         """See `numpy_ops.embedding`."""
         distinct, index = np.unique(ids, return_inverse=True)
-        return Rows(embeddings[distinct], index.reshape(ids.shape))
+        rows = float32 if self.precision == "fp32" else half
+        return Rows(rows(embeddings[distinct]), index.reshape(ids.shape))
 
     def all_finite(self, x: np.ndarray | Rows) -> bool:
         """See `numpy_ops.all_finite`."""
@@ -154,55 +180,115 @@ class NumbaOps:
     def pack_lstm(
         self, kernel: np.ndarray, recurrent_kernel: np.ndarray, bias: np.ndarray, exact_projection: bool = False
     ) -> PackedLstm:
-        """See `numpy_ops.pack_lstm`, and `numpy_precision` for what the precisions mean."""
-        projection = FP32 if exact_projection and self.precision == "int8" else self._products
+        """See `numpy_ops.pack_lstm`, and `precision` for what the precisions mean."""
+        projection = FP16 if exact_projection and self.precision == "int8" else self._products
         panels = projection.pack(kernel), self._products.pack(recurrent_kernel)
-        return PackedLstm(len(recurrent_kernel), projection.matmul, *panels, kernels.interleave_gates(bias))
+        arrays = kernel, recurrent_kernel, bias
+        return PackedLstm(len(recurrent_kernel), projection.matmul, *panels, kernels.interleave_gates(bias), arrays)
 
-    def lstm(self, x, mask: np.ndarray, weights: PackedLstm, go_backwards: bool = False, **options) -> np.ndarray:
-        """See `numpy_ops.lstm`."""
-        return self._recur(x, mask, [(weights, go_backwards)], **options)
+    def lstm(
+        self,
+        x: np.ndarray | Rows,
+        mask: np.ndarray,
+        weights: PackedLstm,
+        go_backwards: bool = False,
+        initial_state: tuple[np.ndarray, np.ndarray] | None = None,
+        return_state: bool = False,
+        activation: str = "tanh",
+        gate: str = "hard_sigmoid",
+        hold_masked: bool = True,
+    ) -> np.ndarray | tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """See `numpy_ops.lstm`. Compiled where its function is tanh; others run step by step on `dense`, in float32."""
+        if activation != "tanh" or gate not in kernels.GATES:
+            arguments = gate, hold_masked, go_backwards, initial_state, return_state, activation
+            return numpy_ops.lstm(np.asarray(x), mask, tuple(map(float32, weights.arrays)), *arguments, ops=self)
+        given = initial_state is not None
+        state = new_states(initial_state if given else (None, None), len(mask), weights.units)
+        wanted = state if given or return_state else ()
+        direction = Direction(weights, self._products.lstm, go_backwards, wanted, given)
+        outputs = self._recur(x, mask, [direction], gate, hold_masked)
+        return (outputs, *state) if return_state else outputs
 
     def bidirectional(self, x, mask: np.ndarray, forward: PackedLstm, backward: PackedLstm, **options) -> np.ndarray:
         """See `numpy_ops.bidirectional`."""
-        return self._recur(x, mask, [(forward, False), (backward, True)], **options)
+        recur = self._products.lstm
+        return self._recur(x, mask, [Direction(forward, recur, False), Direction(backward, recur, True)], **options)
+
+    def simple_rnn(self, x, mask: np.ndarray, weights: tuple[np.ndarray, ...], **options) -> tuple[np.ndarray, np.ndarray]:
+        """See `numpy_ops.simple_rnn`: step by step on `dense`."""
+        return numpy_ops.simple_rnn(np.asarray(x), mask, weights, **options, ops=self)
+
+    def pack_gru(self, kernel: np.ndarray, recurrent_kernel: np.ndarray, bias: np.ndarray | None) -> PackedGru:
+        """See `numpy_ops.pack_gru`; float32 whatever the precision, which is for LSTMs."""
+        arrays = kernel, recurrent_kernel, (inputs, recurrent) = numpy_ops.pack_gru(kernel, recurrent_kernel, bias)
+        units = len(recurrent_kernel)
+        bias = np.concatenate([inputs[: 2 * units] + recurrent[: 2 * units], inputs[2 * units :]])
+        panels = kernels.pack_gru(kernel), kernels.pack_gru(recurrent_kernel)
+        biases = kernels.arrange_gates(bias), kernels.pack_bias(recurrent[2 * units :])
+        return PackedGru(units, kernels.matmul, *panels, *biases, arrays)
+
+    def gru(
+        self,
+        x: np.ndarray | Rows,
+        mask: np.ndarray,
+        weights: PackedGru,
+        gate: str = "sigmoid",
+        activation: str = "tanh",
+        reset_after: bool = True,
+        hold_masked: bool = True,
+        go_backwards: bool = False,
+        initial_state: np.ndarray | None = None,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """See `numpy_ops.gru`. Compiled where the candidate's function is tanh; others run step by step on `dense`."""
+        if activation != "tanh" or gate not in kernels.GATES:
+            arguments = gate, activation, reset_after, hold_masked, go_backwards, initial_state
+            return numpy_ops.gru(np.asarray(x), mask, weights.arrays, *arguments, ops=self)
+        if not reset_after:
+            weights = with_one_bias(weights)
+        recur = partial(kernels.gru, bias=weights.recurrent_bias, reset_after=reset_after)
+        state = new_states([initial_state], len(mask), weights.units)
+        direction = Direction(weights, recur, go_backwards, state, initial_state is not None)
+        return self._recur(x, mask, [direction], gate, hold_masked), state[0]
 
     def _recur(
         self,
         x: np.ndarray | Rows,
         mask: np.ndarray,
-        directions: list[tuple[PackedLstm, bool]],
+        directions: list[Direction],
         gate: str = "hard_sigmoid",
         hold_masked: bool = True,
     ) -> np.ndarray:
-        """Outputs (N, T, sum of units) of LSTMs over the same input side by side, each with whether it goes backwards."""
-        outputs = np.zeros((*mask.shape, sum(weights.units for weights, _ in directions)), np.float32)
+        """Outputs (N, T, sum of units) of recurrent layers over the same input, side by side."""
+        outputs = np.zeros((*mask.shape, sum(direction.weights.units for direction in directions)), np.float32)
         if not mask.any():
             return outputs
         packed = pack(mask)
-        if isinstance(x, Rows):
-            values, index = x.values, x.index[packed.rows, packed.steps]
-        else:
-            values, index = x[packed.rows, packed.steps], np.arange(len(packed.rows))
-        projections = self._project(values, [weights for weights, _ in directions])
+        texts = packed.rows[: packed.batch_sizes[0]]  # those with a valid step, longest first
+        values, index = gather(x, packed)
+        projections = self._project(values, [direction.weights for direction in directions])
         places = packed.rows * mask.shape[1] + packed.steps
-        start, tasks, holds = 0, [], []
-        for (weights, backwards), projected in zip(directions, projections):
-            part = outputs[:, :, start : start + weights.units]
-            flat = outputs.reshape(-1, outputs.shape[2])[:, start : start + weights.units]
+        column, tasks, afterwards = 0, [], []
+        for direction, projected in zip(directions, projections):
+            weights, backwards = direction.weights, direction.backwards
+            part = outputs[:, :, column : column + weights.units]
+            flat = outputs.reshape(-1, outputs.shape[2])[:, column : column + weights.units]
+            state = direction.state_of(texts)
             arguments = projected, index, weights.recurrent_kernel, packed.batch_sizes, flat, places
+            options = {"reverse": backwards, "gate": gate, **state}
             tasks += [
-                partial(self._products.lstm, *arguments, reverse=backwards, gate=gate, first=first, last=last)
-                for first, last in self._split(int(packed.batch_sizes[0]), len(directions))
+                partial(direction.recur, *arguments, **options, first=first, last=last)
+                for first, last in self._split(len(texts), len(directions))
             ]
-            holds.append(partial(hold, part, mask, backwards))
-            start += weights.units
+            if direction.state:
+                afterwards.append(partial(direction.finish, part, mask, texts, state))
+            if hold_masked and not mask.all():
+                afterwards.append(partial(hold, part, mask, backwards))
+            column += weights.units
         self._pool.run(tasks)
-        if hold_masked and not mask.all():
-            self._pool.run(holds)
+        self._pool.run(afterwards)
         return outputs
 
-    def _project(self, values: np.ndarray, directions: list[PackedLstm]) -> list[np.ndarray]:
+    def _project(self, values: np.ndarray, directions: list[PackedLstm] | list[PackedGru]) -> list[np.ndarray]:
         """``values · kernel + bias`` for each direction, with columns as the recurrence reads them."""
         out = [np.empty((len(values), len(weights.bias)), np.float32) for weights in directions]
         self._pool.run([
@@ -223,21 +309,13 @@ class NumbaOps:
         return list(pairwise(edges))
 
 
-def pack(mask: np.ndarray) -> Packed:
-    """The valid steps of a mask (N, T), texts sorted by length, longest first (stable)."""
-    rows, steps = np.nonzero(mask)
-    lengths = mask.sum(axis=1)
-    turn = np.arange(len(rows)) - (np.cumsum(lengths) - lengths)[rows]  # a step's place among the valid ones of its text
-    rank = np.empty(len(mask), np.intp)
-    rank[np.argsort(-lengths, kind="stable")] = np.arange(len(mask))
-    order = np.lexsort((rank[rows], turn))
-    return Packed(rows[order], steps[order], np.bincount(turn))
+def new_states(given: Iterable[np.ndarray | None], texts: int, units: int) -> list[np.ndarray]:
+    """New arrays (N, H) with the given states, or 0."""
+    return [np.zeros((texts, units), np.float32) if s is None else np.array(s, np.float32) for s in given]
 
 
-def hold(outputs: np.ndarray, mask: np.ndarray, go_backwards: bool) -> None:
-    """Let masked steps repeat the output before them in the direction of travel; those before the first stay 0."""
-    if go_backwards:
-        outputs, mask = outputs[:, ::-1], mask[:, ::-1]
-    before = np.maximum.accumulate(np.where(mask, np.arange(mask.shape[1]), -1), axis=1)
-    rows, steps = np.nonzero(~mask & (before >= 0))
-    outputs[rows, steps] = outputs[rows, before[rows, steps]]
+def with_one_bias(weights: PackedGru) -> PackedGru:
+    """The weights with both biases of the candidate in one, as they add up when the reset comes before the product."""
+    bias = weights.bias.copy()
+    bias[-len(weights.recurrent_bias) :] += weights.recurrent_bias
+    return weights._replace(bias=bias)

@@ -222,28 +222,32 @@ def lstm(
     go_backwards: bool = False,
     initial_state: tuple[np.ndarray, np.ndarray] | None = None,
     return_state: bool = False,
+    activation: str = "tanh",
+    ops: Any = None,
 ) -> np.ndarray | tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Long short-term memory over x (N, T, F) with mask (N, T) -> the outputs of all steps (N, T, H), in time order, and
     with ``return_state`` also h and c (N, H) after the last one in the direction of travel.
 
     ``weights``: kernel (F, 4H), recurrent_kernel (H, 4H), bias (4H), column blocks in Keras' order input, forget,
-    candidate, output. ``gate`` names the recurrent activation. A masked step carries h and c over unchanged; its output
-    is the previous one in the direction of travel if ``hold_masked`` (Keras 2.0 to 2.3), else 0 (tf_keras, Keras 3), and
-    0 where there is none before it. Before the first step h and c are ``initial_state``, or 0.
+    candidate, output. ``gate`` names the recurrent activation, ``activation`` that of the candidate and the output. A masked
+    step carries h and c over unchanged; its output is the previous one in the direction of travel if ``hold_masked`` (Keras
+    2.0 to 2.3), else 0 (tf_keras, Keras 3), and 0 where there is none before it. Before the first step h and c are
+    ``initial_state``, or 0. ``ops``: the backend that computes products and functions, by default this one.
     """
+    ops = ops or sys.modules[__name__]
     kernel, recurrent_kernel, bias = weights
     N, T, _ = x.shape
     H = recurrent_kernel.shape[0]
-    gate = ACTIVATIONS[gate]
-    projection = dense(x, (kernel, bias))  # (N, T, 4H): what does not depend on the step before
+    none = np.zeros(4 * H, np.float32)
+    projection = ops.dense(x, (kernel, bias))  # (N, T, 4H): what does not depend on the step before
     h, c = np.zeros((2, N, H), np.float32) if initial_state is None else initial_state
     output = np.zeros((N, H), np.float32)
     outputs = np.empty((N, T, H), np.float32)
     for t in reversed(range(T)) if go_backwards else range(T):
-        z = projection[:, t] + h @ recurrent_kernel
-        z_i, z_f, z_c, z_o = z[:, :H], z[:, H : 2 * H], z[:, 2 * H : 3 * H], z[:, 3 * H :]
-        c_new = gate(z_f) * c + gate(z_i) * np.tanh(z_c)
-        h_new = gate(z_o) * np.tanh(c_new)
+        z = projection[:, t] + ops.dense(h, (recurrent_kernel, none))
+        i, f, o = (ops.activate(gate, z[:, block * H : (block + 1) * H]) for block in (0, 1, 3))
+        c_new = f * c + i * ops.activate(activation, z[:, 2 * H : 3 * H])
+        h_new = o * ops.activate(activation, c_new)
         valid = mask[:, t, None]
         c = np.where(valid, c_new, c)
         h = np.where(valid, h_new, h)
@@ -288,7 +292,8 @@ def gru(
     reset gate is multiplied with the candidate's recurrent product if ``reset_after`` (default of tf_keras and Keras 3),
     else with the state before that product (Keras 2.0). A masked step carries the state over; its output is the
     previous one in the direction of travel if ``hold_masked``, else 0, and 0 where there is none before it. The state
-    before the first step is ``initial_state`` (N, H), or 0. ``ops``: the backend that computes products and functions.
+    before the first step is ``initial_state`` (N, H), or 0. ``ops``: the backend that computes products and functions, by
+    default this one.
     """
     ops = ops or sys.modules[__name__]
     kernel, recurrent_kernel, (bias, recurrent_bias) = weights

@@ -108,7 +108,7 @@ def _multiply_panel(rows, a, a_stride, b, c, k, dtype):
 
 
 @inner
-def _multiply_group(rows, a, a_stride, group, z, k, dtype):
+def multiply_group(rows, a, a_stride, group, z, k, dtype):
     """z (rows, GROUP) += a (rows, K) times a group of panels; any number of rows."""
     few = rows if rows < 4 else (3 if rows == 7 else 0)  # 7 is the one larger number that 4, 5 and 6 cannot make up
     many = rows - few
@@ -138,8 +138,6 @@ def zero_floats(target, floats):
         zero_vector(target + at)
 
 
-
-
 def _matmul_signature(panels: types.Array) -> types.Type:
     return types.void(MATRIX_IN, panels, VECTOR_IN, MATRIX, types.int64, types.int64, FLOATS)
 
@@ -156,7 +154,7 @@ def _matmul(x, panels, bias, out, first, last, z):
             for r in range(rows):
                 copy_floats(address_of(z) + r * z_stride, address_of(bias) + column * FLOAT_BYTES, GROUP)
             group = address_of(panels) + column * k * bytes_of(panels.dtype)
-            _multiply_group(rows, a, x.strides[0], group, address_of(z), k, panels.dtype)
+            multiply_group(rows, a, x.strides[0], group, address_of(z), k, panels.dtype)
             for r in range(rows):
                 if column + GROUP <= width:
                     target = address_of(out) + (row + r) * out.strides[0] + column * FLOAT_BYTES
@@ -189,7 +187,7 @@ def _step(rows, old, group, kind, projected, index, panels, k, z, c, source, tar
         place = max(index[r], 0)  # a masked row computes something and throws it away
         copy_floats(z + r * z_stride, address_of(projected) + place * projected.strides[0] + group * z_stride, GROUP)
     if old:
-        _multiply_group(old, source, stride, panels, z, k, dtype)
+        multiply_group(old, source, stride, panels, z, k, dtype)
     for r in range(rows):
         offset = at + r * stride
         if index[r] >= 0:
@@ -211,6 +209,22 @@ def write_rows(rows, target, stride, scratch, out, places):
             out[places[r], j] = scratch[at + j]
 
 
+@inner
+def load_rows(scratch, width, states):
+    """Given states into a buffer in scratch memory, `width` floats a row."""
+    for r in range(states.shape[0]):
+        for j in range(states.shape[1]):
+            scratch[r * width + j] = states[r, j]
+
+
+@inner
+def save_rows(states, scratch, width):
+    """What `load_rows` does, the other way round."""
+    for r in range(states.shape[0]):
+        for j in range(states.shape[1]):
+            states[r, j] = scratch[r * width + j]
+
+
 def state_floats(groups: int) -> int:
     """Floats between the rows of a state: off a power of two, so that the rows spread over the cache's sets."""
     return groups * GROUP_UNITS + 16
@@ -221,12 +235,12 @@ state_width = inner(state_floats)
 
 def _lstm_signature(panels: types.Array) -> types.Type:
     return types.void(
-        MATRIX_IN, INDEX_IN, panels, INDEX_IN, types.boolean, types.int64, MATRIX, INDEX_IN,
+        MATRIX_IN, INDEX_IN, panels, INDEX_IN, types.boolean, types.int64, MATRIX_IN, MATRIX, MATRIX, INDEX_IN,
         types.int64, types.int64, FLOATS,
     )  # fmt: skip
 
 
-def _lstm(projected, index, recurrent, batch_sizes, reverse, kind, out, places, first, last, scratch):
+def _lstm(projected, index, recurrent, batch_sizes, reverse, kind, initial, cells, out, places, first, last, scratch):
     """One direction of an LSTM layer for the rows first..last, at most ROW_CHUNK, of a packed batch (see `lstm`)."""
     units, steps = out.shape[1], batch_sizes.shape[0]
     groups = projected.shape[1] // GROUP
@@ -235,11 +249,15 @@ def _lstm(projected, index, recurrent, batch_sizes, reverse, kind, out, places, 
     size = (last - first) * stride  # bytes of one state
     z = address_of(scratch) + 3 * size
     zero_floats(address_of(scratch), 3 * (last - first) * width)
+    for state in range(2):  # a row that joins later may find its state in either
+        load_rows(scratch[state * (last - first) * width :], width, initial[first:last])
+    load_rows(scratch[2 * (last - first) * width :], width, cells[first:last])
     start = 0
     if reverse:
         for t in range(steps):
             start += batch_sizes[t]
-    old = 0
+    given = initial.shape[0] > 0
+    old = last - first if given else 0
     for step in range(steps):
         t = steps - 1 - step if reverse else step
         rows = min(batch_sizes[t], last) - first
@@ -261,9 +279,11 @@ def _lstm(projected, index, recurrent, batch_sizes, reverse, kind, out, places, 
                     recurrent.dtype,
                 )  # fmt: skip
             write_rows(rows, target, stride, scratch, out, places[start + first : start + first + rows])
-        old = max(rows, 0)
+        if not given:
+            old = max(rows, 0)
         if not reverse:
             start += batch_sizes[t]
+    save_rows(cells[first:last], scratch[2 * (last - first) * width :], width)
 
 
 @inner
@@ -301,7 +321,7 @@ _COMPILED: dict[tuple[Callable, np.dtype], Callable] = {}
 _compiling = threading.Lock()
 
 
-def _compiled(loop: Callable, signature: Callable[[types.Array], types.Type], weights: np.dtype) -> Callable:
+def compiled(loop: Callable, signature: Callable[[types.Array], types.Type], weights: np.dtype) -> Callable:
     """The loop for panels of this type: whoever stores weights in one way need not wait for the code of the other."""
     if (loop, weights) not in _COMPILED:
         with _compiling:  # threads tend to come here at the same time
@@ -376,7 +396,7 @@ def matmul(
     if not (0 <= first <= last <= min(len(x), len(out))):
         raise ValueError(f"matmul: rows {first}..{last} of x {x.shape}, out {out.shape}")
     check_rows(x=x, out=out)
-    loop = _compiled(_matmul, _matmul_signature, panels.dtype)
+    loop = compiled(_matmul, _matmul_signature, panels.dtype)
     loop(x, panels, bias, out, first, last, aligned_empty((ROW_CHUNK * GROUP,)))
 
 
@@ -397,13 +417,16 @@ def lstm(
     *,
     reverse: bool = False,
     gate: str = "hard_sigmoid",
+    initial: np.ndarray | None = None,
+    cells: np.ndarray | None = None,
     first: int = 0,
     last: int | None = None,
 ) -> None:
     """One direction of an LSTM layer over a packed batch; the GIL is released.
 
     The rows are sorted by length, longest first, and their steps stored time-major: step t of row r is the packed
-    position sum(batch_sizes[:t]) + r. A row's initial state is zero, and its first product with it is left out.
+    position sum(batch_sizes[:t]) + r. A row's initial state is zero, and its first product with it is left out, unless
+    `initial` gives another.
 
     projected: (P, 4H') input projections with bias, columns as `interleave_gates`
     index: (tokens,) int64, row of `projected` for each packed position; -1: masked, h and c are carried over
@@ -411,19 +434,22 @@ def lstm(
     batch_sizes: (T,) int64, rows still running at each step, not growing
     out: (any, H) float32 view with contiguous rows, e.g. one half of a (N * T, 2H) array
     places: (tokens,) int64, row of `out` for each packed position
+    initial: (rows, H) h before the first step
+    cells: (rows, H) c before the first step, 0 if not given; changed to the c after the last one
     first, last: range of rows to compute, for splitting the work
     """
     rows = int(batch_sizes[0]) if len(batch_sizes) else 0
     last = rows if last is None else last
     check_lstm(projected, index, recurrent.shape, batch_sizes, out, places, out.shape[1])
-    if not (0 <= first <= last <= rows):
-        raise ValueError(f"lstm: rows {first}..{last} of {rows}")
-    loop = _compiled(_lstm, _lstm_signature, recurrent.dtype)
+    initial, cells = states_for(batch_sizes, out.shape[1], initial, cells)
+    check_range(first, last, rows)
+    loop = compiled(_lstm, _lstm_signature, recurrent.dtype)
     groups = projected.shape[1] // GROUP
     for row in range(first, last, ROW_CHUNK):
         end = min(row + ROW_CHUNK, last)
         scratch = aligned_empty(((end - row) * (3 * state_floats(groups) + GROUP),))
-        loop(projected, index, recurrent, batch_sizes, reverse, GATES[gate], out, places, row, end, scratch)
+        arguments = reverse, GATES[gate], initial, cells, out, places, row, end, scratch
+        loop(projected, index, recurrent, batch_sizes, *arguments)
 
 
 def check_lstm(projected, index, panels, batch_sizes, out, places, steps) -> None:
@@ -433,12 +459,33 @@ def check_lstm(projected, index, panels, batch_sizes, out, places, steps) -> Non
     width = 4 * round_up(units, GROUP_UNITS)
     if projected.shape[1] != width or panels != (width // TILE, steps, TILE):
         raise ValueError(f"lstm: projected {projected.shape}, recurrent {panels} do not fit {units} units")
+    check_packed(projected, index, batch_sizes, out, places)
+
+
+def check_packed(projected, index, batch_sizes, out, places) -> None:
+    """That a packed batch is one, and its indices are in range."""
     tokens = int(batch_sizes.sum())
     if len(index) != tokens or len(places) != tokens or (np.diff(batch_sizes) > 0).any():
-        raise ValueError(f"lstm: index {index.shape}, places {places.shape}, batch sizes {batch_sizes}")
+        raise ValueError(f"packed batch: index {index.shape}, places {places.shape}, batch sizes {batch_sizes}")
     if tokens and (index.max() >= len(projected) or places.min() < 0 or places.max() >= len(out)):
-        raise ValueError("lstm: index or places out of range")
+        raise ValueError("packed batch: index or places out of range")
     check_rows(projected=projected, out=out)
+
+
+def check_range(first: int, last: int, rows: int) -> None:
+    """That these are rows of a packed batch."""
+    if not (0 <= first <= last <= rows):
+        raise ValueError(f"packed batch: rows {first}..{last} of {rows}")
+
+
+def states_for(batch_sizes: np.ndarray, units: int, *given: np.ndarray | None) -> list[np.ndarray]:
+    """The states as the compiled code takes them, one for each row of a packed batch: of no rows if None is given."""
+    rows = int(batch_sizes[0]) if len(batch_sizes) else 0
+    states = [np.empty((0, units), np.float32) if state is None else state for state in given]
+    for state in states:
+        if state.dtype != np.float32 or state.shape not in ((rows, units), (0, units)):
+            raise ValueError(f"state: need float32 ({rows}, {units}), got {state.dtype} {state.shape}")
+    return states
 
 
 def _elementwise_function(kind: int, name: str) -> Callable[..., np.ndarray]:

@@ -14,17 +14,22 @@ from typing import NamedTuple
 import numpy as np
 from numba import types
 
+from ..precision import Int8Array, int8
 from .blocks import address_of
 from .float32 import (
     aligned_empty,
     block_rows,
     check_lstm,
+    check_range,
     check_rows,
     copy_floats,
     interleave_gates,
+    load_rows,
     round_up,
+    save_rows,
     state_floats,
     state_width,
+    states_for,
     update_gates,
     write_rows,
     zero_floats,
@@ -221,13 +226,14 @@ def _step(
 
 @jit(
     types.void(
-        MATRIX_IN, INDEX_IN, _QUADS_IN, VECTOR_IN, _INTS_IN, INDEX_IN, types.boolean, types.int64, MATRIX,
-        INDEX_IN, types.int64, types.int64, FLOATS, _BYTES, FLOATS,
+        MATRIX_IN, INDEX_IN, _QUADS_IN, VECTOR_IN, _INTS_IN, INDEX_IN, types.boolean, types.int64, MATRIX_IN, MATRIX,
+        MATRIX, INDEX_IN, types.int64, types.int64, FLOATS, _BYTES, FLOATS,
     )
 )  # fmt: skip
 def _lstm(
-    projected, index, quads, scales, start, batch_sizes, reverse, kind, out, places, first, last, scratch, q, row_scales
-):
+    projected, index, quads, scales, start, batch_sizes, reverse, kind, initial, cells, out, places, first, last,
+    scratch, q, row_scales,
+):  # fmt: skip
     """One direction of an LSTM layer for the rows first..last, at most ROW_CHUNK; as the float kernels' `_lstm`."""
     times, steps = batch_sizes.shape[0], quads.shape[1]
     groups = projected.shape[1] // GROUP
@@ -236,13 +242,17 @@ def _lstm(
     size = (last - first) * stride
     z = address_of(scratch) + 3 * size
     zero_floats(address_of(scratch), 3 * (last - first) * width)
+    for state in range(2):
+        load_rows(scratch[state * (last - first) * width :], width, initial[first:last])
+    load_rows(scratch[2 * (last - first) * width :], width, cells[first:last])
     lanes = row_scales[ROW_CHUNK : ROW_CHUNK + LANES]
     q_stride = groups * GROUP_UNITS + CACHE_LINE
     here = 0
     if reverse:
         for t in range(times):
             here += batch_sizes[t]
-    old = 0
+    given = initial.shape[0] > 0
+    old = last - first if given else 0
     for time in range(times):
         t = times - 1 - time if reverse else time
         rows = min(batch_sizes[t], last) - first
@@ -253,20 +263,22 @@ def _lstm(
             source = address_of(scratch) + odd * size
             target = address_of(scratch) + (1 - odd) * size
             tokens = index[here + first : here + first + rows]
-            old = min(old, rows)
-            _quantise_rows(old, source, stride, groups * GROUP_UNITS, address_of(q), q_stride, row_scales, lanes)
+            known = min(old, rows)
+            _quantise_rows(known, source, stride, groups * GROUP_UNITS, address_of(q), q_stride, row_scales, lanes)
             for g in range(groups):
                 group = groups - 1 - g if odd else g
                 at = group * GROUP * FLOAT_BYTES
                 _step(
-                    rows, old, group, kind, projected, tokens, address_of(quads) + at * steps, steps,
+                    rows, known, group, kind, projected, tokens, address_of(quads) + at * steps, steps,
                     address_of(q), q_stride, address_of(row_scales), address_of(scales) + at, address_of(start) + at,
                     z, address_of(scratch) + 2 * size, source, target, stride,
                 )  # fmt: skip
             write_rows(rows, target, stride, scratch, out, places[here + first : here + first + rows])
-        old = max(rows, 0)
+        if not given:
+            old = max(rows, 0)
         if not reverse:
             here += batch_sizes[t]
+    save_rows(cells[first:last], scratch[2 * (last - first) * width :], width)
 
 
 # Packing, and the functions to be called from Python ----------------------------------------------------------------------
@@ -281,25 +293,34 @@ class Quantised(NamedTuple):
     inputs: int  # K
 
 
-def quantise_columns(kernel: np.ndarray) -> Quantised:
-    """(K, N) float32 -> int8 panels for `matmul`; the scale of a column is its largest magnitude / 127."""
-    k, n = kernel.shape
+def quantise_columns(kernel: np.ndarray | Int8Array) -> Quantised:
+    """(K, N) -> int8 panels for `matmul`."""
+    return _panels(*_parts(kernel))
+
+
+def quantise_gates(kernel: np.ndarray | Int8Array) -> Quantised:
+    """(K, 4H) in Keras' order -> int8 panels of the interleaved columns."""
+    return _panels(*map(interleave_gates, _parts(kernel)))
+
+
+def _parts(kernel: np.ndarray | Int8Array) -> tuple[np.ndarray, np.ndarray]:
+    stored = int8(kernel)
+    return stored.values, stored.scales
+
+
+def _panels(values: np.ndarray, column_scales: np.ndarray) -> Quantised:
+    """Of whole numbers (K, N), and the scales of their columns."""
+    k, n = values.shape
     steps, width = -(-k // QUAD), round_up(n, GROUP)
-    largest = np.abs(kernel).max(axis=0, initial=0)
     scales = np.zeros(width, np.float32)
-    scales[:n] = np.where(largest <= TINY, 0, largest / np.float32(QUANTUM))
+    scales[:n] = column_scales
     whole = np.zeros((steps * QUAD, width), np.int8)
-    whole[:k, :n] = np.rint(kernel / np.where(scales[:n] == 0, np.float32(1), scales[:n]))
+    whole[:k, :n] = values
     start = -ARITHMETIC.offset * whole.sum(axis=0, dtype=np.int32)
     quads = whole.reshape(steps, QUAD, width // TILE, TILE).transpose(2, 0, 3, 1)
     panels = aligned_empty((width // TILE, steps, TILE), np.int32)
     panels.view(np.int8).reshape(quads.shape)[...] = quads
     return Quantised(panels, scales, start, k)
-
-
-def quantise_gates(kernel: np.ndarray) -> Quantised:
-    """(K, 4H) in Keras' order -> int8 panels of the interleaved columns."""
-    return quantise_columns(interleave_gates(kernel))
 
 
 def matmul(
@@ -329,6 +350,8 @@ def lstm(
     *,
     reverse: bool = False,
     gate: str = "hard_sigmoid",
+    initial: np.ndarray | None = None,
+    cells: np.ndarray | None = None,
     first: int = 0,
     last: int | None = None,
 ) -> None:
@@ -336,13 +359,13 @@ def lstm(
     rows = int(batch_sizes[0]) if len(batch_sizes) else 0
     last = rows if last is None else last
     check_lstm(projected, index, recurrent.quads.shape, batch_sizes, out, places, -(-out.shape[1] // QUAD))
-    if not (0 <= first <= last <= rows):
-        raise ValueError(f"lstm: rows {first}..{last} of {rows}")
+    initial, cells = states_for(batch_sizes, out.shape[1], initial, cells)
+    check_range(first, last, rows)
     groups = projected.shape[1] // GROUP
     for row in range(first, last, ROW_CHUNK):
         end = min(row + ROW_CHUNK, last)
         scratch = aligned_empty(((end - row) * (3 * state_floats(groups) + GROUP),))
         q = np.zeros((end - row) * (groups * GROUP_UNITS + CACHE_LINE) // 4, np.int32)
         rest = np.zeros(ROW_CHUNK + LANES, np.float32)
-        arguments = (batch_sizes, reverse, GATES[gate], out, places, row, end, scratch, q, rest)
+        arguments = (batch_sizes, reverse, GATES[gate], initial, cells, out, places, row, end, scratch, q, rest)
         _lstm(projected, index, *recurrent[:3], *arguments)

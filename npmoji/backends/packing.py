@@ -1,0 +1,58 @@
+"""Batches without their padding: the valid steps of all texts, time-major, and the way back to (N, T, ...)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Rows:
+    """An array (N, T, F) kept as its distinct rows: ``values[index]``, with values (U, F) and index (N, T)."""
+
+    def __init__(self, values: np.ndarray, index: np.ndarray):
+        self.values, self.index = values, index
+        self.shape = (*index.shape, values.shape[1])
+
+    def __array__(self, dtype=None, copy=None) -> np.ndarray:
+        return self.values[self.index]
+
+
+class Packed(NamedTuple):
+    """The valid steps of a batch, time-major: packed step i is step ``steps[i]`` of text ``rows[i]``."""
+
+    rows: np.ndarray
+    steps: np.ndarray
+    batch_sizes: np.ndarray
+
+
+def pack(mask: np.ndarray) -> Packed:
+    """The valid steps of a mask (N, T), texts sorted by length, longest first (stable)."""
+    rows, steps = np.nonzero(mask)
+    lengths = mask.sum(axis=1)
+    turn = np.arange(len(rows)) - (np.cumsum(lengths) - lengths)[rows]  # a step's place among the valid ones of its text
+    rank = np.empty(len(mask), np.intp)
+    rank[np.argsort(-lengths, kind="stable")] = np.arange(len(mask))
+    order = np.lexsort((rank[rows], turn))
+    return Packed(rows[order], steps[order], np.bincount(turn))
+
+
+def gather(x: np.ndarray | Rows, packed: Packed) -> tuple[np.ndarray, np.ndarray]:
+    """The distinct rows of x (N, T, F) at the packed steps, (U, F), and of each step its row among them."""
+    if isinstance(x, Rows):
+        return x.values, x.index[packed.rows, packed.steps]
+    return x[packed.rows, packed.steps], np.arange(len(packed.rows))
+
+
+def last_steps(mask: np.ndarray, go_backwards: bool) -> np.ndarray:
+    """(N,) the last valid step of each text in the direction of travel; of a text without one, any."""
+    return np.argmax(mask, axis=1) if go_backwards else mask.shape[1] - 1 - np.argmax(mask[:, ::-1], axis=1)
+
+
+def hold(outputs: np.ndarray, mask: np.ndarray, go_backwards: bool) -> None:
+    """Let masked steps repeat the output before them in the direction of travel; those before the first stay 0."""
+    if go_backwards:
+        outputs, mask = outputs[:, ::-1], mask[:, ::-1]
+    before = np.maximum.accumulate(np.where(mask, np.arange(mask.shape[1]), -1), axis=1)
+    rows, steps = np.nonzero(~mask & (before >= 0))
+    outputs[rows, steps] = outputs[rows, before[rows, steps]]

@@ -1,0 +1,81 @@
+"""Weights in less than float32: what the precisions mean, to the engines that use them and to the files that store them.
+
+fp16: the embedding and the LSTMs' matrices are rounded to IEEE halves. int8: a matrix's columns are whole numbers from -127
+to 127, times a scale each; the embedding and the first LSTM's input matrix, where int8 would err most, are halves. The
+same numbers come out whether they are rounded when a file is written or when a float32 file is loaded.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+QUANTUM = np.float32(127)  # the largest magnitude of a quantised number
+TINY = np.float32(1e-30)  # rows or columns no larger than this count as zeros
+COMPACT = (np.dtype(np.float16), np.dtype(np.int8))  # of what is stored in less than float32
+LARGEST_HALF = float(np.finfo(np.float16).max)
+
+
+class Int8Array:
+    """A matrix (K, N) of int8 columns, each with a scale; wherever an array of numbers is wanted, their float32 products.
+
+    Attributes:
+        values: int8 (K, N), from -127 to 127.
+        scales: float32 (N,).
+    """
+
+    ndim, dtype = 2, np.dtype(np.int8)
+
+    def __init__(self, values: np.ndarray, scales: np.ndarray):
+        self.values, self.scales = values, scales
+        self.shape, self.size, self.nbytes = values.shape, values.size, values.nbytes + scales.nbytes
+
+    def __array__(self, dtype=None, copy=None) -> np.ndarray:
+        return (self.values * self.scales).astype(dtype or np.float32, copy=False)
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+
+def float32(weights: np.ndarray | Int8Array) -> np.ndarray:
+    """The weights as a float32 array: themselves, if they are one."""
+    return np.asarray(weights, np.float32)
+
+
+def half(weights: np.ndarray | Int8Array) -> np.ndarray:
+    """The nearest numbers that 16 bits can hold, as float32; infinite if there are none."""
+    return halves(weights).astype(np.float32)
+
+
+def halves(weights: np.ndarray | Int8Array) -> np.ndarray:
+    """The same as float16."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.asarray(weights).astype(np.float16, copy=False)
+
+
+def int8(weights: np.ndarray | Int8Array) -> Int8Array:
+    """A matrix (K, N) quantised; the scale of a column is its largest magnitude / 127. What is quantised stays as it is."""
+    if isinstance(weights, Int8Array):
+        return weights
+    weights = float32(weights)
+    largest = np.abs(weights).max(axis=0, initial=0)
+    scales = np.where(largest <= TINY, np.float32(0), largest / QUANTUM)
+    return Int8Array(np.rint(weights / np.where(scales == 0, np.float32(1), scales)).astype(np.int8), scales)
+
+
+def is_finite(weights: np.ndarray | Int8Array) -> bool:
+    """Whether there is neither NaN nor infinity among the weights."""
+    if isinstance(weights, Int8Array):
+        return bool(np.isfinite(weights.scales).all())
+    if weights.dtype == np.float16:  # by their bits: NumPy's halves are slow
+        return bool((weights.view(np.uint16) & 0x7FFF).max(initial=0) < 0x7C00)
+    # The sum of squares tells in one fast sweep; only if it is not finite (it may overflow) is each value looked at.
+    flat = weights.reshape(-1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(np.dot(flat, flat)) or np.isfinite(flat).all())
+
+
+def fits_half(weights: np.ndarray | Int8Array) -> bool:
+    """Whether IEEE halves can hold the weights, which are finite."""
+    if isinstance(weights, Int8Array):
+        return bool((np.abs(weights.scales) * QUANTUM <= LARGEST_HALF).all())
+    return weights.dtype == np.float16 or max(weights.max(initial=0), -weights.min(initial=0)) <= LARGEST_HALF
