@@ -23,6 +23,7 @@ import numpy as np
 from .errors import WeightsError
 from .formats import Contents
 from .layers import Activation, AttentionWeightedAverage, Bidirectional, Concatenate, Dense, Embedding, Input, Layer
+from .precision import LARGEST_HALF, fits_half, is_finite
 
 #: layers that have weights, in the order of the file, with the number of their arrays
 WEIGHTED = {"embedding": 1, "bi_lstm_0": 6, "bi_lstm_1": 6, "attlayer": 1, "softmax": 2}
@@ -35,11 +36,10 @@ def build(file: Contents, precision: str = "fp32") -> list[Layer]:
 
     Raises:
         WeightsError: a layer is missing, unexpected or out of order, an array has the wrong shape or is not finite, or
-            the precision is fp16 and cannot hold a weight.
+            the precision cannot hold a weight.
     """
     w = check(file)
-    if precision == "fp16":
-        check_half_range(w)
+    check_half_range(w, precision)
     lstm = {"gate": gate(file), "hold_masked": file.holds_masked_outputs}
 
     ids = Input(vocabulary_size=len(w["embedding"][0]), name="input")
@@ -82,26 +82,22 @@ def check(file: Contents) -> dict[str, list[np.ndarray]]:
 
 
 def check_finite(layer: str, array: np.ndarray) -> None:
-    """Raise a WeightsError if the array holds NaN or infinity.
-
-    The sum of squares tells in one fast sweep; only if it is not finite (it may overflow) is each value looked at.
-    """
-    flat = array.reshape(-1)
-    with np.errstate(over="ignore", invalid="ignore"):
-        suspicious = not np.isfinite(np.dot(flat, flat))
-    if suspicious and not np.isfinite(flat).all():
+    """Raise a WeightsError if the array holds NaN or infinity."""
+    if not is_finite(array):
         raise WeightsError(f"layer {layer!r} holds NaN or infinite values in its array of shape {array.shape}")
 
 
-def check_half_range(layers: dict[str, list[np.ndarray]]) -> None:
-    """Raise a WeightsError if a matrix of an LSTM has a weight that an IEEE half cannot hold."""
-    largest = np.finfo(np.float16).max
-    for name in ("bi_lstm_0", "bi_lstm_1"):
-        for array in layers[name]:
-            if array.ndim == 2 and max(array.max(initial=0), -array.min(initial=0)) > largest:
+def check_half_range(layers: dict[str, list[np.ndarray]], precision: str) -> None:
+    """Raise a WeightsError if a weight that the precision rounds to an IEEE half is too large for it."""
+    w = {"embedding": [0], "bi_lstm_0": [0, 3]}  # int8
+    if precision == "fp16":
+        w = {"embedding": [0], "bi_lstm_0": [0, 1, 3, 4], "bi_lstm_1": [0, 1, 3, 4]}
+    for name, places in w.items() if precision != "fp32" else ():
+        for array in (layers[name][i] for i in places):
+            if (name != "embedding" or array.nbytes <= LARGE) and not fits_half(array):
                 raise WeightsError(
-                    f"layer {name!r} holds weights beyond {largest} in its array of shape {array.shape}: "
-                    "too large for precision 'fp16'"
+                    f"layer {name!r} holds weights beyond {LARGEST_HALF:.0f} in its array of shape {array.shape}: "
+                    f"too large for precision {precision!r}"
                 )
 
 

@@ -10,7 +10,7 @@ from importlib import metadata
 
 import numpy as np
 
-from . import __version__
+from . import __version__, formats
 from .engines import default_threads
 from .model import Model, bundled, vocabulary_beside
 
@@ -26,6 +26,8 @@ def lines(model: Model, vocabulary: str | None = None) -> Iterator[tuple[str, st
             yield "", f"{layer.name}/{name} {array.shape}"
     if model.tokenizer is None:
         yield "vocabulary", "none: the model takes token ids only"
+    elif vocabulary is None and formats.read(model.path).vocabulary is not None:
+        yield "vocabulary", f"in the weights file, {len(model.tokenizer.vocabulary):,} words, maxlen {model.tokenizer.maxlen}"
     else:
         path = vocabulary or vocabulary_beside(model.path)
         yield "vocabulary", f"{path}, {len(model.tokenizer.vocabulary):,} words, maxlen {model.tokenizer.maxlen}"

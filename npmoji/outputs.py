@@ -7,7 +7,7 @@ import os
 import sys
 import time
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import BinaryIO, TextIO
 
 import numpy as np
@@ -37,6 +37,60 @@ def whole_file(path: str) -> Iterator[BinaryIO]:
         with open(part, "xb") as file:
             yield file
         os.replace(part, target)
+
+
+@contextlib.contextmanager
+def whole_folder(path: str, may_replace: Callable[[str], None]) -> Iterator[str]:
+    """A new folder to be filled in the ``with`` block: it takes its name only if the block ends well.
+
+    It is made beside the target and renamed. An empty folder of that name gives way; for any other ``may_replace`` is
+    called with its path, and raises unless it may go.
+
+    Raises:
+        InputError: the place cannot be written to, or holds something else.
+    """
+    target = os.path.realpath(path)
+    with _telling(path):
+        _check_gives_way(target, may_replace)  # before the work that fills the new one
+        with scratch_folder(target) as part:
+            yield part
+            _check_gives_way(target, may_replace)
+            _take_place(part, target)
+
+
+@contextlib.contextmanager
+def scratch_folder(target: str) -> Iterator[str]:
+    """An empty folder beside the target, for the time of the ``with`` block."""
+    import shutil
+
+    part = f"{target}.{os.urandom(4).hex()}.part"
+    with contextlib.ExitStack() as cleanup:
+        cleanup.callback(shutil.rmtree, part, ignore_errors=True)  # before it exists: see `whole_file`
+        os.mkdir(part)
+        yield part
+
+
+def _check_gives_way(target: str, may_replace: Callable[[str], None]) -> None:
+    if os.path.isdir(target):
+        if os.listdir(target):
+            may_replace(target)
+    elif os.path.lexists(target):
+        raise InputError(f"{target}: there is something else of that name, expected to make a folder")
+
+
+def _take_place(part: str, target: str) -> None:
+    """Rename one folder to another, which is put back if that fails."""
+    if not os.path.isdir(target):
+        os.rename(part, target)
+        return
+    with scratch_folder(target) as aside:
+        old = os.path.join(aside, "old")
+        try:
+            os.rename(target, old)
+            os.rename(part, target)
+        finally:
+            if not os.path.lexists(target):
+                os.rename(old, target)
 
 
 def _remove(path: str) -> None:

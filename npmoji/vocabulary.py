@@ -1,13 +1,15 @@
 """Vocabularies: JSON files {word: id}, read, checked, and looked up without being parsed while that is quicker.
 
 Parsing 50,000 words takes 20 ms and 6 MB, more than all else that one text needs. So a large file in the usual form is
-only scanned, with NumPy, to see that it is sound; its first words are then searched for in its bytes.
+only scanned, with NumPy, to see that it is sound; its first words are then searched for in its bytes. Other files carry
+their vocabulary as one text (`WordText`), which is searched in the same way.
 """
 
 from __future__ import annotations
 
 import json.encoder
 import os
+from typing import NamedTuple
 
 import numpy as np
 
@@ -24,11 +26,31 @@ SCAN_FROM = 1 << 18  # bytes; smaller files are parsed at once
 SEARCHES = 64  # words searched for one by one before the file is parsed after all
 
 
+class WordText(NamedTuple):
+    """A vocabulary as a text, which `Vocabulary` takes: a space before and after each word, in the order of the ids from 0;
+    or, if that cannot be, JSON as in a vocabulary.json.
+
+    Attributes:
+        name: what to call it in messages.
+    """
+
+    text: str
+    name: str = "the vocabulary"
+
+    @classmethod
+    def of(cls, words: dict[str, int]) -> WordText:
+        """The text for these words and ids."""
+        text = f" {' '.join(words)} "
+        ordered = list(words.values()) == list(range(len(words))) and tuple(words)[: len(SPECIAL_WORDS)] == SPECIAL_WORDS
+        sound = "" not in words and text.count(" ") == len(words) + 1 and not any("\ud800" <= c <= "\udfff" for c in text)
+        return cls(text if ordered and sound else json.dumps(words))
+
+
 class Vocabulary:
     """Word -> id.
 
     Args:
-        source: the path of a JSON file, or a dict.
+        source: the path of a JSON file, a dict, or a `WordText`.
 
     Raises:
         VocabularyError: the file is missing or no JSON object; an id is no whole number from 0 to 65535, or shared; there
@@ -36,11 +58,17 @@ class Vocabulary:
             another's id.
     """
 
-    def __init__(self, source: str | os.PathLike | dict[str, int]):
+    def __init__(self, source: str | os.PathLike | dict[str, int] | WordText):
         self._words: dict[str, int] | None = None
         self._content, self._searches = b"", 0
+        self._spaces: np.ndarray | None = None  # positions in the content of a `WordText`
         if isinstance(source, dict):
             self._words = checked(dict(source), "the vocabulary given")
+        elif isinstance(source, WordText):
+            self._name, self._content = source.name, source.text.encode("utf-8", "surrogatepass")
+            self._size = self._words_between() if source.text.startswith(" ") else 0
+            if not self._size:
+                self.words  # noqa: B018
         elif isinstance(source, (str, os.PathLike)):
             self._name = os.fspath(source)
             self._content = read(source)
@@ -53,16 +81,38 @@ class Vocabulary:
     @property
     def words(self) -> dict[str, int]:
         """The whole vocabulary; parsed when first asked for."""
+        content, spaces = self._content, self._spaces  # sound if there are no words even now: another thread may be at it
         if self._words is None:
-            self._words = checked(parsed(self._content, self._name), str(self._name))
-            self._content = b""
+            vocabulary = parsed(content, self._name) if spaces is None else self._split(content)
+            self._words = checked(vocabulary, str(self._name))
+            self._content, self._spaces = b"", None
         return self._words
+
+    def _split(self, content: bytes) -> dict[str, int]:
+        words = content.decode("utf-8", "surrogatepass")[1:-1].split(" ")
+        vocabulary = dict(zip(words, range(len(words))))
+        if len(vocabulary) != len(words):
+            raise VocabularyError(f"{self._name}: {len(words)} words, but only {len(vocabulary)} different ones")
+        return vocabulary
+
+    def _words_between(self) -> int:
+        """The number of words with spaces around, after checking the text; where the spaces are is kept."""
+        self._spaces = np.flatnonzero(np.frombuffer(self._content, np.uint8) == ord(" "))
+        size = len(self._spaces) - 1
+        fits = self._content.endswith(b" ") and len(SPECIAL_WORDS) <= size <= MOST_WORDS
+        if not fits or (np.diff(self._spaces) == 1).any():
+            expected = f"{len(SPECIAL_WORDS)} to {MOST_WORDS} words, a space before and after each"
+            raise VocabularyError(f"{self._name}: damaged, expected {expected}")
+        if not self._content.startswith(f" {' '.join(SPECIAL_WORDS)} ".encode("ascii")):
+            raise VocabularyError(f"{self._name}: damaged, expected the special words {', '.join(SPECIAL_WORDS)} first")
+        return size
 
     def id(self, word: str) -> int:
         """The word's id, 1 if it is unknown."""
+        content, spaces = self._content, self._spaces  # as above
         if self._words is None and self._searches < SEARCHES:
             self._searches += 1
-            return self._search(word)
+            return search(content, word) if spaces is None else search_text(content, spaces, word)
         return self.words.get(word, UNKNOWN)
 
     def __len__(self) -> int:
@@ -74,16 +124,23 @@ class Vocabulary:
             return "the last word", self._size - 1
         return max(self._words.items(), key=lambda item: item[1], default=("", 0))
 
-    def _search(self, word: str) -> int:
-        """The word as JSON writes it, a colon and digits: an opening quote never follows a backslash."""
-        content, key = self._content, json.encoder.encode_basestring_ascii(word).encode("ascii") + b": "
-        at = content.find(key)
-        while at > 0 and content[at - 1] == ord("\\"):
-            at = content.find(key, at + 1)
-        if at < 0:
-            return UNKNOWN
-        digits = content[at + len(key) : at + len(key) + len(str(LARGEST_ID))]
-        return int(digits[: len(digits) - len(digits.lstrip(b"0123456789"))])
+
+def search(content: bytes, word: str) -> int:
+    """The word as JSON writes it, a colon and digits: an opening quote never follows a backslash."""
+    key = json.encoder.encode_basestring_ascii(word).encode("ascii") + b": "
+    at = content.find(key)
+    while at > 0 and content[at - 1] == ord("\\"):
+        at = content.find(key, at + 1)
+    if at < 0:
+        return UNKNOWN
+    digits = content[at + len(key) : at + len(key) + len(str(LARGEST_ID))]
+    return int(digits[: len(digits) - len(digits.lstrip(b"0123456789"))])
+
+
+def search_text(content: bytes, spaces: np.ndarray, word: str) -> int:
+    """How many of the spaces come before the word with spaces around."""
+    at = content.find(f" {word} ".encode("utf-8", "surrogatepass")) if word and " " not in word else -1
+    return int(np.searchsorted(spaces, at)) if at >= 0 else UNKNOWN
 
 
 def read(path: str | os.PathLike) -> bytes:

@@ -20,6 +20,8 @@ from collections import Counter
 from pathlib import Path
 from statistics import fmean
 
+import h5py
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -32,6 +34,7 @@ from evaluate_bundled import report, split
 
 import npmoji  # its tokenizer, and the engine to measure the exported files
 from npmoji import Tokenizer
+from npmoji.verify import references
 
 ROOT = Path(__file__).resolve().parent.parent
 _NAMES = ("MASK", "UNKNOWN", "AT", "URL", "NUMBER", "BREAK", "BLANK_6", "BLANK_7", "BLANK_8", "BLANK_9")
@@ -140,6 +143,13 @@ def train(network: Network, lines: list[Line], slots: Slots, batches: Batches, a
     network.eval()
 
 
+def add_references(path: Path) -> None:
+    """Let the weights file carry its own reference results, which `npmoji verify` checks."""
+    results = references(npmoji.load(path, engine="numpy"))
+    with h5py.File(path, "r+") as file:
+        file.attrs["npmoji_references"] = np.bytes_(json.dumps(results).encode("ascii"))
+
+
 def say(text: str) -> None:
     print(text, flush=True)
 
@@ -177,6 +187,7 @@ def main() -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     write_weights(args.out / "deepmoji_small.hdf5", network)
     (args.out / "vocabulary.json").write_text(json.dumps(vocabulary, indent=0) + "\n", encoding="ascii")
+    add_references(args.out / "deepmoji_small.hdf5")
     report(npmoji.load(args.out / "deepmoji_small.hdf5").predict, held, slots, args.benchmark)
 
 

@@ -37,6 +37,7 @@ def load(arguments: argparse.Namespace, note: bool = True) -> Model:
         engine=arguments.engine,
         precision=arguments.precision,
         threads=arguments.threads,
+        device=arguments.device,
     )
 
 
