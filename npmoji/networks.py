@@ -8,7 +8,7 @@ from typing import Any
 
 from . import deepmoji
 from .errors import WeightsError
-from .formats import Contents
+from .formats import Contents, keras3
 from .network import Graph
 
 
@@ -51,4 +51,5 @@ def with_config(file: Contents, config: str | os.PathLike | dict[str, Any] | Non
             raise WeightsError(f"the config {os.fspath(config)!r} cannot be read: {error}") from error
     if not isinstance(config, dict) or "class_name" not in config or "config" not in config:
         raise WeightsError("the config is not that of a model: expected the keys 'class_name' and 'config'")
-    return file._replace(config=config, keras_version=file.keras_version or str(config.get("keras_version", "")))
+    file = file._replace(keras_version=str(config.get("keras_version", "")) or file.keras_version)
+    return keras3.with_config(file, config)

@@ -46,7 +46,8 @@ def test_near_fp32_and_not_the_same(weights, precision, engine):
     np.testing.assert_allclose(model.encode(golden["tokens"]), golden["features"], rtol=0, atol=features)
     for layer in ("bi_lstm_0", "bi_lstm_1", "softmax"):
         assert (model[layer](golden["tokens"]) != full[layer](golden["tokens"])).any()
-    np.testing.assert_array_equal(model["activation"](golden["tokens"]), full["activation"](golden["tokens"]))
+    rows = full["embedding"](golden["tokens"]).astype(np.float16).astype(np.float32)
+    np.testing.assert_array_equal(model["embedding"](golden["tokens"]), rows)
 
 
 @pytest.mark.parametrize("precision", LOW)
@@ -73,15 +74,17 @@ def test_engines_agree_closely_on_one_step(precision, exact_projection, F, H):
         ops = backend(engine, None, precision)
         outputs.append(ops.lstm(x, mask, ops.pack_lstm(*matrices, exact_projection)))
     np.testing.assert_allclose(outputs[0], outputs[1], rtol=0, atol=2e-6)
-    exact = backend("numpy").lstm(x, mask, tuple(matrices))
-    same = np.abs(outputs[1] - exact).max() < 2e-6
-    assert same == (precision == "int8" and exact_projection)
+    kernel, recurrent_kernel, bias = matrices  # of which the second meets only zeros in the first step
+    rounded = kernel.astype(np.float16).astype(np.float32)
+    exact, halves = (backend("numpy").lstm(x, mask, (matrix, recurrent_kernel, bias)) for matrix in (kernel, rounded))
+    assert np.abs(outputs[1] - exact).max() > 2e-6
+    assert (np.abs(outputs[1] - halves).max() < 2e-6) == (precision == "fp16" or exact_projection)
 
 
 def test_int8_by_hand():
     """Columns with scales 1/127 and 2/127, a column and a row of zeros, and a row of scale 4/127."""
     matrix = Int8Matrix(np.array([[1, 2, 0], [-0.5, 0.1, 0]], np.float32))
-    np.testing.assert_array_equal(matrix.whole, [[127, 127, 0], [-64, 6, 0]])
+    np.testing.assert_array_equal(matrix.whole, [[127, 127, 0], [-64, 6, 0]])  # -63.5 and 6.35
     x = np.array([[0, 0], [4, 1]], np.float32)  # the second is 127, 32
     wanted = np.array([127 * 127 - 32 * 64, 2 * (127 * 127 + 32 * 6), 0]) * 4 / 127**2
     np.testing.assert_allclose(x @ matrix, [[0, 0, 0], wanted], rtol=1e-6)
@@ -94,7 +97,7 @@ def test_a_model_without_texts(small):
             assert model.predict(np.zeros((0, 5), int)).shape == (0, 64)
 
 
-@pytest.mark.parametrize("precision", ["FP16", "fp64", "", None, 16])
+@pytest.mark.parametrize("precision", ["FP16", "fp64", "", 16])
 def test_other_names_are_refused(small, precision):
     with pytest.raises(npmoji.InputError, match="precision .*expected one of fp32, fp16, int8"):
         npmoji.load(small[0], precision=precision)
@@ -113,6 +116,33 @@ def test_fp16_refuses_weights_beyond_its_range(small, tmp_path, value):
     assert np.isfinite(npmoji.load(path, engine="numpy", precision="int8").predict(np.ones((1, 3), int))).all()
 
 
+@pytest.mark.parametrize("precision", LOW)
+@pytest.mark.parametrize("layer, part", [("embedding", "embeddings"), ("bi_lstm_0", "forward_lstm_1/kernel")])
+def test_what_becomes_halves_must_fit(small, tmp_path, precision, layer, part):
+    path = tmp_path / "large.hdf5"
+    shutil.copy(small[0], path)
+    with h5py.File(path, "r+") as file:
+        names = [name.decode() for name in file[layer].attrs["weight_names"]]
+        file[layer][next(name for name in names if part in name)][2, 1] = -65600
+    with pytest.raises(npmoji.WeightsError, match=f"large.hdf5.*'{layer}'.*65504.*'{precision}'"):
+        npmoji.load(path, precision=precision)
+    assert np.isfinite(npmoji.load(path, engine="numpy").predict(np.ones((1, 3), int))).all()
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("precision", LOW)
+def test_a_large_embedding_is_looked_at_in_use(small, tmp_path, monkeypatch, precision, engine):
+    monkeypatch.setattr(npmoji.deepmoji, "LARGE", 100)
+    path = tmp_path / "large.hdf5"
+    shutil.copy(small[0], path)
+    with h5py.File(path, "r+") as file:
+        file["embedding"][file["embedding"].attrs["weight_names"][0].decode()][7, 1] = 65600
+    model = npmoji.load(path, engine=engine, precision=precision)
+    assert np.isfinite(model.predict(np.array([[1, 2]]))).all()
+    with pytest.raises(npmoji.WeightsError, match="'embedding'.*row 7"):
+        model.predict(np.array([[1, 7]]))
+
+
 def matrix_bytes(path: Path, precision: str) -> int:
     """Memory that the LSTMs' packed matrices take on numba."""
     model, ops = npmoji.load(path, engine="numba", precision=precision), backend("numba", None, precision)
@@ -124,7 +154,7 @@ def matrix_bytes(path: Path, precision: str) -> int:
 def test_less_memory(small):
     full = matrix_bytes(small[0], "fp32")
     assert matrix_bytes(small[0], "fp16") * 2 == full
-    assert full / 4 < matrix_bytes(small[0], "int8") < full / 2  # the first projection stays fp32
+    assert full / 4 < matrix_bytes(small[0], "int8") < full / 2  # the first projection is of halves
 
 
 # -- reproducible bits ------------------------------------------------------------------------------------------------
@@ -171,7 +201,8 @@ def test_bits_on_any_cpu(small, tokens, tmp_path):
 
 @needs_shared
 def test_full_size_top_1(full_size_weights):
-    """Over the whole of SS-Twitter: fp16 equal on all texts, int8 on 99.15 %, no probability off by more than 0.007."""
+    """Over the whole of SS-Twitter, 2,113 texts: fp16 equal on all but one, no probability off by more than 0.0003; int8
+    equal on 99.15 %, no probability off by more than 0.009."""
     tokens = np.load(SHARED / "goldens" / "tokenizer" / "benchmark_ids.npz")["SS-Twitter"][:300]
     full = npmoji.load(full_size_weights, engine="numba").predict(tokens)
     for precision, least, off in (("fp16", 0.999, 1e-3), ("int8", 0.98, 0.02)):

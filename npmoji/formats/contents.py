@@ -8,16 +8,18 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import WeightsError
+from ..vocabulary import WordText
 
 
 class Contents(NamedTuple):
     """What a weights file holds.
 
     Attributes:
-        layers: arrays by layer name, in the file's order; layers without weights have an empty list.
+        layers: arrays by layer name, in the file's order; layers without weights have an empty list. float32, from a
+            converted file also float16 and `precision.Int8Array`.
         keras_version: of the Keras that wrote it, e.g. ``"2.0.5"``; empty if the file does not tell.
         config: the parsed `model_config` of a full model, else None.
-        vocabulary: word -> id, if the file carries it.
+        vocabulary: if the file carries one, as `Tokenizer` takes it.
         classes: the names of the classes, if the file carries them.
         references: reference results that the file carries, see `verify`.
         precision: ``"fp32"``, ``"fp16"`` or ``"int8"``: how the file stores its large matrices.
@@ -27,7 +29,7 @@ class Contents(NamedTuple):
     layers: dict[str, list[np.ndarray]]
     keras_version: str = ""
     config: dict[str, Any] | None = None
-    vocabulary: dict[str, int] | None = None
+    vocabulary: WordText | None = None
     classes: list[str] | None = None
     references: dict[str, Any] | None = None
     precision: str = "fp32"

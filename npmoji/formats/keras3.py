@@ -18,10 +18,15 @@ import numpy as np
 from ..errors import WeightsError
 from . import hdf5
 from .contents import Contents, float_array
+from .zip_file import Zip, ZipError, mapped
 
 FOLDERS = ("layers", "_layer_checkpoint_dependencies")
 PARTS = ("forward_layer", "backward_layer", "cell", "layer")  # in the order of their arrays
-MOST_JSON = 1 << 28  # bytes
+MOST_JSON, LARGEST = 1 << 28, 1 << 48  # bytes of a JSON, of the weights
+
+
+class ByGroup(dict):
+    """Arrays by layer, but named by their groups (``functional/dense_1``): the file does not tell the layers' names."""
 
 
 def is_weights(root: Mapping) -> bool:
@@ -29,55 +34,84 @@ def is_weights(root: Mapping) -> bool:
     return any(name in root and isinstance(root[name], Mapping) for name in FOLDERS)
 
 
-def weights(path: str, root: Mapping, config: dict[str, Any] | None = None, version: str = "") -> Contents:
+def weights(path: str, root: Mapping, version: str = "") -> Contents:
     """What a weights file holds, given its root group; layers of nested models as ``outer/inner``."""
     folder = next(name for name in FOLDERS if name in root)
-    known = _Names(config["config"] if config else None)
-    layers = dict(_layers(path, root[folder], "", known))
-    return Contents(path, layers, version or ("3.0" if folder == "layers" else "2.12.0"), config)
+    found = list(_layers(path, root[folder], "", ""))
+    nameless = any(name is None for _, name, arrays in found if arrays)
+    layers = ByGroup({group: arrays for group, _, arrays in found}) if nameless else {n: arrays for _, n, arrays in found if n}
+    return Contents(path, layers, version or ("3.0" if folder == "layers" else "2.12.0"))
+
+
+def with_config(file: Contents, config: dict[str, Any]) -> Contents:
+    """The file with a model's config, which tells the names of layers where the file does not.
+
+    Raises:
+        WeightsError: groups that the model does not have.
+    """
+    if not isinstance(file.layers, ByGroup):
+        return file._replace(config=config)
+    try:
+        names = dict(_names(config["config"], "", ""))
+    except (KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise WeightsError(f"the config cannot be understood ({type(error).__name__}: {error})") from error
+    unknown = [group for group, arrays in file.layers.items() if arrays and group not in names]
+    if unknown:
+        raise WeightsError(f"the file holds weights {unknown}, but the config has no such layers")
+    return file._replace(config=config, layers={names[g]: arrays for g, arrays in file.layers.items() if g in names})
 
 
 def read_archive(path: str) -> Contents:
     """Read a `.keras` file.
 
     Raises:
-        WeightsError: damaged, or without its config or weights.
+        WeightsError: missing, damaged, truncated, or without its config or weights; names the member that is wrong.
     """
-    from .torch_pickle import TorchError as ZipError
-    from .torch_pickle import Zip, _mapped
-
     try:
-        archive = Zip(_mapped(path))
-        config = json.loads(bytes(archive.read("config.json", 2, MOST_JSON)))
-        metadata = json.loads(bytes(archive.read("metadata.json", 2, MOST_JSON))) if "metadata.json" in archive.members else {}
-        root = hdf5.open_buffer(archive.read("model.weights.h5", 1, 1 << 48))
-        if not isinstance(config, dict) or not is_weights(root):
-            raise WeightsError(f"{path}: a .keras file, but its config or its weights are not those of a model")
-        return weights(path, root, config, str(metadata.get("keras_version", "")))
-    except (ZipError, hdf5.Hdf5Error, hdf5.Unsupported, ValueError, RecursionError, AttributeError) as error:
+        archive = Zip(mapped(path))
+        config = _json(archive, "config.json")
+        metadata = _json(archive, "metadata.json") if "metadata.json" in archive.members else {}
+        root = hdf5.open_buffer(archive.read("model.weights.h5", 1, LARGEST))
+        if not is_weights(root):
+            raise ZipError("its member 'model.weights.h5' has no group of layers")
+        file = weights(path, root, str(metadata.get("keras_version", "")))
+    except (ZipError, hdf5.Hdf5Error, hdf5.Unsupported, ValueError) as error:
         raise WeightsError(f"{path}: cannot be read as a .keras file: {error}") from error
+    except (OSError, MemoryError) as error:
+        raise WeightsError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    try:
+        return with_config(file, config)
+    except WeightsError as error:
+        raise WeightsError(f"{path}: {error}") from error
 
 
-class _Names:
-    """Which layer a group belongs to, by the model's config: the classes in snake case, numbered as they come."""
+def _json(archive: Zip, name: str) -> dict[str, Any]:
+    """A member that holds a JSON object."""
+    try:
+        value = json.loads(bytes(archive.read(name, 2, MOST_JSON)))
+    except (ValueError, RecursionError) as error:
+        raise ZipError(f"its member {name!r} is no JSON ({error})") from error
+    if not isinstance(value, dict):
+        raise ZipError(f"its member {name!r} is a {type(value).__name__}, expected an object")
+    return value
 
-    def __init__(self, config: Any):
-        self.groups: dict[str, str] = {}
-        self.inner: dict[str, _Names] = {}
-        count: dict[str, int] = {}
-        for entry in (config or {}).get("layers", []) if isinstance(config, dict) else []:
-            inner = entry.get("config")
-            if entry["class_name"] == "InputLayer" or not isinstance(inner, dict):
-                continue
-            if ".ops." in (entry.get("module") or ""):
-                continue
-            stem = _snake(entry["class_name"])
-            number = count.get(stem, 0)
-            count[stem] = number + 1
-            group = f"{stem}_{number}" if number else stem
-            self.groups[group] = entry.get("name") or inner.get("name") or group
-            if "layers" in inner:
-                self.inner[self.groups[group]] = _Names(inner)
+
+def _names(config: Any, group: str, name: str) -> Iterator[tuple[str, str]]:
+    """(group, layer) by a model's config: the classes in snake case, numbered as they come."""
+    count: dict[str, int] = {}
+    for entry in config if isinstance(config, list) else config["layers"]:
+        inner = entry["config"]
+        if ".ops." in (entry.get("module") or ""):
+            continue
+        stem = _snake(entry["class_name"].rpartition(">")[2])
+        number = count[stem] = count.get(stem, -1) + 1
+        own_group = f"{group}{stem}_{number}" if number else group + stem
+        own = name + str(entry.get("name") or inner.get("name") or stem)
+        yield own_group, own
+        while "layers" not in inner and isinstance(inner.get("layer"), dict) and entry["class_name"] == "TimeDistributed":
+            entry, inner = inner["layer"], inner["layer"]["config"]
+        if "layers" in inner:
+            yield from _names(inner, f"{own_group}/", f"{own}/")
 
 
 def _snake(name: str) -> str:
@@ -87,23 +121,34 @@ def _snake(name: str) -> str:
     return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
-def _layers(path: str, folder: Mapping, prefix: str, known: _Names) -> Iterator[tuple[str, list[np.ndarray]]]:
-    for group in folder:
-        layer = folder[group]
+def _layers(path: str, folder: Mapping, group: str, name: str | None) -> Iterator[tuple[str, str | None, list[np.ndarray]]]:
+    """(group, name, arrays) of each layer, nested ones too; the name is None where the file does not tell it."""
+    for key in folder:
+        layer = folder[key]
         if not isinstance(layer, Mapping):
             continue
         own = layer["vars"].attrs.get("name", "") if "vars" in layer else ""
         own = own.decode("utf-8") if isinstance(own, bytes) else str(own)
-        name = own or known.groups.get(group, group)
-        inner = next((key for key in FOLDERS if key in layer and isinstance(layer[key], Mapping)), None)
-        if inner:
-            yield from _layers(path, layer[inner], f"{prefix}{name}/", known.inner.get(name, _Names(None)))
+        full = name + own if own and name is not None else None
+        inner = _inner(layer)
+        if inner is not None:
+            yield from _layers(path, inner, f"{group}{key}/", None if full is None else f"{full}/")
         else:
-            yield prefix + name, list(_arrays(path, layer, prefix + name))
+            yield group + key, full, list(_arrays(path, layer, full or group + key))
+
+
+def _inner(layer: Mapping) -> Mapping | None:
+    """The layers of a nested model, which a TimeDistributed may be around."""
+    for key in FOLDERS:
+        if key in layer and isinstance(layer[key], Mapping):
+            return layer[key]
+    return _inner(layer["layer"]) if "layer" in layer and isinstance(layer["layer"], Mapping) else None
 
 
 def _arrays(path: str, layer: Mapping, name: str) -> Iterator[np.ndarray]:
     held = layer.get("vars", {})
+    if not isinstance(held, Mapping):
+        raise WeightsError(f"{path}: layer {name!r}: its 'vars' are an array, expected a group")
     for key in sorted(held, key=lambda key: (len(key), key)):
         yield float_array(path, held[key], f"layer {name!r}: weight {key}")
     for part in PARTS:

@@ -10,20 +10,21 @@ from .base import Layer
 
 
 class Softmax(Layer):
-    """Probabilities along ``axis``; of a 2-D input, masked places get probability 0, as in Keras.
+    """Probabilities along ``axis``; masked places, where the mask has the shape of the input, get probability 0.
 
     Args:
         axis: along which each slice adds up to 1.
+        masked_is_zero: also where all of a slice is masked (Keras 3), which else is shared out evenly (Keras 2).
     """
 
-    def __init__(self, previous: Layer, axis: int = -1, name: str | None = None):
+    def __init__(self, previous: Layer, axis: int = -1, masked_is_zero: bool = True, name: str | None = None):
         super().__init__(previous, name=name)
-        self.axis = axis
+        self.axis, self.masked_is_zero = axis, masked_is_zero
 
     def pull(self, X: Any, run: Any) -> tuple[Any, Any]:
         if self not in run.done:
             x, mask = self.previous[0].pull(X, run)
-            masked = mask is not None and np.ndim(x) == 2 and np.shape(x) == mask.shape
+            masked = mask is not None and np.shape(x) == mask.shape
             run.done[self] = self._masked(run.ops, x, mask) if masked else self.forward(run.ops, x), mask
         return run.done[self]
 
@@ -35,7 +36,7 @@ class Softmax(Layer):
 
     def _masked(self, ops: Any, x: Any, mask: np.ndarray) -> np.ndarray:
         out = self.forward(ops, np.where(mask, np.asarray(x), np.float32(-1e9)))
-        return np.where(mask, np.asarray(out), np.float32(0))
+        return np.where(mask, np.asarray(out), np.float32(0)) if self.masked_is_zero else out
 
 
 class ReLU(Layer):

@@ -46,7 +46,7 @@ class AttentionWeightedAverage(Layer):
         self.kernel = kernel
 
     def forward(self, ops, x, weights):  # (N, T, F), (N, T) -> (N, F)
-        return ops.weighted_sum(x, weights)
+        return ops.weighted_sum(np.asarray(x), weights)
 
     def propagate(self, values, masks):
         return None

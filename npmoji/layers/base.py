@@ -72,7 +72,8 @@ class Layer:
             pulled = [layer.pull(X, run) for layer in self.previous]
             values = [value for value, _ in pulled] or [X]
             masks = [mask for _, mask in pulled]
-            extra = {"mask": self._mask_or_all_valid(values[0], masks[0])} if self.uses_mask else {}
+            used = None if self.previous and isinstance(self.previous[0], Unused) else masks[0] if masks else None
+            extra = {"mask": self._mask_or_all_valid(values[0], used)} if self.uses_mask else {}
             run.done[self] = self.forward(run.ops, *values, **extra), self.propagate(values, masks)
         return run.done[self]
 
@@ -210,3 +211,10 @@ class Remask(Layer):
 
     def propagate(self, values, masks):
         return np.asarray(values[1], bool)
+
+
+class Unused(Layer):
+    """Its predecessor, whose mask goes on, but not into the arithmetic of the layer that comes next."""
+
+    def forward(self, ops, x):
+        return x

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -33,13 +34,14 @@ class Concatenate(Layer):
     def propagate(self, values, masks):
         if all(mask is None for mask in masks):
             return None
-        if self.axis in (-1, len(values[0].shape) - 1):  # each is of its steps: an input without a mask counts as valid
+        rank = len(values[0].shape)
+        if self.axis in (-1, rank - 1):  # an input without a mask counts as valid
             given = [mask for mask in masks if mask is not None]
-            if self.any_valid:
-                return None if len(given) < len(masks) else np.logical_or.reduce(given)
-            return np.logical_and.reduce(given)
-        whole = [np.ones(v.shape[:2], bool) if mask is None else mask for v, mask in zip(values, masks)]
-        return np.concatenate(whole, axis=self.axis)
+            if not self.any_valid:
+                return functools.reduce(np.logical_and, given)
+            return np.ones(values[0].shape[:-1], bool) if len(given) < len(masks) else functools.reduce(np.logical_or, given)
+        whole = [np.ones(v.shape[:-1], bool) if mask is None else mask for v, mask in zip(values, masks)]
+        return np.concatenate(whole, axis=self.axis if self.axis > 0 else self.axis + 1)
 
 
 class Merge(Layer):
@@ -55,25 +57,44 @@ class Merge(Layer):
         super().__init__(*previous, name=name)
         self.any_valid = any_valid
 
-    def forward(self, ops, *values):
-        arrays = [np.asarray(value) for value in values]
-        rank = max(array.ndim for array in arrays)  # Keras inserts axes after the first, not before it
-        arrays = [a.reshape(a.shape[0], *(1,) * (rank - a.ndim), *a.shape[1:]) for a in arrays]
-        try:
-            return self.finish(functools.reduce(type(self).function, arrays), len(arrays))
-        except ValueError as error:
-            shapes = ", ".join(str(array.shape) for array in arrays)
-            raise WeightsError(f"layer {self.name!r}: cannot combine {shapes}") from error
+    def pull(self, X: Any, run: Any) -> tuple[Any, Any]:
+        if self not in run.done:
+            pulled = [layer.pull(X, run) for layer in self.previous]
+            values, masks = [np.asarray(value) for value, _ in pulled], [mask for _, mask in pulled]
+            rank = max(value.ndim for value in values)
+            own = [mask if value.ndim == rank else None for value, mask in zip(values, masks)]
+            values = [v.reshape(v.shape[0], *(1,) * (rank - v.ndim), *v.shape[1:]) for v in values]  # Keras adds axes there
+            try:
+                run.done[self] = self.merge(values, own), self.propagate(values, masks)
+            except ValueError as error:
+                shapes = ", ".join(str(value.shape) for value in values)
+                raise WeightsError(f"layer {self.name!r}: cannot combine {shapes}") from error
+        return run.done[self]
 
-    def finish(self, x: np.ndarray, count: int) -> np.ndarray:
-        """What is done to the combination of ``count`` arrays."""
-        return x
+    def merge(self, values: list[np.ndarray], masks: list[np.ndarray | None]) -> np.ndarray:
+        """The combination of arrays of one rank; masks matter for some kinds of it in Keras 3."""
+        return functools.reduce(type(self).function, values)
 
     def propagate(self, values, masks):
         given = [mask for mask in masks if mask is not None]
         if not given or (self.any_valid and len(given) < len(masks)):
             return None
-        return (np.logical_or if self.any_valid else np.logical_and).reduce(given)
+        return functools.reduce(np.logical_or if self.any_valid else np.logical_and, given)
+
+
+class Extremum(Merge):
+    """The largest or smallest value. In Keras 3 a masked step gives way to the other inputs' value there."""
+
+    def merge(self, values, masks):
+        if not self.any_valid:
+            return super().merge(values, masks)
+        out, valid = values[0], masks[0]
+        for x, mask in zip(values[1:], masks[1:]):
+            x = x if mask is None else np.where(mask[..., None], x, out)
+            out = out if valid is None else np.where(valid[..., None], out, x)
+            valid = None if valid is None or mask is None else valid | mask
+            out = type(self).function(out, x)
+        return out
 
 
 class Add(Merge):
@@ -89,18 +110,27 @@ class Subtract(Merge):
 
 
 class Multiply(Merge):
-    """The product."""
+    """The product. In Keras 3 a masked step counts as 1, and where all inputs are masked the product is 0."""
 
     function = np.multiply
 
+    def merge(self, values, masks):
+        if not self.any_valid or all(mask is None for mask in masks):
+            return super().merge(values, masks)
+        ones = [x if mask is None else np.where(mask[..., None], x, np.float32(1)) for x, mask in zip(values, masks)]
+        out = super().merge(ones, masks)
+        if any(mask is None for mask in masks):
+            return out
+        return np.where(functools.reduce(np.logical_or, masks)[..., None], out, np.float32(0))
 
-class Maximum(Merge):
+
+class Maximum(Extremum):
     """The larger value."""
 
     function = np.maximum
 
 
-class Minimum(Merge):
+class Minimum(Extremum):
     """The smaller value."""
 
     function = np.minimum
@@ -111,6 +141,5 @@ class Average(Merge):
 
     function = np.add
 
-    def finish(self, x: np.ndarray, count: int) -> np.ndarray:
-        """The sum divided by the number of arrays."""
-        return x / np.float32(count)
+    def merge(self, values, masks):
+        return super().merge(values, masks) / np.float32(len(values))

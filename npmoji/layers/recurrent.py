@@ -9,6 +9,9 @@ import numpy as np
 from .base import Layer
 
 
+USUAL_GATES = ("sigmoid", "hard_sigmoid", "hard_sigmoid_keras3")  # with these backends run both directions at once
+
+
 class Recurrent(Layer):
     """What LSTM, GRU and SimpleRNN have in common.
 
@@ -190,7 +193,8 @@ class Bidirectional(Layer):
         states = self.ahead.STATES + self.behind.STATES
         self.outputs = (1 if merge_mode else 2) + (states if return_state else 0)
         plain = return_sequences and not (return_state or initial_state or reverse or backward_options)
-        self._together = plain and merge_mode == "concat" and cell is LSTM
+        usual = options.get("gate", "sigmoid") in USUAL_GATES and options.get("activation", "tanh") == "tanh"
+        self._together = plain and merge_mode == "concat" and cell is LSTM and usual
 
     def forward(self, ops, x, *initial, mask):
         if self._together:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from .base import Layer, Pass
@@ -17,19 +19,39 @@ class Named(Layer):
 class TimeDistributed(Layer):
     """A layer applied to each step of (N, T, ...) alone, as if the steps were N T texts.
 
+    A mask (N, T) goes on unchanged. One of more axes is also that of what each step holds.
+
     Args:
         layer: made over an `Input` of its own.
+        inner_mask: the layer's own mask of each step comes out, as in Keras 2 from 2.2 on; or else where any of a step is valid.
     """
 
-    def __init__(self, previous: Layer, layer: Layer, name: str | None = None):
+    def __init__(self, previous: Layer, layer: Layer, inner_mask: bool = False, name: str | None = None):
         super().__init__(previous, name=name)
-        self.layer = layer
+        self.layer, self.inner_mask = layer, inner_mask
+        self._start = layer
+        while self._start.previous:
+            self._start = self._start.previous[0]
 
-    def forward(self, ops, x):
-        x = np.asarray(x)
-        value, _ = self.layer.pull(x.reshape(-1, *x.shape[2:]), Pass(ops))
-        value = np.asarray(value)
-        return value.reshape(*x.shape[:2], *value.shape[1:])
+    def pull(self, X: Any, run: Pass) -> tuple[Any, Any]:
+        if self not in run.done:
+            x, mask = self.previous[0].pull(X, run)
+            x = np.asarray(x)
+            flat = x.reshape(-1, *x.shape[2:])
+            apart = Pass(run.ops)
+            deep = mask is not None and mask.ndim > 2
+            apart.done[self._start] = flat, mask.reshape(-1, *mask.shape[2:]) if deep else None
+            value, inner = self.layer.pull(flat, apart)
+            value = np.asarray(value)
+            run.done[self] = value.reshape(*x.shape[:2], *value.shape[1:]), self._mask(x.shape[:2], mask, inner)
+        return run.done[self]
+
+    def _mask(self, steps: tuple[int, ...], mask: np.ndarray | None, inner: np.ndarray | None) -> np.ndarray | None:
+        if not self.inner_mask:
+            return mask
+        if inner is not None:
+            return inner.reshape(*steps, *inner.shape[1:])
+        return None if mask is None else mask.reshape(*steps, -1).any(axis=2)
 
     def weights(self):
         return self.layer.weights()

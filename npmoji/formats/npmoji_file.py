@@ -1,0 +1,157 @@
+"""One file with everything: weights in any precision, vocabulary, class names and reference results. `npmoji convert` writes it.
+
+A safetensors file, so that others can read it too. Its tensors are named ``layer/weight``; its metadata, all texts:
+
+    format          "npmoji 1"
+    npmoji_version  of the npmoji that wrote it
+    precision       fp32, fp16 or int8
+    layers          JSON: [[layer, [its tensors]], ...], in the order of the graph, layers without weights too
+    keras_version   of the Keras that the weights come from, which decides some details of the arithmetic; or empty
+    config          JSON: the `model_config` of a full Keras model
+    vocabulary      the words with a space before and after each, in the order of their ids; or JSON {word: id}
+    classes         JSON: [name, ...]
+    references      JSON: results that the model should give, see `verify`
+
+The last four only if there is such a thing. Matrices are F32, F16, or I8 with a scale for each column in a tensor of the
+same name and `_scale`: the weight in row k and column n is ``matrix[k, n] * scale[n]``.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from .. import __version__
+from ..errors import WeightsError
+from ..precision import QUANTUM, Int8Array
+from ..vocabulary import WordText
+from . import safetensors
+from .contents import Contents
+
+FORMAT = "npmoji 1"
+SCALE = "_scale"
+PRECISIONS = ("fp32", "fp16", "int8")
+
+
+def read(path: str) -> Contents:
+    """Read such a file.
+
+    Raises:
+        WeightsError: it is damaged, or another kind of safetensors file; names what is wrong.
+    """
+    tensors, metadata = safetensors.read(path)
+    if metadata.get("format") != FORMAT:
+        found = metadata.get("format", "")
+        raise WeightsError(f"{path}: a safetensors file of format {found!r:.60}, expected {FORMAT!r}: see `npmoji convert`")
+    precision = metadata.get("precision")
+    if precision not in PRECISIONS:
+        raise WeightsError(f"{path}: precision {precision!r:.60}, expected one of {', '.join(PRECISIONS)}")
+    words = metadata.get("vocabulary")
+    return Contents(
+        path,
+        _layers(path, tensors, _json(path, metadata, "layers", list)),
+        metadata.get("keras_version", ""),
+        _json(path, metadata, "config", dict),
+        None if words is None else WordText(words, f"{path}: vocabulary"),
+        _texts(path, "classes", _json(path, metadata, "classes", list)),
+        _json(path, metadata, "references", dict),
+        precision,
+    )
+
+
+def _json(path: str, metadata: dict[str, str], key: str, kind: type) -> Any:
+    """What a text of the metadata holds, None if it is not there."""
+    if key not in metadata:
+        return None
+    try:
+        value = json.loads(metadata[key])
+    except (ValueError, RecursionError) as error:
+        raise WeightsError(f"{path}: damaged: {key!r} in the metadata is not JSON: {error}") from None
+    if not isinstance(value, kind):
+        raise WeightsError(f"{path}: damaged: {key!r} in the metadata is {value!r:.60}, expected a {kind.__name__}")
+    return value
+
+
+def _texts(path: str, key: str, values: list | None) -> list[str] | None:
+    if values is not None and not all(isinstance(value, str) for value in values):
+        raise WeightsError(f"{path}: damaged: {key!r} in the metadata holds {values!r:.60}, expected texts")
+    return values
+
+
+def _layers(path: str, tensors: dict[str, np.ndarray], listed: list | None) -> dict[str, list[np.ndarray]]:
+    """The weights by layer; every tensor belongs to one."""
+    if listed is None:
+        raise WeightsError(f"{path}: damaged: 'layers' is missing from the metadata")
+    layers: dict[str, list[np.ndarray]] = {}
+    rest = dict(tensors)
+    for item in listed:
+        if not isinstance(item, list) or len(item) != 2 or not isinstance(item[0], str) or not isinstance(item[1], list):
+            raise WeightsError(f"{path}: damaged: 'layers' in the metadata holds {item!r:.60}, expected [layer, [tensors]]")
+        layer, names = item[0], _texts(path, "layers", item[1])
+        if layer in layers:
+            raise WeightsError(f"{path}: damaged: layer {layer!r} comes twice")
+        layers[layer] = [_weights(path, layer, name, rest) for name in names]
+    if rest:
+        raise WeightsError(f"{path}: damaged: tensor {next(iter(rest))!r} belongs to no layer")
+    return layers
+
+
+def _weights(path: str, layer: str, name: str, rest: dict[str, np.ndarray]) -> np.ndarray | Int8Array:
+    """One array of weights, taken out of the rest."""
+    label = f"{path}: layer {layer!r}: tensor {name!r}"
+    array = rest.pop(name, None)
+    if array is None:
+        raise WeightsError(f"{label} is missing")
+    if array.dtype in (np.float32, np.float16):
+        return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+    if array.dtype != np.int8:
+        raise WeightsError(f"{label} is of type {array.dtype}, expected float32, float16 or int8")
+    scales = rest.pop(name + SCALE, None)
+    if array.ndim != 2 or scales is None or scales.dtype != np.float32 or scales.shape != array.shape[1:]:
+        raise WeightsError(f"{label} of int8 needs two axes, and a float32 scale for each column in {name + SCALE!r}")
+    if array.min(initial=0) < -QUANTUM:
+        raise WeightsError(f"{label} holds -128, expected numbers from -127 to 127")
+    return Int8Array(array, scales)
+
+
+def write(file: BinaryIO, contents: Contents, words: dict[str, int] | None, names: dict[str, list[str]]) -> None:
+    """Write such a file, the same contents always as the same bytes.
+
+    Args:
+        contents: its arrays are stored as they are: float32, float16 or an `Int8Array`; ``precision`` is what it says.
+        words: the vocabulary.
+        names: of the weights of a layer; a layer that is not named gets numbers.
+
+    Raises:
+        WeightsError: two weights would get the same name.
+    """
+    tensors: dict[str, np.ndarray] = {}
+    listed = []
+    for layer, arrays in contents.layers.items():
+        listed.append((layer, [f"{layer}/{name}" for name in names.get(layer, range(len(arrays)))]))
+        for name, array in zip(listed[-1][1], arrays):
+            parts = {name: array}
+            if isinstance(array, Int8Array):
+                parts = {name: array.values, name + SCALE: array.scales}
+            if parts.keys() & tensors.keys():
+                raise WeightsError(f"{contents.path}: layer {layer!r}: there is another tensor {name!r}")
+            tensors.update(parts)
+    safetensors.write(file, tensors, _metadata(contents, words, listed))
+
+
+def _metadata(contents: Contents, words: dict[str, int] | None, listed: list) -> dict[str, str]:
+    metadata = {
+        "format": FORMAT,
+        "npmoji_version": __version__,
+        "precision": contents.precision,
+        "keras_version": contents.keras_version,
+        "layers": json.dumps(listed),
+    }
+    for key in ("config", "classes", "references"):
+        if getattr(contents, key) is not None:
+            metadata[key] = json.dumps(getattr(contents, key))
+    if words is not None:
+        metadata["vocabulary"] = WordText.of(words).text
+    return metadata
