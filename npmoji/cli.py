@@ -91,7 +91,7 @@ def parser() -> Parser:
     verify.set_defaults(run="trust.verify")
 
     golden = commands.add_parser("golden", parents=[common], help="every layer's output, for authors of other ports")
-    golden.add_argument("texts", nargs="?", metavar="TEXTS", help="texts, one a line (.csv, .jsonl too), or token ids (.npy)")
+    golden.add_argument("texts", nargs="?", metavar="TEXTS", help="texts, one a line (.csv, .jsonl too), token ids (.npy), or inputs by name (.npz)")
     golden.add_argument("target", metavar="OUTDIR", help="the folder to write; with --npz one file")
     golden.add_argument("--builtin", action="store_true", help="a list of tricky texts and token ids in place of TEXTS")
     golden.add_argument("--column", default="text", metavar="NAME", help="the column of a .csv or .jsonl (default: text)")

@@ -55,7 +55,7 @@ from .golden_files import (
     manifest_bytes,
     pack,
     read,
-    read_tokens,
+    read_inputs,
 )
 from .golden_texts import BUILTIN, Builtin
 from .info import sha256
@@ -65,7 +65,7 @@ if TYPE_CHECKING:
     from .model import Model
     from .tokenizer import Tokenizer
 
-__all__ = ["BUILTIN", "Builtin", "Golden", "collect", "golden_names", "read", "read_tokens", "write"]
+__all__ = ["BUILTIN", "Builtin", "Golden", "collect", "golden_names", "read", "read_inputs", "write"]
 
 Source = list[str] | np.ndarray | dict[str, Any] | Builtin
 

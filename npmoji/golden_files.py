@@ -158,12 +158,10 @@ def read(path: str) -> Golden:
     return readers[suffix](path)
 
 
-def read_tokens(path: str) -> np.ndarray:
-    """Token ids (N, T) from a .npy file; InputError if it holds anything else."""
-    ids = load_array(os.fsdecode(path))
-    if ids.dtype.kind not in "iu" or ids.ndim != 2:
-        raise InputError(f"{path}: expected token ids, integers of shape (texts, steps), got {ids.dtype} {ids.shape}")
-    return ids
+def read_inputs(path: str) -> np.ndarray | dict[str, np.ndarray]:
+    """What a network is given: the array of a .npy file, or those of a .npz by the names of its inputs."""
+    path = os.fsdecode(path)
+    return load_array(path) if path.endswith(".npy") else _read_npz(path).tensors
 
 
 def _read_folder(path: str) -> Golden:

@@ -12,7 +12,7 @@ class Rows:
 
     def __init__(self, values: np.ndarray, index: np.ndarray):
         self.values, self.index = values, index
-        self.shape = (*index.shape, values.shape[1])
+        self.shape, self.ndim = (*index.shape, values.shape[1]), index.ndim + 1
 
     def __array__(self, dtype=None, copy=None) -> np.ndarray:
         return self.values[self.index]

@@ -41,13 +41,13 @@ def golden(arguments: argparse.Namespace) -> None:
     write(model, source, arguments.target, npz=arguments.npz)
 
 
-def listed(path: str, column: str) -> list[str] | np.ndarray:
-    """The texts of a file, or the token ids of a `.npy`."""
-    from ..golden import read_tokens
+def listed(path: str, column: str) -> list[str] | np.ndarray | dict[str, np.ndarray]:
+    """The texts of a file, the token ids of a `.npy`, or the inputs of a `.npz` by name."""
+    from ..golden import read_inputs
     from ..texts import Texts
 
-    if path.endswith(".npy"):
-        return read_tokens(path)
+    if path.endswith((".npy", ".npz")):
+        return read_inputs(path)
     texts = Texts(path, column)
     try:
         return list(texts)

@@ -56,7 +56,7 @@ class Recurrent(Layer):
             "recurrent_kernel", recurrent_kernel, H, self.GATES * H, compact=self.COMPACT
         )
         self.bias = None if bias is None else self.check_bias(bias)
-        self.go_backwards, self.time_order = go_backwards, time_order
+        self.go_backwards, self.time_order = bool(go_backwards), time_order
         self.options = {"hold_masked": hold_masked, **options}
         self.return_sequences, self.return_state = return_sequences, return_state
 
