@@ -7,9 +7,10 @@ first, and their steps stored time-major, so that padding costs nothing. Each di
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +18,7 @@ import numpy as np
 from .. import kernels
 from ..precision import float32, half, halves
 from . import numpy_ops
-from .packing import Rows, gather, hold, last_steps, pack
+from .packing import Packed, Rows, gather, hold, last_steps, pack
 
 LEAST_ROWS = 24  # fewer rows than this are not worth splitting among threads
 
@@ -110,6 +111,7 @@ class NumbaOps:
         self.threads, self.precision = threads, precision
         self.PACKING = "numba", precision
         self._pool = kernels.Pool(threads)
+        self._last = threading.local()  # the mask packed last, and its packing
         self._products = products(precision)
 
     def for_each(self, batches: Iterable, work: Callable[[Any, Any], None]) -> None:
@@ -262,41 +264,49 @@ class NumbaOps:
         outputs = np.zeros((*mask.shape, sum(direction.weights.units for direction in directions)), np.float32)
         if not mask.any():
             return outputs
-        packed = pack(mask)
+        packed = self._packed(mask)
         texts = packed.rows[: packed.batch_sizes[0]]  # those with a valid step, longest first
         values, index = gather(x, packed)
-        projections = self._project(values, [direction.weights for direction in directions])
         places = packed.rows * mask.shape[1] + packed.steps
-        column, tasks, afterwards = 0, [], []
-        for direction, projected in zip(directions, projections):
+        column, projecting, recurring, afterwards = 0, [], [], []
+        for direction in directions:
             weights, backwards = direction.weights, direction.backwards
             part = outputs[:, :, column : column + weights.units]
             flat = outputs.reshape(-1, outputs.shape[2])[:, column : column + weights.units]
             state = direction.state_of(texts)
-            arguments = projected, index, weights.recurrent_kernel, packed.batch_sizes, flat, places
-            options = {"reverse": backwards, "gate": gate, **state}
-            tasks += [
-                partial(direction.recur, *arguments, **options, first=first, last=last)
-                for first, last in self._split(len(texts), len(directions))
-            ]
+            projected = np.empty((len(values), len(weights.bias)), np.float32)
+            project = partial(weights.matmul, values, weights.kernel, weights.bias, projected)
+            recur = partial(
+                *(direction.recur, projected, index, weights.recurrent_kernel, packed.batch_sizes, flat, places),
+                **{"reverse": backwards, "gate": gate, **state},
+            )
+            projecting.append([partial(project, *rows) for rows in self._split(len(values), len(directions))])
+            parts = self._split(len(texts), len(directions))
+            recurring.append([partial(recur, first=first, last=last) for first, last in parts])
             if direction.state:
                 afterwards.append(partial(direction.finish, part, mask, texts, state))
             if hold_masked and not mask.all():
-                afterwards.append(partial(hold, part, mask, backwards))
+                afterwards.append(partial(hold, part, mask, packed, backwards))
             column += weights.units
-        self._pool.run(tasks)
-        self._pool.run(afterwards)
+        self._run_in_turn(projecting, recurring)
+        for task in afterwards:
+            task()
         return outputs
 
-    def _project(self, values: np.ndarray, directions: list[PackedLstm] | list[PackedGru]) -> list[np.ndarray]:
-        """``values · kernel + bias`` for each direction, with columns as the recurrence reads them."""
-        out = [np.empty((len(values), len(weights.bias)), np.float32) for weights in directions]
-        self._pool.run([
-            partial(weights.matmul, values, weights.kernel, weights.bias, projected, first, last)
-            for weights, projected in zip(directions, out)
-            for first, last in self._split(len(values), len(directions))
-        ])  # fmt: skip
-        return out
+    def _packed(self, mask: np.ndarray) -> Packed:
+        """The packing of a mask; layers on top of each other have the same."""
+        if getattr(self._last, "mask", None) is not mask:
+            self._last.mask, self._last.packed = mask, pack(mask)
+        return self._last.packed
+
+    def _run_in_turn(self, first: list[list[Callable[[], None]]], second: list[list[Callable[[], None]]]) -> None:
+        """Run tasks and those that need their results, given by direction. Where a direction is one task each, as for a single
+        text, its thread goes on without waiting for the other's."""
+        if all(len(tasks) == 1 for tasks in (*first, *second)):
+            self._pool.run([partial(in_turn, a[0], b[0]) for a, b in zip(first, second)])
+        else:
+            self._pool.run(list(chain.from_iterable(first)))
+            self._pool.run(list(chain.from_iterable(second)))
 
     def _on_rows(self, rows: int, work: Callable[[int, int], None]) -> None:
         """Call ``work(first, last)`` for all rows, split among the threads."""
@@ -307,6 +317,12 @@ class NumbaOps:
         parts = max(1, min(-(-self.threads // beside), rows // LEAST_ROWS))
         edges = [rows * i // parts for i in range(parts + 1)]
         return list(pairwise(edges))
+
+
+def in_turn(first: Callable[[], None], second: Callable[[], None]) -> None:
+    """One task, then another."""
+    first()
+    second()
 
 
 def new_states(given: Iterable[np.ndarray | None], texts: int, units: int) -> list[np.ndarray]:

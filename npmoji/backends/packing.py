@@ -19,22 +19,33 @@ class Rows:
 
 
 class Packed(NamedTuple):
-    """The valid steps of a batch, time-major: packed step i is step ``steps[i]`` of text ``rows[i]``."""
+    """The valid steps of a batch, time-major: packed step i is step ``steps[i]`` of text ``rows[i]``.
+
+    Attributes:
+        batch_sizes: (T,) texts that have so many valid steps.
+        lengths: (N,) valid steps of each text.
+        prefixes: whether the valid steps of every text come first.
+    """
 
     rows: np.ndarray
     steps: np.ndarray
     batch_sizes: np.ndarray
+    lengths: np.ndarray
+    prefixes: bool
 
 
 def pack(mask: np.ndarray) -> Packed:
     """The valid steps of a mask (N, T), texts sorted by length, longest first (stable)."""
     rows, steps = np.nonzero(mask)
     lengths = mask.sum(axis=1)
+    prefixes = not (mask[:, 1:] > mask[:, :-1]).any()
+    if len(mask) == 1:
+        return Packed(rows, steps, np.ones(len(rows), np.intp), lengths, prefixes)
     turn = np.arange(len(rows)) - (np.cumsum(lengths) - lengths)[rows]  # a step's place among the valid ones of its text
     rank = np.empty(len(mask), np.intp)
     rank[np.argsort(-lengths, kind="stable")] = np.arange(len(mask))
     order = np.lexsort((rank[rows], turn))
-    return Packed(rows[order], steps[order], np.bincount(turn))
+    return Packed(rows[order], steps[order], np.bincount(turn), lengths, prefixes)
 
 
 def gather(x: np.ndarray | Rows, packed: Packed) -> tuple[np.ndarray, np.ndarray]:
@@ -49,8 +60,14 @@ def last_steps(mask: np.ndarray, go_backwards: bool) -> np.ndarray:
     return np.argmax(mask, axis=1) if go_backwards else mask.shape[1] - 1 - np.argmax(mask[:, ::-1], axis=1)
 
 
-def hold(outputs: np.ndarray, mask: np.ndarray, go_backwards: bool) -> None:
+def hold(outputs: np.ndarray, mask: np.ndarray, packed: Packed, go_backwards: bool) -> None:
     """Let masked steps repeat the output before them in the direction of travel; those before the first stay 0."""
+    if packed.prefixes:
+        if go_backwards:  # all masked steps come before the first
+            return
+        rows, steps = np.nonzero(~mask & (packed.lengths > 0)[:, None])
+        outputs[rows, steps] = outputs[rows, packed.lengths[rows] - 1]
+        return
     if go_backwards:
         outputs, mask = outputs[:, ::-1], mask[:, ::-1]
     before = np.maximum.accumulate(np.where(mask, np.arange(mask.shape[1]), -1), axis=1)

@@ -10,6 +10,7 @@ the halves' bits, as Numba knows no float16 on CPUs. The two loops that read pan
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable
 
@@ -338,9 +339,9 @@ def round_up(number: int, multiple: int) -> int:
 
 def aligned_empty(shape: tuple[int, ...], dtype: type[np.generic] = np.float32) -> np.ndarray:
     """Uninitialised array that starts on a cache line, so that no vector load straddles two."""
-    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    size = math.prod(shape) * np.dtype(dtype).itemsize
     memory = np.empty(size + CACHE_LINE, np.uint8)
-    skip = -memory.ctypes.data % CACHE_LINE
+    skip = -memory.__array_interface__["data"][0] % CACHE_LINE
     return memory[skip : skip + size].view(dtype).reshape(shape)
 
 
@@ -465,7 +466,7 @@ def check_lstm(projected, index, panels, batch_sizes, out, places, steps) -> Non
 def check_packed(projected, index, batch_sizes, out, places) -> None:
     """That a packed batch is one, and its indices are in range."""
     tokens = int(batch_sizes.sum())
-    if len(index) != tokens or len(places) != tokens or (np.diff(batch_sizes) > 0).any():
+    if len(index) != tokens or len(places) != tokens or (batch_sizes[1:] > batch_sizes[:-1]).any():
         raise ValueError(f"packed batch: index {index.shape}, places {places.shape}, batch sizes {batch_sizes}")
     if tokens and (index.max() >= len(projected) or places.min() < 0 or places.max() >= len(out)):
         raise ValueError("packed batch: index or places out of range")
