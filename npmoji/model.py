@@ -98,7 +98,7 @@ def find(path: str | os.PathLike | None) -> str:
     if path is None:
         return bundled()
     if path in DOWNLOADS:
-        from .cache import downloaded
+        from .fetching.cache import downloaded
 
         return downloaded(path)
     try:

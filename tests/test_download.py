@@ -18,8 +18,9 @@ from conftest import DATA, ROOT, SHARED, needs_shared
 from test_cli import run
 
 import npmoji
-from npmoji import cache, download, fetch, model, web
+from npmoji import model
 from npmoji.errors import InputError, VocabularyError, WeightsError
+from npmoji.fetching import cache, download, fetch, web
 
 WEIGHTS, WORDS = "/weights.hdf5", "/vocabulary.json"
 posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
@@ -487,7 +488,7 @@ def test_reading_by_name_loads_no_network_code(server):
     names = subprocess.run(
         [sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": path}, stdout=subprocess.PIPE, check=True
     )
-    assert not {"npmoji.fetch", "npmoji.web", "http.client", "ssl"} & set(names.stdout.decode().split())
+    assert not {"npmoji.fetching.fetch", "npmoji.fetching.web", "http.client", "ssl"} & set(names.stdout.decode().split())
 
 
 @needs_shared
@@ -530,7 +531,8 @@ def test_the_waiting_one_says_so(server, place, capsys):
 
 PROGRAM = """
 import sys
-from npmoji import cache, cli
+from npmoji import cli
+from npmoji.fetching import cache
 cache.VOCABULARY_SHA256 = sys.argv.pop()
 sys.exit(cli.main(sys.argv[1:]))
 """

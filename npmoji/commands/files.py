@@ -15,7 +15,7 @@ def convert(arguments: argparse.Namespace) -> None:
 
 def download(arguments: argparse.Namespace) -> int:
     """`npmoji download`: afterwards the weights are verified; 1 if they are not what they are called."""
-    from ..download import download
+    from ..fetching.download import download
     from ..model import load
     from .trust import report
 

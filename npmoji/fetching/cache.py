@@ -6,7 +6,7 @@ import os
 import sys
 from typing import NamedTuple
 
-from .errors import InputError, WeightsError
+from ..errors import InputError, WeightsError
 
 
 class Source(NamedTuple):

@@ -9,7 +9,7 @@ import urllib.request
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from . import __version__
+from .. import __version__
 
 TIMEOUT = 30.0  # s, for connecting and for each wait for more
 CHUNK = 1 << 16  # bytes

@@ -14,9 +14,9 @@ import time
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
+from ..errors import NpmojiError, VocabularyError, WeightsError
 from . import cache
 from .cache import downloaded, home
-from .errors import NpmojiError, VocabularyError, WeightsError
 from .fetch import discard, fetch, local_path, looks_like_a_page, tell
 from .web import FetchError
 
@@ -125,8 +125,8 @@ def check_vocabulary(path: str) -> None:
 
 def check_weights(path: str, vocabulary: str) -> None:
     """Raise a WeightsError or VocabularyError unless the file makes a network that goes with the vocabulary."""
-    from .deepmoji import check_finite
-    from .model import load
+    from ..deepmoji import check_finite
+    from ..model import load
 
     try:
         model = load(path, vocabulary=vocabulary, engine="numpy")

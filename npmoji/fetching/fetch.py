@@ -20,7 +20,7 @@ import urllib.request
 from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
-from .errors import InputError
+from ..errors import InputError
 from .web import CHUNK, FetchError, TransientError, printable, receive, refusal, request
 
 RETRIES = 4  # in a row, with no more than CHUNK gained by any

@@ -1,0 +1,402 @@
+"""What the classic faults of a DeepMoji port do to its tensors; `faults` is the table of them.
+
+A fault is tried on the golden's own tensors: a `Network` runs the part between tensors known to be right and the tensor
+that differs, by the formulas of `numpy_ops`, with the fault in it. The functions below say what comes out at the tensor
+where the fault is made. What can be had from golden tensors alone needs no weights: another order of blocks, say, or
+zeros where values are held.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .backends import numpy_ops
+from .backends.numpy_precision import NumpyOps
+from .precision import half, int8
+
+#: what each tensor of the graph is computed from, in graph order
+INPUTS = {
+    "tokens": (),
+    "embedding": ("tokens",),
+    "activation": ("embedding",),
+    "bi_lstm_0": ("activation", "tokens"),
+    "bi_lstm_1": ("bi_lstm_0", "tokens"),
+    "concatenate": ("bi_lstm_1", "bi_lstm_0", "activation"),
+    "attention_logits": ("concatenate",),
+    "attention": ("attention_logits", "tokens"),
+    "attlayer": ("concatenate", "attention"),
+    "logits": ("attlayer",),
+    "softmax": ("logits",),
+}
+LSTMS = ("bi_lstm_0", "bi_lstm_1")
+
+Arrays = Sequence[np.ndarray]
+
+
+class Weights(NamedTuple):
+    """What the faults need of a model: arrays by layer, in the file's order, and the options of its LSTMs."""
+
+    layers: dict[str, list[np.ndarray]]
+    lstm: dict[str, Any]
+
+
+class Evidence(NamedTuple):
+    """What there is to judge by, for some texts.
+
+    Attributes:
+        target: the first tensor that differs; seen: what the candidate has for it, float32.
+        tolerance: its, ``{"absolute": a, "relative": r}``.
+        given: the golden's tensors.
+        trusted: tensors that the candidate has right.
+        largest_logit: of the attention logits of all texts, if the golden has them.
+    """
+
+    target: str
+    tolerance: dict[str, float]
+    given: dict[str, np.ndarray]
+    seen: np.ndarray
+    trusted: frozenset[str]
+    largest_logit: float | None = None
+
+    def texts(self, rows: np.ndarray) -> Evidence:
+        """The same of these texts only."""
+        given = {name: tensor[rows] for name, tensor in self.given.items()}
+        return self._replace(given=given, seen=self.seen[rows])
+
+
+class Fault(NamedTuple):
+    """A classic fault.
+
+    Attributes:
+        at: the tensors at which it acts; none: whichever differs.
+        sentence: for people.
+        plant: (network, tensor's name) -> what comes out there.
+        rough: the fault rounds what is computed, so that the last bit of a number decides on the next ones.
+    """
+
+    name: str
+    at: tuple[str, ...]
+    sentence: str
+    plant: Callable[[Network, str], np.ndarray]
+    rough: bool = False
+
+
+class WeightsNeeded(Exception):
+    """The golden's tensors alone do not tell what a fault would give."""
+
+
+class Network:
+    """DeepMoji with one fault in it, on the texts of some evidence; each tensor is computed when asked for."""
+
+    def __init__(self, evidence: Evidence, weights: Weights | None, fault: Fault | None = None):
+        self.evidence, self.weights, self.fault = evidence, weights, fault
+        self.at = () if fault is None else fault.at or (evidence.target,)
+        self.known: dict[str, np.ndarray] = {}
+        # Where the embedding is right, so were the tokens, whether or not the candidate has them.
+        self.trusted = evidence.trusted | ({"tokens"} if "activation" in evidence.trusted else set())
+
+    def value(self, name: str) -> np.ndarray:
+        """The tensor, with the fault; what the candidate has right is taken as it is in the golden."""
+        if name not in self.known:
+            self.known[name] = self.fault.plant(self, name) if self.acts(name) else self.correct(name)
+        return self.known[name]
+
+    def acts(self, name: str) -> bool:
+        """Whether the fault is made at this tensor."""
+        return name in self.at and name not in self.trusted
+
+    def altered(self, name: str) -> bool:
+        """Whether the fault reaches this tensor."""
+        return name not in self.trusted and (name in self.at or any(map(self.altered, INPUTS[name])))
+
+    def correct(self, name: str) -> np.ndarray:
+        """The tensor as it should be for the inputs at hand: the golden's own if no fault reached those."""
+        if name in self.evidence.given and (name in self.trusted or not any(map(self.altered, INPUTS[name]))):
+            return self.evidence.given[name]
+        return self.lstm(name) if name in LSTMS else getattr(self, f"_{name}")()
+
+    def arrays(self, layer: str) -> list[np.ndarray]:
+        """The weights of a layer."""
+        if self.weights is None:
+            raise WeightsNeeded(layer)
+        return self.weights.layers[layer]
+
+    @property
+    def mask(self) -> np.ndarray:
+        """(N, T), True at valid steps."""
+        return self.value("tokens") != 0
+
+    # Layers, each on the values of those before it
+
+    def _tokens(self) -> np.ndarray:
+        return self.evidence.given["tokens"]
+
+    def _embedding(self, shift: int = 0) -> np.ndarray:
+        if shift or self.altered("tokens") or self.weights is not None:
+            table = self.arrays("embedding")[0]
+            ids = self.value("tokens").astype(np.int64) + shift
+            return np.asarray(table[np.clip(ids, 0, len(table) - 1)], np.float32)
+        if "activation" not in self.evidence.given:
+            raise WeightsNeeded("embedding")
+        with np.errstate(divide="ignore"):
+            return np.arctanh(self.evidence.given["activation"].astype(np.float64)).astype(np.float32)
+
+    def _activation(self) -> np.ndarray:
+        return np.tanh(self.value("embedding"))
+
+    def lstm(
+        self,
+        name: str,
+        change: Callable[[Arrays], Arrays] = tuple,
+        pick: Callable[[Arrays], Arrays] = tuple,
+        backwards: tuple[bool, bool] = (False, True),
+        masked: bool = True,
+        ops: Any = numpy_ops,
+        **options: Any,
+    ) -> np.ndarray:
+        """The bidirectional LSTM of this name.
+
+        Args:
+            change: of kernel, recurrent kernel and bias of each direction; pick: of all six arrays.
+            backwards: which of the two run against time.
+            masked: whether padded steps are skipped.
+            ops: the backend; options: further arguments of its `lstm`.
+        """
+        six = pick(self.arrays(name))
+        x = self.value(INPUTS[name][0])
+        mask = self.mask if masked else np.ones(x.shape[:2], bool)
+        options = self.weights.lstm | options
+        exact = name == "bi_lstm_0"  # as `deepmoji` has it, for int8
+        parts = (ops.pack_lstm(*change(arrays), exact_projection=exact) for arrays in (six[:3], six[3:]))
+        outputs = [ops.lstm(x, mask, part, go_backwards=back, **options) for part, back in zip(parts, backwards)]
+        return np.concatenate(outputs, axis=-1)
+
+    def _concatenate(self) -> np.ndarray:
+        return np.concatenate([self.value(name) for name in INPUTS["concatenate"]], axis=-1)
+
+    def _attention_logits(self) -> np.ndarray:
+        return numpy_ops.attention_logits(self.value("concatenate"), self.arrays("attlayer")[0])
+
+    def _attention(self) -> np.ndarray:
+        return numpy_ops.attention_weights(self.value("attention_logits"), self.mask)
+
+    def _attlayer(self) -> np.ndarray:
+        return numpy_ops.weighted_sum(self.value("concatenate"), self.value("attention"))
+
+    def _logits(self) -> np.ndarray:
+        return numpy_ops.dense(self.value("attlayer"), self.arrays("softmax"))
+
+    def _softmax(self) -> np.ndarray:
+        logits = self.value("logits")
+        return numpy_ops.softmax(logits) if logits.shape[1] > 1 else numpy_ops.sigmoid(logits)
+
+
+# What the faults do --------------------------------------------------------------------------------------------------
+
+
+def padded_left(net: Network, name: str) -> np.ndarray:
+    """Each row's trailing zeros put before it."""
+    return np.stack([np.roll(row, int(np.argmax(row[::-1] != 0)) if row.any() else 0) for row in net.correct(name)])
+
+
+def shifted_ids(net: Network, name: str, by: int) -> np.ndarray:
+    """Every word's id off by so much; padding stays."""
+    ids = net.correct(name).astype(np.int64)
+    return np.where(ids != 0, ids + by, 0)
+
+
+def shifted_rows(net: Network, name: str, by: int, padding: bool) -> np.ndarray:
+    """Each id looks up a row further on or back; ``padding``: also 0."""
+    rows = net._embedding(shift=by)
+    return rows if padding else np.where(net.mask[..., None], rows, net._embedding())
+
+
+def without_padding_row(net: Network, name: str) -> np.ndarray:
+    """Zeros at padded steps."""
+    return np.where(net.mask[..., None], net.correct(name), np.float32(0))
+
+
+def in_gate_order(arrays: Arrays, order: str) -> Arrays:
+    """The columns as a port sees them that takes the blocks i, f, c, o for ``order``."""
+    H = arrays[1].shape[0]
+    blocks = [slice(order.index(gate) * H, (order.index(gate) + 1) * H) for gate in "ifco"]
+    return [np.concatenate([array[..., block] for block in blocks], axis=-1) for array in arrays]
+
+
+def interleaved(arrays: Arrays, back: bool) -> Arrays:
+    """The columns as seen by a port that takes the four gates of a unit to stand side by side (or the reverse)."""
+    H = arrays[1].shape[0]
+    order = np.arange(4 * H).reshape((4, H) if back else (H, 4)).T.ravel()
+    return [array[..., order] for array in arrays]
+
+
+def transposed_blocks(arrays: Arrays) -> Arrays:
+    """Each gate's recurrent block (H, H) transposed."""
+    kernel, recurrent, bias = arrays
+    return kernel, np.concatenate([block.T for block in np.split(recurrent, 4, axis=1)], axis=1), bias
+
+
+def misread(arrays: Arrays, which: Iterable[int]) -> Arrays:
+    """Matrices whose numbers were read column by column instead of row by row."""
+    return [np.ravel(a).reshape(a.shape, order="F") if i in which else a for i, a in enumerate(arrays)]
+
+
+def swapped_kernels(arrays: Arrays) -> Arrays:
+    """Kernel and recurrent kernel exchanged; only where they have one shape."""
+    kernel, recurrent, bias = arrays
+    return (recurrent, kernel, bias) if kernel.shape == recurrent.shape else arrays
+
+
+def scaled_bias(arrays: Arrays, by: float) -> Arrays:
+    """The last array, the bias, so many times."""
+    return [*arrays[:-1], arrays[-1] * np.float32(by)]
+
+
+def raised_forget_bias(arrays: Arrays) -> Arrays:
+    """1 more on the bias of the forget gate, which trained weights already hold."""
+    kernel, recurrent, bias = arrays
+    H = recurrent.shape[0]
+    return kernel, recurrent, bias + (np.arange(4 * H) // H == 1).astype(np.float32)
+
+
+def halves(net: Network, name: str) -> list[np.ndarray]:
+    """An LSTM's outputs, forward and backward."""
+    return np.split(net.correct(name), 2, axis=-1)
+
+
+def swapped_halves(x: np.ndarray) -> np.ndarray:
+    """[backward, forward]."""
+    return np.concatenate(np.split(x, 2, axis=-1)[::-1], axis=-1)
+
+
+def backward_half_reversed(net: Network, name: str, valid_only: bool) -> np.ndarray:
+    """The backward outputs in the order they were computed in; ``valid_only``: each text up to its last token."""
+    ahead, behind = halves(net, name)
+    T = behind.shape[1]
+    if valid_only:
+        ends = T - np.argmax(net.mask[:, ::-1], axis=1)
+        steps = np.arange(T)
+        order = np.where(steps < ends[:, None], ends[:, None] - 1 - steps, steps)
+        behind = np.take_along_axis(behind, order[..., None], axis=1)
+    else:
+        behind = behind[:, ::-1]
+    return np.concatenate([ahead, behind], axis=-1)
+
+
+def zeros_at_masked(net: Network, name: str) -> np.ndarray:
+    """An LSTM's outputs as later versions of Keras give them."""
+    return np.where(net.mask[..., None], net.correct(name), np.float32(0))
+
+
+def held_at_masked(net: Network, name: str) -> np.ndarray:
+    """An LSTM's outputs as Keras 2.0 to 2.3 give them: the previous one, in the direction of travel."""
+    mask, T = net.mask, net.mask.shape[1]
+    outputs = []
+    for behind, x in enumerate(halves(net, name)):
+        x, last = x.copy(), np.zeros_like(x[:, 0])
+        for t in reversed(range(T)) if behind else range(T):
+            x[:, t] = last = np.where(mask[:, t, None], x[:, t], last)
+        outputs.append(x)
+    return np.concatenate(outputs, axis=-1)
+
+
+def joined(net: Network, name: str, order: Sequence[str], swap: bool) -> np.ndarray:
+    """The concatenation in another order, the LSTMs' halves exchanged if asked for."""
+    parts = [net.value(part) for part in order]
+    return np.concatenate(
+        [swapped_halves(x) if swap and part in LSTMS else x for part, x in zip(order, parts)], axis=-1
+    )
+
+
+def attention_like(
+    net: Network, name: str, epsilon: float = 1e-7, masked: bool = True, over: str = "row"
+) -> np.ndarray:
+    """The attention's weights with another epsilon, mask, or maximum (``row``, ``valid``, ``batch`` or ``none``)."""
+    logits = net.value("attention_logits")
+    mask = net.mask if masked else np.ones(logits.shape, bool)
+    if over == "row":
+        top = logits.max(axis=1, keepdims=True)
+    elif over == "valid":
+        top = np.where(mask, logits, np.finfo(np.float32).min).max(axis=1, keepdims=True)
+    else:
+        whole = net.evidence.largest_logit
+        top = 0 if over == "none" else np.float32(logits.max() if whole is None else whole)
+    a = np.exp(np.where(mask, logits - top, 0)) * mask
+    return a / (a.sum(axis=1, keepdims=True) + np.float32(epsilon))
+
+
+def additive_mask(net: Network, name: str) -> np.ndarray:
+    """An ordinary softmax after a large negative number at padded steps; equal weights in a text without tokens."""
+    return numpy_ops.softmax(np.where(net.mask, net.value("attention_logits"), np.float32(-1e9)))
+
+
+def dense_with(net: Network, name: str, change: Callable[[Arrays], Arrays]) -> np.ndarray:
+    """The logits with other weights."""
+    return numpy_ops.dense(net.value("attlayer"), tuple(change(net.arrays("softmax"))))
+
+
+def half_weights(net: Network, name: str) -> np.ndarray:
+    """The layer with all its weights rounded to float16."""
+    if name == "embedding":
+        return half(net.correct(name))
+    if name in LSTMS:
+        return net.lstm(name, change=lambda arrays: [half(a) for a in arrays])
+    if name == "attention_logits":
+        return numpy_ops.attention_logits(net.value("concatenate"), half(net.arrays("attlayer")[0]))
+    return dense_with(net, name, lambda arrays: [half(a) for a in arrays])
+
+
+def half_matrices(net: Network, name: str) -> np.ndarray:
+    """The layer with its matrices rounded to float16, the biases left as they are: npmoji's own precision fp16."""
+    return half(net.correct(name)) if name == "embedding" else net.lstm(name, change=partial(of_matrices, half))
+
+
+def coarse(
+    net: Network, name: str, fit: Callable[[np.ndarray], np.ndarray], within: float, coarser: Callable | None = None
+) -> np.ndarray:
+    """What the candidate has, if ``fit`` leaves all its numbers as they are, ``coarser`` does not, and they err no more
+    than that on average.
+
+    Rounding is not simply planted: where float32 implementations differ in the last bit it may go the other way.
+    """
+    right, seen = net.correct(name), net.evidence.seen
+    if name == "tokens" or not np.array_equal(fit(seen), seen) or (coarser and np.array_equal(coarser(seen), seen)):
+        return right
+    return seen if np.abs(seen - right).mean() <= within * np.abs(right).mean() else right
+
+
+def four_decimals(x: np.ndarray) -> np.ndarray:
+    """Rounded to 0.0001."""
+    return np.round(x.astype(np.float64), 4).astype(np.float32)
+
+
+def bfloat16(x: np.ndarray) -> np.ndarray:
+    """The nearest numbers of 8 bits' precision, ties to even."""
+    bits = np.ascontiguousarray(x, np.float32).view(np.uint32).astype(np.uint64)
+    return ((bits + 0x7FFF + ((bits >> 16) & 1)) & 0xFFFF0000).astype(np.uint32).view(np.float32)
+
+
+def int8_columns(matrix: np.ndarray) -> np.ndarray:
+    """Whole numbers from -127 to 127 times a scale for each column."""
+    return np.asarray(int8(matrix))
+
+
+def int8_matrix(matrix: np.ndarray) -> np.ndarray:
+    """The same with one scale for all."""
+    return np.asarray(int8(matrix.reshape(-1, 1))).reshape(matrix.shape)
+
+
+def of_matrices(change: Callable[[np.ndarray], np.ndarray], arrays: Arrays) -> Arrays:
+    """The arrays with a change to the matrices among them."""
+    return [change(array) if array.ndim == 2 else array for array in arrays]
+
+
+def int8_products(net: Network, name: str) -> np.ndarray:
+    """npmoji's own precision int8: halves in the embedding, int8 numbers on both sides of an LSTM's products."""
+    if name == "embedding":
+        return half(net.correct(name)) if net.evidence.target != "activation" else net.correct(name)
+    return net.lstm(name, ops=NumpyOps("int8"))
