@@ -79,7 +79,7 @@ def _completed(file: Contents, model: Model) -> Contents:
     """With names for the classes and with reference results, if it has none and is a DeepMoji network."""
     if not deepmoji.matches(file):
         return file
-    from .verify import references
+    from .trust.verify import references
 
     classes = list(EMOJIS) if file.classes is None and model.classes == len(EMOJIS) else file.classes
     return file._replace(classes=classes, references=file.references or references(model))

@@ -194,7 +194,7 @@ def test_without_a_vocabulary(small, tmp_path, capsys):
 
 
 def test_references_are_kept(original, tmp_path):
-    from npmoji.verify import verify
+    from npmoji.trust.verify import verify
 
     target = converted(original, tmp_path, "fp32")
     model = npmoji.load(target)

@@ -564,9 +564,9 @@ def test_interrupted_then_resumed(server, content, place, weights, part, number,
 def verdict(monkeypatch):
     """What `verify` says, to be set; and the model it was given."""
     said = types.SimpleNamespace(passed=True, lines=["said by verify"], models=[])
-    module = types.ModuleType("npmoji.verify")
+    module = types.ModuleType("npmoji.trust.verify")
     module.verify = lambda checked: said.models.append(checked) or said
-    monkeypatch.setitem(sys.modules, "npmoji.verify", module)
+    monkeypatch.setitem(sys.modules, "npmoji.trust.verify", module)
     return said
 
 

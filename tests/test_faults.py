@@ -1,6 +1,6 @@
 """Each classic fault, planted in a copy of the NumPy reference and run through the whole network, is named by `compare`.
 
-The faults are written here once more, without a look at how `npmoji.planting` does it; golden is what genuine Keras gave.
+The faults are written here once more, without a look at how `npmoji.trust.planting` does it; golden is what genuine Keras gave.
 """
 
 import itertools
@@ -11,12 +11,12 @@ import pytest
 from conftest import DATA
 
 import npmoji
-from npmoji import faults
 from npmoji.backends import numpy_ops
-from npmoji.compare import compare
-from npmoji.golden_files import Golden, digest
 from npmoji.info import sha256
 from npmoji.layers import Pass
+from npmoji.trust import faults
+from npmoji.trust.compare import compare
+from npmoji.trust.golden_files import Golden, digest
 
 #: golden array -> our layer, in graph order
 LAYERS = {

@@ -10,12 +10,12 @@ from conftest import DATA, SHARED, needs_shared
 from test_cli import run
 
 import npmoji
-from npmoji import verify as module
 from npmoji.errors import WeightsError
 from npmoji.layers import Dense, Embedding, GlobalMaxPooling1D, Input
 from npmoji.model import Model, bundled
 from npmoji.network import Graph
-from npmoji.verify import references, verify
+from npmoji.trust import verify as module
+from npmoji.trust.verify import references, verify
 
 
 @pytest.fixture(scope="module")

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..errors import InputError
+from ..outputs import columns, shorten
 from . import faults
 from .differences import Pair, TensorResult, blocks, numbers, pair
-from .errors import InputError
-from .outputs import columns, shorten
 
 if TYPE_CHECKING:
+    from ..model import Model
     from .golden import Golden
-    from .model import Model
 
 SAMPLE = 48, 16  # texts that a diagnosis looks at: so many that differ, so many that do not
 RANKED = ("softmax", "logits")  # tensors that rank the classes
@@ -250,7 +250,7 @@ def _evidence(golden: Golden, pairs: dict[str, Pair], first: Pair) -> faults.Evi
 
 def _is_of(golden: Golden, path: str) -> bool:
     """Whether the golden was made from this weights file."""
-    from .info import sha256
+    from ..info import sha256
 
     return sha256(path) == golden.manifest["weights"].get("sha256")
 

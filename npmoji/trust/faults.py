@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from ..backends.numpy_ops import sigmoid, softmax
+from ..precision import half
 from . import planting as p
-from .backends.numpy_ops import sigmoid, softmax
 from .planting import INPUTS, LSTMS, Evidence, Fault, Network, Weights, WeightsNeeded
-from .precision import half
 
 if TYPE_CHECKING:
-    from .model import Model
+    from ..model import Model
 
 SCREEN = 3, 1  # texts that every fault is tried on first: so many of those that differ most, so many that do not
 GAIN = 10.0  # a fault must bring the largest error down at least so many times,

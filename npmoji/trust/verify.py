@@ -23,17 +23,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from . import formats
-from .engines import PRECISIONS, backend
-from .errors import WeightsError
-from .formats import Contents
+from .. import formats
+from ..engines import PRECISIONS, backend
+from ..errors import WeightsError
+from ..formats import Contents
+from ..layers import AttentionWeightedAverage, Pass
+from ..vocabulary import UNKNOWN
 from .golden_texts import BUILTIN
-from .layers import AttentionWeightedAverage, Pass
-from .vocabulary import UNKNOWN
 
 if TYPE_CHECKING:
-    from .model import Model
-    from .tokenizer import Tokenizer
+    from ..model import Model
+    from ..tokenizer import Tokenizer
 
 VERSION = 1
 MAXLEN = 30  # what the published results were computed with

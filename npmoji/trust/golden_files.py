@@ -16,7 +16,7 @@ from urllib.parse import quote, unquote
 
 import numpy as np
 
-from .errors import InputError
+from ..errors import InputError
 
 MANIFEST = "manifest.json"
 FORMAT_VERSION = 1

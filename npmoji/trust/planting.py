@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .backends import numpy_ops
-from .backends.numpy_precision import NumpyOps
-from .precision import half, int8
+from ..backends import numpy_ops
+from ..backends.numpy_precision import NumpyOps
+from ..precision import half, int8
 
 #: what each tensor of the graph is computed from, in graph order
 INPUTS = {
