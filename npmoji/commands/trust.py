@@ -77,11 +77,11 @@ def parity(arguments: argparse.Namespace) -> int:
     if arguments.texts and arguments.input:
         raise InputError("give texts or -i FILE, not both")
     source = arguments.texts or (listed(arguments.input, arguments.column) if arguments.input else BUILTIN)
-    sides = []
+    sides, device = [], arguments.device
     for engine in engines:
-        arguments.engine = engine
+        arguments.engine, arguments.device = engine, device if engine == "torch" else "cpu"
         sides.append(collect(load(arguments, note=False), source))
-    if arguments.device == "cuda":  # its products are added up in yet another order
+    if device == "cuda":  # its products are added up in yet another order
         for entry in sides[0].manifest["tensors"]:
             entry["tolerance"]["absolute"] = max(entry["tolerance"]["absolute"], CUDA)
     return told(compare(*sides), arguments.format)
