@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,6 @@ from ..errors import InputError, WeightsError
 BLOCK = 1 << 20  # products kept at a time
 
 
-@dataclass(frozen=True)
 class Csr:
     """A matrix in compressed sparse rows: row i holds ``data[j]`` in column ``indices[j]``, indptr[i] <= j < indptr[i + 1].
 
@@ -20,9 +18,8 @@ class Csr:
         indptr: integers (N + 1,). indices: integers (nnz,). data: float32 (nnz,).
     """
 
-    indptr: np.ndarray
-    indices: np.ndarray
-    data: np.ndarray
+    def __init__(self, indptr: np.ndarray, indices: np.ndarray, data: np.ndarray):
+        self.indptr, self.indices, self.data = indptr, indices, data
 
     @classmethod
     def of(cls, X: Any, name: str) -> Csr:
