@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -10,10 +11,11 @@ import numpy as np
 from . import keras_config
 from .errors import WeightsError
 from .formats import Contents
-from .keras_config import CONTAINERS, Call, Network, Node, Ref
-from .keras_layers import Kind, Place, kind_of
+from .keras_config import CONTAINERS, DAMAGE, Call, Network, Node, Ref, flat, refs_of
+from .keras_layers import KINDS, LARGEST, Place, kind_of
 from .layers import Input, Layer, Named, Part, Remask, TimeDistributed
-from .layers.operations import Operation
+from .layers.base import Unused
+from .layers.operations import FUNCTIONS, Operation
 
 
 class Slot(NamedTuple):
@@ -25,6 +27,10 @@ class Slot(NamedTuple):
     frozen: bool
 
 
+MOST_NUMBERS = 1 << 22  # in one row of an input: a shape of more is damage
+RECURRENT = ("Bidirectional", "LSTM", "CuDNNLSTM", "GRU", "CuDNNGRU", "SimpleRNN")
+
+
 def build(file: Contents) -> tuple[list[Layer], list[Layer]]:
     """The network of a full-model file: its layers in the config's order, and those that give its outputs.
 
@@ -32,14 +38,20 @@ def build(file: Contents) -> tuple[list[Layer], list[Layer]]:
         WeightsError: a class that is not known, arrays that do not fit, or a config that cannot be understood.
     """
     network = keras_config.parse(file.config)
-    builder = Builder(file, weights_of(network, file))
-    inputs = {ref: builder.input(network, ref) for ref in network.inputs}
-    outputs = builder.run(network, inputs, "")
+    try:
+        builder = Builder(file, weights_of(network, file))
+        inputs = {ref: builder.input(network, ref) for ref in network.inputs}
+        outputs = builder.run(network, inputs, "", "")
+    except DAMAGE as error:
+        raise WeightsError(f"the model_config cannot be understood ({type(error).__name__}: {error})") from error
     return builder.made, outputs
 
 
 class Builder:
-    """Makes the layers of a network one call after the other."""
+    """Makes the layers of a network one call after the other.
+
+    What a layer is called, ``name``, tells its call too (``outer:1/inner``); its arrays are found by ``key`` (``outer/inner``).
+    """
 
     def __init__(self, file: Contents, arrays: dict[str, dict[str, np.ndarray]]):
         self.file, self.arrays = file, arrays
@@ -48,145 +60,172 @@ class Builder:
 
     def input(self, network: Network, ref: Ref) -> Layer:
         """The layer where an input of the network comes in: token ids if an embedding takes it, else numbers."""
-        node = next(node for node in network.nodes if node.name == ref.layer)
+        node = next((node for node in network.nodes if node.name == ref.layer), None)
+        if node is None:
+            raise WeightsError(f"the input {ref.layer!r} is not among the layers")
         shape = node.config.get("batch_shape") or node.config.get("batch_input_shape")
-        shape = None if shape is None else tuple(shape[1:])
-        taker = next(_takers(network, ref), None)
+        shape = None if shape is None else _axes(node.name, shape)
+        taker = next(_takers(network, ref, ""), None)
         if taker is not None and (shape is None or len(shape) == 1):
-            rows = self.arrays[taker.name]["embeddings"].shape[0] if taker.name in self.arrays else taker.config["input_dim"]
+            rows = self.arrays[taker]["embeddings"].shape[0] if self.arrays[taker]["embeddings"].ndim else 1
             return self._enter(Input(vocabulary_size=rows, shape=shape or (None,), name=ref.layer))
         return self._enter(Input(shape=shape, name=ref.layer))
 
-    def run(self, network: Network, values: dict[Ref, Layer], prefix: str) -> list[Layer]:
-        """Make the layers of a network given what its inputs are; returns its outputs."""
+    def run(self, network: Network, values: dict[Ref, Layer], name: str, key: str) -> list[Layer]:
+        """Make the layers of a network given what its inputs are; returns its outputs.
+
+        ``name`` and ``key`` come before those of the layers: ``"outer/"`` for a nested model.
+        """
         values = dict(values)
-        waiting = [
-            (node, i, call) for node in network.nodes for i, call in enumerate(node.calls) if Ref(node.name) not in values
-        ]
+        waiting = [(node, i) for node in network.nodes for i in range(len(node.calls)) if Ref(node.name) not in values]
         while waiting:  # configs are in topological order but for layers that are shared
-            ready = [item for item in waiting if all(ref in values for ref in _refs_of(item[2]))]
-            if not ready:
-                node, _, call = waiting[0]
-                missing = next(ref for ref in _refs_of(call) if ref not in values)
-                raise WeightsError(f"layer {prefix + node.name!r} is called with {tuple(missing)}, which nothing gives")
-            for node, i, call in ready:
-                for tensor, layer in enumerate(self._call(node, i, call, values, prefix)):
-                    values[Ref(node.name, i, tensor)] = layer
-            waiting = [item for item in waiting if item not in ready]
+            later = []
+            for node, i in waiting:
+                if all(ref in values for ref in refs_of(node.calls[i])):
+                    for tensor, layer in enumerate(self._call(node, i, values, name, key)):
+                        values[Ref(node.name, node.first + i, tensor)] = layer
+                else:
+                    later.append((node, i))
+            if len(later) == len(waiting):
+                node, i = waiting[0]
+                missing = next(ref for ref in refs_of(node.calls[i]) if ref not in values)
+                raise WeightsError(f"layer {name + node.name!r} is called with {tuple(missing)}, which nothing gives")
+            waiting = later
         missing = [ref for ref in network.outputs if ref not in values]
         if missing:
             raise WeightsError(f"the output {tuple(missing[0])} is given by no layer")
         return [values[ref] for ref in network.outputs]
 
-    def _call(self, node: Node, i: int, call: Call, values: dict[Ref, Layer], prefix: str) -> list[Layer]:
+    def _call(self, node: Node, i: int, values: dict[Ref, Layer], name: str, key: str) -> list[Layer]:
         """The outputs of one call of a layer."""
-        name = prefix + node.name + (f":{i}" if i else "")
-        previous, states = self._arguments(node, call, values, name)
-        if node.operation:
-            arguments = [values[value] if isinstance(value, Ref) else value for value in _flat(call.args)]
+        name, key, call = name + node.name + (f":{i}" if i else ""), key + node.name, node.calls[i]
+        if _is_operation(node):
+            arguments = [values[value] if isinstance(value, Ref) else value for value in flat(call.args)]
             return [Operation(node.class_name, arguments, {**node.config, **call.kwargs}, name=name)]
+        previous, states = self._arguments(node, call, values, name)
         if node.class_name in CONTAINERS:
-            return self._nested(node, previous, name)
+            return self._nested(node, previous, name, key)
         if node.class_name == "TimeDistributed":
-            return [self._enter(self._time_distributed(node, previous, name))]
-        kind = kind_of(node.class_name, name)
-        layer = self._make(kind, node, previous, states, prefix + node.name, name)
+            return [self._enter(self._time_distributed(node, previous, name, key), node)]
+        layer = self._make(node, previous, states, name, key)
         several = layer if isinstance(layer, list) else [layer]
-        self._enter(several[0]).class_name = node.class_name
+        self._enter(several[0], node)
         return [Part(several[0], i) for i in range(several[0].outputs)] if several[0].outputs > 1 else several
 
-    def _make(self, kind: Kind, node: Node, previous: list[Layer], states: tuple, key: str, name: str) -> Any:
+    def _make(self, node: Node, previous: list[Layer], states: tuple[Layer, ...], name: str, key: str) -> Any:
         config = {**node.config, "class_name": node.class_name.rpartition(">")[2]}
-        recurrent = node.class_name in ("Bidirectional", "LSTM", "CuDNNLSTM", "GRU", "CuDNNGRU", "SimpleRNN")
+        recurrent = node.class_name in RECURRENT
         first = recurrent and not self._recurrent_yet
         self._recurrent_yet |= recurrent
         zero_masked = not self.file.holds_masked_outputs
         place = Place(name, config, previous, self.arrays.get(key, {}), self.file.version, zero_masked, states, first)
+        kind = kind_of(node.class_name, name)
         try:
-            return kind.make(place)
-        except (KeyError, TypeError, IndexError, ValueError, AttributeError) as error:
+            made = kind.make(place)
+        except WeightsError as error:
+            raise WeightsError(f"{error} (a layer of class {node.class_name})") from error
+        except DAMAGE as error:
             raise WeightsError(
                 f"layer {name!r} ({node.class_name}) cannot be made from its config: {type(error).__name__} {error}"
             ) from error
+        if not all(isinstance(layer, Layer) for layer in (made if isinstance(made, list) else [made])) or made == []:
+            raise WeightsError(
+                f"layer {name!r} ({node.class_name}): made as {type(made).__name__}, expected an npmoji.Layer"
+            )
+        return made
 
     def _arguments(
         self, node: Node, call: Call, values: dict[Ref, Layer], name: str
     ) -> tuple[list[Layer], tuple[Layer, ...]]:
         """What a layer is called with, and the initial states among it; an explicit mask goes with the first."""
-        if node.operation:
-            return [], ()
-        positional = list(_flat(call.args)) + [
-            ref for key, value in call.kwargs.items() if key in ("inputs", "sequence", "sequences") for ref in _flat([value])
-        ]
-        if not positional or not all(isinstance(ref, Ref) for ref in positional):
-            raise WeightsError(f"layer {name!r} ({node.class_name}) is called with a constant, expected outputs of layers")
+        kwargs = {
+            key: value for key, value in call.kwargs.items() if any(isinstance(ref, Ref) for ref in flat([value]))
+        }
+        masks, states = kwargs.pop("mask", None), list(flat([kwargs.pop("initial_state", [])]))
+        positional = list(flat(_in_order(node, call.args)))
+        if not positional and len(kwargs) == 1:  # the input by its name, whatever that is
+            positional = list(flat([kwargs.popitem()[1]]))
+        if not positional or not all(isinstance(ref, Ref) for ref in positional + states):
+            raise WeightsError(
+                f"layer {name!r} ({node.class_name}) is called with a constant, expected outputs of layers"
+            )
+        if kwargs:
+            raise WeightsError(
+                f"layer {name!r} ({node.class_name}) is called with {sorted(kwargs)}, which is not supported"
+            )
+        if node.class_name in RECURRENT:
+            positional, states = positional[:1], positional[1:] + states
         previous = [values[ref] for ref in positional]
-        unknown = set(call.kwargs) - {"mask", "initial_state", "inputs", "sequence", "sequences"}
-        unknown = {key for key in unknown if any(isinstance(ref, Ref) for ref in _flat([call.kwargs[key]]))}
-        if unknown:
-            raise WeightsError(f"layer {name!r} ({node.class_name}) is called with {sorted(unknown)}, which is not supported")
-        masks = [ref for ref in _flat([call.kwargs.get("mask")]) if ref is not None]
-        for i, mask in enumerate(masks[: len(previous)]):
-            if isinstance(mask, Ref):
-                previous[i] = Remask(previous[i], values[mask], name=f"{name}/mask")
-        states = tuple(values[ref] for ref in _flat([call.kwargs.get("initial_state")]) if isinstance(ref, Ref))
-        if node.class_name in ("Bidirectional", "LSTM", "GRU", "SimpleRNN", "CuDNNLSTM", "CuDNNGRU"):
-            previous, states = previous[:1], tuple(previous[1:]) + states
-        return previous, states
+        given = [ref if isinstance(ref, Ref) else None for ref in flat([masks])]
+        if states and self.file.version >= (3, 0) and not any(given):
+            previous[0] = Unused(previous[0], name=f"{name}/mask")
+        for i, mask in enumerate(given[: len(previous)]):
+            if mask is not None:
+                previous[i] = Remask(previous[i], values[mask], name=f"{name}/mask{i or ''}")
+        return previous, tuple(values[ref] for ref in states)
 
-    def _nested(self, node: Node, previous: list[Layer], name: str) -> list[Layer]:
+    def _nested(self, node: Node, previous: list[Layer], name: str, key: str) -> list[Layer]:
         """The outputs of a model used as a layer; its own layers are called ``outer/inner``."""
         inner = keras_config.parse(node.config["model"])
         if len(inner.inputs) != len(previous):
             raise WeightsError(f"layer {name!r} is a model of {len(inner.inputs)} inputs, called with {len(previous)}")
-        outputs = self.run(inner, dict(zip(inner.inputs, previous)), f"{name}/")
-        named = [Named(output, name=name if i == 0 else f"{name}/{i}") for i, output in enumerate(outputs)]
-        return [self._enter(layer) for layer in named]
+        outputs = self.run(inner, dict(zip(inner.inputs, previous)), f"{name}/", f"{key}/")
+        names = [name] if len(outputs) == 1 else [f"{name}/{i}" for i in range(len(outputs))]
+        return [self._enter(Named(output, name=own), node) for own, output in zip(names, outputs)]
 
-    def _time_distributed(self, node: Node, previous: list[Layer], name: str) -> Layer:
+    def _time_distributed(self, node: Node, previous: list[Layer], name: str, key: str) -> Layer:
         """A layer applied to each step: it is made over an input of its own."""
-        entry = node.config["layer"]
-        inner = Node(node.name, entry["class_name"], keras_config.settings(entry), [])
-        start = Input(name=f"{name}/step")
+        inner, start = keras_config.wrapped(node), Input(name=f"{name}/step")
         apart = Builder(self.file, self.arrays)
         if inner.class_name in CONTAINERS:
-            made = apart._nested(inner, [start], name)
+            made = apart._nested(inner, [start], name, key)
         else:
-            made = [apart._make(kind_of(inner.class_name, name), inner, [start], (), name.partition(":")[0], f"{name}/layer")]
-        if len(made) != 1 or isinstance(made[0], list):
-            raise WeightsError(f"layer {name!r}: TimeDistributed of a layer with several outputs")
-        return TimeDistributed(previous[0], made[0], name=name)
+            made = apart._make(inner, [start], (), f"{name}/layer", key)
+            made = made if isinstance(made, list) else [made]
+        if len(made) != 1 or len(previous) != 1 or made[0].outputs > 1:
+            raise WeightsError(f"layer {name!r}: TimeDistributed of a layer with several inputs or outputs")
+        return TimeDistributed(previous[0], made[0], inner_mask=self.file.version < (3, 0), name=name)
 
-    def _enter(self, layer: Layer) -> Layer:
+    def _enter(self, layer: Layer, node: Node | None = None) -> Layer:
+        if node is not None:
+            layer.class_name = node.class_name
         self.made.append(layer)
         return layer
 
 
-def _takers(network: Network, ref: Ref) -> Iterator[Node]:
-    """The embeddings that take an output directly or through nested models."""
+def _in_order(node: Node, args: list[Any]) -> list[Any]:
+    """What a layer is called with; a dict by the names of a model's inputs becomes a list in the model's order."""
+    if node.class_name in CONTAINERS and len(args) == 1 and isinstance(args[0], dict):
+        names = [ref.layer for ref in keras_config.parse(node.config["model"]).inputs]
+        if set(args[0]) == set(names):
+            return [args[0][name] for name in names]
+    return args
+
+
+def _is_operation(node: Node) -> bool:
+    """Whether a node that may be a function of Keras 3, by its config, is one: some layers' configs look alike."""
+    return node.operation and (node.class_name in FUNCTIONS or node.class_name not in KINDS)
+
+
+def _axes(name: str, shape: Any) -> tuple[int | None, ...]:
+    """The sizes of an input's axes after the first, None for any."""
+    sizes = tuple(shape[1:])
+    known = [size for size in sizes if size is not None]
+    if not all(type(size) is int and 0 < size <= LARGEST for size in known) or math.prod(known) > MOST_NUMBERS:
+        raise WeightsError(f"input {name!r}: a shape {tuple(shape)} is not one of an input")
+    return sizes
+
+
+def _takers(network: Network, ref: Ref, key: str) -> Iterator[str]:
+    """The keys of the embeddings that take an output, directly or through nested models."""
     for node in network.nodes:
         for call in node.calls:
-            refs = list(_flat(call.args))
+            refs = list(refs_of(call))
             if ref in refs and node.class_name == "Embedding":
-                yield node
+                yield key + node.name
             elif ref in refs and node.class_name in CONTAINERS:
                 inner = keras_config.parse(node.config["model"])
-                for taker in _takers(inner, inner.inputs[refs.index(ref)]):
-                    yield taker._replace(name=f"{node.name}/{taker.name}")
-
-
-def _flat(values: list[Any]) -> Iterator[Any]:
-    for value in values:
-        if isinstance(value, list):
-            yield from _flat(value)
-        else:
-            yield value
-
-
-def _refs_of(call: Call) -> Iterator[Ref]:
-    for value in _flat([*call.args, *call.kwargs.values()]):
-        if isinstance(value, Ref):
-            yield value
+                yield from _takers(inner, inner.inputs[refs.index(ref)], f"{key}{node.name}/")
 
 
 # Weights -----------------------------------------------------------------------------------------------------------
@@ -199,15 +238,19 @@ def weights_of(network: Network, file: Contents) -> dict[str, dict[str, np.ndarr
         WeightsError: a layer has too few or too many arrays, or one that the config does not know.
     """
     found: dict[str, dict[str, np.ndarray]] = {}
-    known = {node.name for node in network.nodes}
-    stray = [name for name, arrays in file.layers.items() if arrays and name.partition("/")[0] not in known]
+    known = tuple(node.name for node in network.nodes)
+    outer = tuple(f"{name}/" for name in known)
+    stray = [
+        name for name, arrays in file.layers.items() if arrays and name not in known and not name.startswith(outer)
+    ]
     if stray:
         raise WeightsError(f"the file holds weights of layers that its model_config does not have: {stray}")
     for node in network.nodes:
-        if node.operation:
+        if _is_operation(node):
             continue
         slots = list(_slots(node, "", True))
-        apart = {slot.layer: file.layers[slot.layer] for slot in slots if slot.layer in file.layers and "/" in slot.layer}
+        apart = {slot.layer: file.layers.get(slot.layer, []) for slot in slots if slot.layer != node.name}
+        apart = apart if any(name in file.layers for name in apart) else {}
         if apart:  # Keras 3 keeps a nested model's layers apart
             for name, arrays in apart.items():
                 _fill(found, [slot for slot in slots if slot.layer == name], arrays, node)
@@ -231,16 +274,13 @@ def _slots(node: Node, prefix: str, trainable: bool) -> Iterator[Slot]:
     name = prefix + node.name
     if node.class_name in CONTAINERS:
         for inner in keras_config.parse(node.config["model"]).nodes:
-            if not inner.operation:
+            if not _is_operation(inner):
                 yield from _slots(inner, f"{name}/", trainable)
         return
     if node.class_name == "TimeDistributed":
-        entry = node.config["layer"]
-        wrapped = Node(node.name, entry["class_name"], keras_config.settings(entry), [])
-        yield from _slots(wrapped, prefix, trainable)
+        yield from _slots(keras_config.wrapped(node), prefix, trainable)
         return
     kind = kind_of(node.class_name, name)
     trainable = trainable and node.config.get("trainable", True)
     for array in kind.arrays(node.config):
         yield Slot(name, array, array in kind.frozen or not trainable)
-

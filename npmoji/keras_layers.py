@@ -15,6 +15,9 @@ from .backends.numpy_ops import ACTIVATIONS
 from .errors import InputError, WeightsError
 from .layers import Layer
 
+CODE = ("Lambda", "TFOpLambda", "SlicingOpLambda")
+LARGEST = 1 << 16  # a size in a config beyond this is damage, and might exhaust the memory
+
 
 class Place(NamedTuple):
     """Where a layer is to be made.
@@ -103,7 +106,7 @@ def kind_of(class_name: str, name: str) -> Kind:
     """
     found = KINDS.get(class_name) or KINDS.get(str(class_name).rpartition(">")[2])
     if found is None:
-        reason = "holds code, which is never run" if class_name == "Lambda" else "is not known"
+        reason = "holds code, which is never run" if class_name in CODE else "is not known"
         raise WeightsError(
             f"layer {name!r}: class {class_name!r} {reason}; npmoji.register_layer({class_name!r}, ...) can supply it"
         )
@@ -130,15 +133,35 @@ def whole(place: Place, key: str, default: Any = None) -> int:
     """A setting that Keras stores as a number or a list of one."""
     value = place.setting(key, default)
     value = value[0] if isinstance(value, (list, tuple)) and len(value) == 1 else value
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise WeightsError(f"layer {place.name!r}: {key} {value!r}, expected an integer of at least 1")
+    if type(value) is not int or not 1 <= value <= LARGEST:
+        raise WeightsError(f"layer {place.name!r}: {key} {value!r}, expected an integer from 1 to {LARGEST}")
     return value
+
+
+def number(place: Place, key: str, default: float) -> float:
+    """A setting that is a finite number; Keras writes NumPy's as ``{"class_name": "__numpy__", ...}`` or plain."""
+    value = place.setting(key, default)
+    value = value["config"]["value"] if isinstance(value, dict) else value
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < 1e38:
+        raise WeightsError(f"layer {place.name!r}: {key} {value!r}, expected a number")
+    return value
+
+
+def axis(place: Place) -> int:
+    """The axis that a layer works along."""
+    found = place.setting("axis", -1)
+    found = found[0] if isinstance(found, (list, tuple)) and len(found) == 1 else found
+    if type(found) is not int:
+        raise WeightsError(f"layer {place.name!r}: axis {found!r}, expected an integer")
+    return found
 
 
 def channels_last(place: Place) -> None:
     """Refuse the other order of axes."""
     if place.setting("data_format", "channels_last") != "channels_last":
-        raise WeightsError(f"layer {place.name!r}: data_format {place.setting('data_format')!r}, expected 'channels_last'")
+        raise WeightsError(
+            f"layer {place.name!r}: data_format {place.setting('data_format')!r}, expected 'channels_last'"
+        )
 
 
 # One step at a time ------------------------------------------------------------------------------------------------
@@ -151,7 +174,9 @@ def _embedding(at: Place) -> Layer:
 
 @kind("Dense", arrays=affine)
 def _dense(at: Place) -> Layer:
-    return layers.Dense(at.previous[0], **at.arrays, activation=at.activation(), name=at.name, logits=f"{at.name}/logits")
+    return layers.Dense(
+        at.previous[0], **at.arrays, activation=at.activation(), name=at.name, logits=f"{at.name}/logits"
+    )
 
 
 @kind("Activation")
@@ -160,7 +185,13 @@ def _activation(at: Place) -> Layer:
 
 
 @kind(
-    "Dropout", "SpatialDropout1D", "GaussianNoise", "GaussianDropout", "AlphaDropout", "ActivityRegularization", "InputLayer"
+    "Dropout",
+    "SpatialDropout1D",
+    "GaussianNoise",
+    "GaussianDropout",
+    "AlphaDropout",
+    "ActivityRegularization",
+    "InputLayer",
 )
 def _identity(at: Place) -> Layer:
     return layers.Dropout(at.previous[0], name=at.name)
@@ -168,18 +199,19 @@ def _identity(at: Place) -> Layer:
 
 @kind("Masking")
 def _masking(at: Place) -> Layer:
-    return layers.Masking(at.previous[0], at.setting("mask_value", 0.0), name=at.name)
+    return layers.Masking(at.previous[0], number(at, "mask_value", 0.0), name=at.name)
 
 
 @kind("LeakyReLU")
 def _leaky_relu(at: Place) -> Layer:
-    return layers.ReLU(at.previous[0], at.setting("negative_slope", at.setting("alpha", 0.3)), name=at.name)
+    return layers.ReLU(at.previous[0], number(at, "negative_slope", number(at, "alpha", 0.3)), name=at.name)
 
 
 @kind("ReLU")
 def _relu(at: Place) -> Layer:
-    options = {key: at.setting(key, 0.0) for key in ("negative_slope", "threshold")}
-    return layers.ReLU(at.previous[0], max_value=at.setting("max_value"), **options, name=at.name)
+    options = {key: number(at, key, 0.0) for key in ("negative_slope", "threshold")}
+    most = None if at.setting("max_value") is None else number(at, "max_value", 0.0)
+    return layers.ReLU(at.previous[0], max_value=most, **options, name=at.name)
 
 
 @kind("PReLU", arrays=lambda config: ["alpha"])
@@ -189,18 +221,17 @@ def _prelu(at: Place) -> Layer:
 
 @kind("ELU")
 def _elu(at: Place) -> Layer:
-    return layers.ELU(at.previous[0], at.setting("alpha", 1.0), name=at.name)
+    return layers.ELU(at.previous[0], number(at, "alpha", 1.0), name=at.name)
 
 
 @kind("ThresholdedReLU")
 def _thresholded_relu(at: Place) -> Layer:
-    return layers.ThresholdedReLU(at.previous[0], at.setting("theta", 1.0), name=at.name)
+    return layers.ThresholdedReLU(at.previous[0], number(at, "theta", 1.0), name=at.name)
 
 
 @kind("Softmax")
 def _softmax(at: Place) -> Layer:
-    axis = at.setting("axis", -1)
-    return layers.Softmax(at.previous[0], axis[0] if isinstance(axis, list) and len(axis) == 1 else axis, name=at.name)
+    return layers.Softmax(at.previous[0], axis(at), masked_is_zero=at.keras3, name=at.name)
 
 
 def _normalised(config: dict[str, Any]) -> list[str]:
@@ -213,20 +244,20 @@ def _normalised(config: dict[str, Any]) -> list[str]:
     frozen=("mean", "variance"),
 )
 def _batch_normalization(at: Place) -> Layer:
-    axis = at.setting("axis", -1)
-    axis = axis[0] if isinstance(axis, list) and len(axis) == 1 else axis
     arrays = {"gamma": None, "beta": None, **at.arrays}
-    return layers.BatchNormalization(at.previous[0], **arrays, epsilon=at.setting("epsilon", 1e-3), axis=axis, name=at.name)
+    return layers.BatchNormalization(
+        at.previous[0], **arrays, epsilon=number(at, "epsilon", 1e-3), axis=axis(at), name=at.name
+    )
 
 
 @kind("LayerNormalization", arrays=_normalised)
 def _layer_normalization(at: Place) -> Layer:
-    axis = at.setting("axis", -1)
     if at.setting("rms_scaling", False):
         raise WeightsError(f"layer {at.name!r}: rms_scaling is not supported")
     arrays = {"gamma": None, "beta": None, **at.arrays}
-    axis = axis[0] if isinstance(axis, list) and len(axis) == 1 else axis
-    return layers.LayerNormalization(at.previous[0], **arrays, epsilon=at.setting("epsilon", 1e-3), axis=axis, name=at.name)
+    return layers.LayerNormalization(
+        at.previous[0], **arrays, epsilon=number(at, "epsilon", 1e-3), axis=axis(at), name=at.name
+    )
 
 
 # With a memory -----------------------------------------------------------------------------------------------------
@@ -274,10 +305,19 @@ def _from_cudnn(at: Place, gates: int, kernel: np.ndarray, recurrent: np.ndarray
     biases: an LSTM's add up, a GRU's are its (2, 3H).
     """
     H = recurrent.shape[0]
-    if kernel.ndim != 2 or recurrent.shape != (H, gates * H) or kernel.shape[1] != gates * H or bias.shape != (2 * gates * H,):
-        raise WeightsError(f"layer {at.name!r}: arrays {kernel.shape}, {recurrent.shape}, {bias.shape} are not those of CuDNN")
+    if (
+        kernel.ndim != 2
+        or recurrent.shape != (H, gates * H)
+        or kernel.shape[1] != gates * H
+        or bias.shape != (2 * gates * H,)
+    ):
+        raise WeightsError(
+            f"layer {at.name!r}: arrays {kernel.shape}, {recurrent.shape}, {bias.shape} are not those of CuDNN"
+        )
     turned = [
-        np.concatenate([np.ascontiguousarray(part).reshape(H, -1).T for part in np.split(matrix, gates, axis=1)], axis=1)
+        np.concatenate(
+            [np.ascontiguousarray(part).reshape(H, -1).T for part in np.split(matrix, gates, axis=1)], axis=1
+        )
         for matrix in (kernel, recurrent)
     ]
     biases = bias.reshape(2, gates * H)
@@ -311,7 +351,9 @@ def _bidirectional(at: Place) -> Layer:
     made = []
     for side, config in zip(("forward", "backward"), _halves(at.config)):
         if config["class_name"] not in CELLS:
-            raise WeightsError(f"layer {at.name!r}: Bidirectional of {config['class_name']!r}, expected one of {list(CELLS)}")
+            raise WeightsError(
+                f"layer {at.name!r}: Bidirectional of {config['class_name']!r}, expected one of {list(CELLS)}"
+            )
         own = {name.partition("_")[2]: array for name, array in at.arrays.items() if name.startswith(side)}
         made.append((config, *_cell(config["class_name"], at._replace(config=config, arrays=own), within=True)))
     (config, cell, forward, options), (other, backward_cell, backward, backward_options) = made
@@ -343,6 +385,8 @@ def _bidirectional(at: Place) -> Layer:
 
 @kind("AttentionWeightedAverage", arrays=lambda config: ["kernel"])
 def _attention(at: Place) -> Layer | list[Layer]:
+    if at.arrays["kernel"].shape[1:] != (1,) or not at.arrays["kernel"].size:
+        raise WeightsError(f"layer {at.name!r}: kernel has shape {at.arrays['kernel'].shape}, expected (any, 1)")
     layer = layers.AttentionWeightedAverage(at.previous[0], at.arrays["kernel"], name=at.name)
     layer.logits.name, layer.attention.name = f"{at.name}/logits", f"{at.name}/attention"
     return [layer, layer.attention] if at.setting("return_attention", False) else layer
@@ -358,13 +402,14 @@ def _kaggle_attention(at: Place) -> Layer:
             f"layer {at.name!r}: class {at.config['class_name']!r} with {len(at.previous)} inputs and arrays {shapes or 'none'} "
             "is not one of the attention layers known; npmoji.register_layer can supply it"
         )
-    first, *rest = (array[:, None] if array.ndim == 1 and i in (0,) else array for i, array in enumerate(arrays))
-    with_context = first.shape[1] > 1
-    context = rest.pop() if with_context and rest else None
-    if with_context:
-        context = context if context is None or context.ndim == 2 else context[:, None]
-        if context is None:
-            raise WeightsError(f"layer {at.name!r}: an array {first.shape} without a context vector")
+    first, *rest = arrays
+    first = first[:, None] if first.ndim == 1 else first
+    with_context = first.shape[1] > 1 or at.config["class_name"] == "AttentionWithContext"
+    if not with_context <= len(rest) <= 1 + with_context:
+        wanted = "kernel, perhaps bias, and context" if with_context else "kernel and perhaps bias"
+        raise WeightsError(f"layer {at.name!r}: {len(arrays)} arrays, the first {arrays[0].shape}, expected {wanted}")
+    context = rest.pop() if with_context else None
+    context = context[:, None] if context is not None and context.ndim == 1 else context
     both = bool(at.setting("return_attention", at.setting("return_coefficients", False)))
     bias = rest[0].reshape(-1) if rest else None
     return layers.AttentionWithContext(at.previous[0], first, bias, context, return_attention=both, name=at.name)
@@ -376,7 +421,11 @@ def _kaggle_attention(at: Place) -> Layer:
 @kind("Conv1D", "Convolution1D", arrays=affine)
 def _conv1d(at: Place) -> Layer:
     channels_last(at)
-    options = {"strides": whole(at, "strides", 1), "dilation": whole(at, "dilation_rate", 1), "groups": whole(at, "groups", 1)}
+    options = {
+        "strides": whole(at, "strides", 1),
+        "dilation": whole(at, "dilation_rate", 1),
+        "groups": whole(at, "groups", 1),
+    }
     activation = at.activation()
     name = at.name if activation == "linear" else f"{at.name}/linear"
     conv = layers.Conv1D(at.previous[0], **at.arrays, padding=at.setting("padding", "valid"), **options, name=name)
@@ -395,7 +444,9 @@ def _pooling(at: Place) -> Layer:
 @kind("GlobalAveragePooling1D", "GlobalMaxPooling1D")
 def _global_pooling(at: Place) -> Layer:
     channels_last(at)
-    return getattr(layers, at.config["class_name"])(at.previous[0], keepdims=at.setting("keepdims", False), name=at.name)
+    return getattr(layers, at.config["class_name"])(
+        at.previous[0], keepdims=at.setting("keepdims", False), name=at.name
+    )
 
 
 # Several to one, and other shapes ----------------------------------------------------------------------------------
@@ -403,13 +454,15 @@ def _global_pooling(at: Place) -> Layer:
 
 @kind("Concatenate")
 def _concatenate(at: Place) -> Layer:
-    return layers.Concatenate(*at.previous, axis=at.setting("axis", -1), any_valid=at.keras3, name=at.name)
+    return layers.Concatenate(*at.previous, axis=axis(at), any_valid=at.keras3, name=at.name)
 
 
 @kind("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum")
 def _merge(at: Place) -> Layer:
     if len(at.previous) < 2:
-        raise WeightsError(f"layer {at.name!r}: {at.config['class_name']} of {len(at.previous)} inputs, expected several")
+        raise WeightsError(
+            f"layer {at.name!r}: {at.config['class_name']} of {len(at.previous)} inputs, expected several"
+        )
     return getattr(layers, at.config["class_name"])(*at.previous, any_valid=at.keras3, name=at.name)
 
 

@@ -16,7 +16,16 @@ from .layers import Csr, Input, Layer, Pass
 BATCH_TOKENS = 1536  # texts are run in batches of about this many steps, padding included, unless the backend says
 # otherwise; on a CPU more of them costs fresh memory
 AUTO_WORK = 20e9  # multiply-adds, in all, after which engine="auto" spends the half second that importing numba takes
-TROUBLE = (NpmojiError, ValueError, TypeError, ArithmeticError, LookupError, AttributeError, MemoryError, RecursionError)
+TROUBLE = (
+    NpmojiError,
+    ValueError,
+    TypeError,
+    ArithmeticError,
+    LookupError,
+    AttributeError,
+    MemoryError,
+    RecursionError,
+)
 FREE_STEPS = 64  # what a free axis of an input is taken to be when a network is tried out
 
 
@@ -40,7 +49,9 @@ class Graph:
     @property
     def steps(self) -> int | None:
         """How many tokens a text must have; None if any number will do."""
-        return next((layer.shape[0] for layer in self.inputs if layer.vocabulary_size is not None and layer.shape), None)
+        return next(
+            (layer.shape[0] for layer in self.inputs if layer.vocabulary_size is not None and layer.shape), None
+        )
 
     @property
     def classes(self) -> int:
@@ -109,7 +120,12 @@ class Network:
     """
 
     def __init__(
-        self, graph: Graph, engine: str = "auto", precision: str = "fp32", threads: int | None = None, device: str = "cpu"
+        self,
+        graph: Graph,
+        engine: str = "auto",
+        precision: str = "fp32",
+        threads: int | None = None,
+        device: str = "cpu",
     ):
         self.graph, self.layers = graph, graph.layers
         self.engine, self.precision, self.threads, self.device = engine, precision, threads, device
@@ -126,7 +142,9 @@ class Network:
 
     def __getitem__(self, name: str) -> Layer:
         """The layer of that Keras name; of DeepMoji also `attention_logits`, `attention` and `logits`."""
-        stem, _, number = str(name).rpartition("_")  # Keras numbers unnamed layers: activation_1, concatenate_1, input_1
+        stem, _, number = str(name).rpartition(
+            "_"
+        )  # Keras numbers unnamed layers: activation_1, concatenate_1, input_1
         for key in (name, stem if number.isdigit() else name):
             if key in self.graph.named:
                 return self.graph.named[key]
@@ -187,8 +205,7 @@ class Network:
 
         def work(ops: Any, batch: tuple[Any, dict[str, Any]]) -> None:
             rows, some = batch
-            values, _ = layer.pull(some, Pass(ops))
-            results.store(rows, np.asarray(values))
+            results.store(rows, np.asarray(layer.compute(some, Pass(ops))))
 
         ops = self._backend_for(arrays)
         ops.for_each(self._batches(arrays, getattr(ops, "BATCH_TOKENS", BATCH_TOKENS)), work)
@@ -202,8 +219,7 @@ class Network:
             source.name: np.zeros((1, *x.shape[1:]), x.dtype) if isinstance(x, np.ndarray) else zeros(source, 1)
             for source, x in zip(self.graph.inputs, map(arrays.get, (source.name for source in self.graph.inputs)))
         }
-        value, _ = layer.pull(row, Pass(numpy_ops))
-        return np.asarray(value)[:0]
+        return np.asarray(layer.compute(row, Pass(numpy_ops)))[:0]
 
     def _batches(self, arrays: dict[str, Any], tokens: int) -> Iterator[tuple[Any, dict[str, Any]]]:
         """Rows and their part of each input, about so many tokens at a time."""
@@ -215,7 +231,9 @@ class Network:
         if any(isinstance(array, Csr) for array in arrays.values()):
             yield np.arange(len(first)), arrays
             return
-        steps = max((array.shape[1] for array in arrays.values() if array.ndim > 2 or array.dtype.kind in "iu"), default=1)
+        steps = max(
+            (array.shape[1] for array in arrays.values() if array.ndim > 2 or array.dtype.kind in "iu"), default=1
+        )
         size = max(1, tokens // max(1, steps))
         for start in range(0, len(first), size):
             rows = np.arange(start, min(start + size, len(first)))

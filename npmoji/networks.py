@@ -25,7 +25,9 @@ def build(file: Contents, precision: str = "fp32") -> Graph:
 
     for name, arrays in file.layers.items():
         for array in arrays:
-            if len(arrays) > 1 or array.nbytes <= deepmoji.LARGE:  # else it may be an embedding, which checks rows in use
+            if (
+                len(arrays) > 1 or array.nbytes <= deepmoji.LARGE
+            ):  # else it may be an embedding, which checks rows in use
                 deepmoji.check_finite(name, array)
     graph = Graph(*keras_graph.build(file))
     graph.try_out()
@@ -45,10 +47,12 @@ def with_config(file: Contents, config: str | os.PathLike | dict[str, Any] | Non
         config = beside
     if not isinstance(config, dict):
         try:
+            if not isinstance(config, (str, os.PathLike)):
+                raise TypeError(f"expected a dict or the path of a .json file, got {type(config).__name__}")
             with open(config, encoding="utf-8") as text:
                 config = json.load(text)
         except (OSError, ValueError, TypeError, RecursionError) as error:
-            raise WeightsError(f"the config {os.fspath(config)!r} cannot be read: {error}") from error
+            raise WeightsError(f"the config {config!r} cannot be read: {error}") from error
     if not isinstance(config, dict) or "class_name" not in config or "config" not in config:
         raise WeightsError("the config is not that of a model: expected the keys 'class_name' and 'config'")
     file = file._replace(keras_version=str(config.get("keras_version", "")) or file.keras_version)

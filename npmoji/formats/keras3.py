@@ -39,7 +39,11 @@ def weights(path: str, root: Mapping, version: str = "") -> Contents:
     folder = next(name for name in FOLDERS if name in root)
     found = list(_layers(path, root[folder], "", ""))
     nameless = any(name is None for _, name, arrays in found if arrays)
-    layers = ByGroup({group: arrays for group, _, arrays in found}) if nameless else {n: arrays for _, n, arrays in found if n}
+    layers = (
+        ByGroup({group: arrays for group, _, arrays in found})
+        if nameless
+        else {n: arrays for _, n, arrays in found if n}
+    )
     return Contents(path, layers, version or ("3.0" if folder == "layers" else "2.12.0"))
 
 
@@ -53,7 +57,7 @@ def with_config(file: Contents, config: dict[str, Any]) -> Contents:
         return file._replace(config=config)
     try:
         names = dict(_names(config["config"], "", ""))
-    except (KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, RecursionError) as error:
         raise WeightsError(f"the config cannot be understood ({type(error).__name__}: {error})") from error
     unknown = [group for group, arrays in file.layers.items() if arrays and group not in names]
     if unknown:
@@ -108,7 +112,9 @@ def _names(config: Any, group: str, name: str) -> Iterator[tuple[str, str]]:
         own_group = f"{group}{stem}_{number}" if number else group + stem
         own = name + str(entry.get("name") or inner.get("name") or stem)
         yield own_group, own
-        while "layers" not in inner and isinstance(inner.get("layer"), dict) and entry["class_name"] == "TimeDistributed":
+        while (
+            "layers" not in inner and isinstance(inner.get("layer"), dict) and entry["class_name"] == "TimeDistributed"
+        ):
             entry, inner = inner["layer"], inner["layer"]["config"]
         if "layers" in inner:
             yield from _names(inner, f"{own_group}/", f"{own}/")
@@ -121,7 +127,9 @@ def _snake(name: str) -> str:
     return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
-def _layers(path: str, folder: Mapping, group: str, name: str | None) -> Iterator[tuple[str, str | None, list[np.ndarray]]]:
+def _layers(
+    path: str, folder: Mapping, group: str, name: str | None
+) -> Iterator[tuple[str, str | None, list[np.ndarray]]]:
     """(group, name, arrays) of each layer, nested ones too; the name is None where the file does not tell it."""
     for key in folder:
         layer = folder[key]

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import WeightsError
 from .base import Layer
 
 
@@ -60,6 +61,12 @@ class ReLU(Layer):
 
     def forward(self, ops, x):
         x = np.asarray(x)
+        if self.negative_slope.ndim >= x.ndim or any(
+            n not in (1, m) for n, m in zip(self.negative_slope.shape[::-1], x.shape[::-1])
+        ):
+            raise WeightsError(
+                f"layer {self.name!r}: alpha has shape {self.negative_slope.shape}, but its input {x.shape}"
+            )
         above = x if self.max_value is None else np.minimum(x, np.float32(self.max_value))
         return np.where(x >= self.threshold, above, self.negative_slope * (x - self.threshold))
 

@@ -17,7 +17,11 @@ class AttentionLogits(Layer):
         super().__init__(previous, name=name)
         self.kernel = self.expect("kernel", kernel, None, 1)
 
-    def forward(self, ops, x):
+    def forward(self, ops, x):  # (N, T, F) -> (N, T)
+        if len(x.shape) != 3 or x.shape[2] != len(self.kernel):
+            raise WeightsError(
+                f"layer {self.name!r}: kernel has shape {self.kernel.shape}, but its input {tuple(x.shape)}"
+            )
         return ops.attention_logits(x, self.kernel)
 
 
@@ -87,10 +91,14 @@ class AttentionWithContext(Layer):
 
     def forward(self, ops, x, mask):  # (N, T, F) -> (N, F)
         x = np.asarray(x)
+        if x.ndim != 3 or x.shape[2] != len(self.kernel):
+            raise WeightsError(f"layer {self.name!r}: kernel has shape {self.kernel.shape}, but its input {x.shape}")
         if self.context is None:
             logits = np.asarray(ops.attention_logits(x, self.kernel))
             if self.bias is not None and len(self.bias) != x.shape[1]:
-                raise WeightsError(f"layer {self.name!r}: bias for {len(self.bias)} steps, but its input has {x.shape[1]}")
+                raise WeightsError(
+                    f"layer {self.name!r}: bias for {len(self.bias)} steps, but its input has {x.shape[1]}"
+                )
             logits = ops.activate("tanh", logits if self.bias is None else logits + self.bias)
         else:
             hidden = ops.activate("tanh", ops.dense(x, self.packed(ops)))

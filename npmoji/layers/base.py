@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..backends import numpy_ops
-from ..errors import InputError, WeightsError
+from ..errors import InputError, NpmojiError, WeightsError
 from ..precision import COMPACT, float32
 from .sparse import Csr
 
@@ -63,8 +63,21 @@ class Layer:
         ``X`` is an array, for the one input there is, or a dict of arrays by the names of the inputs.
         """
         X, ops = self.enter(X)
-        value, _ = self.pull(X, Pass(ops))
+        value = self.compute(X, Pass(ops))
         return [np.asarray(part) for part in value] if isinstance(value, tuple) else np.asarray(value)
+
+    def compute(self, X: Any, run: Pass) -> Any:
+        """The output for the network's input ``X``; a tuple if there are several.
+
+        Raises:
+            InputError: arrays on the way do not fit together, as for inputs of different lengths.
+        """
+        try:
+            return self.pull(X, run)[0]
+        except NpmojiError:
+            raise
+        except (ValueError, IndexError) as error:
+            raise InputError(f"layer {self.name!r} cannot be computed from this input: {error}") from error
 
     def pull(self, X: Any, run: Pass) -> tuple[Any, Any]:
         """Output and mask, computed at most once per pass."""

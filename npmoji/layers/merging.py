@@ -39,7 +39,11 @@ class Concatenate(Layer):
             given = [mask for mask in masks if mask is not None]
             if not self.any_valid:
                 return functools.reduce(np.logical_and, given)
-            return np.ones(values[0].shape[:-1], bool) if len(given) < len(masks) else functools.reduce(np.logical_or, given)
+            return (
+                np.ones(values[0].shape[:-1], bool)
+                if len(given) < len(masks)
+                else functools.reduce(np.logical_or, given)
+            )
         whole = [np.ones(v.shape[:-1], bool) if mask is None else mask for v, mask in zip(values, masks)]
         return np.concatenate(whole, axis=self.axis if self.axis > 0 else self.axis + 1)
 
@@ -63,7 +67,9 @@ class Merge(Layer):
             values, masks = [np.asarray(value) for value, _ in pulled], [mask for _, mask in pulled]
             rank = max(value.ndim for value in values)
             own = [mask if value.ndim == rank else None for value, mask in zip(values, masks)]
-            values = [v.reshape(v.shape[0], *(1,) * (rank - v.ndim), *v.shape[1:]) for v in values]  # Keras adds axes there
+            values = [
+                v.reshape(v.shape[0], *(1,) * (rank - v.ndim), *v.shape[1:]) for v in values
+            ]  # Keras adds axes there
             try:
                 run.done[self] = self.merge(values, own), self.propagate(values, masks)
             except ValueError as error:

@@ -42,7 +42,9 @@ class BatchNormalization(Layer):
     def forward(self, ops, x):
         x = np.asarray(x)
         if not -x.ndim <= self.axis < x.ndim or x.shape[self.axis] != len(self._scale):
-            raise WeightsError(f"layer {self.name!r}: {len(self._scale)} averages for axis {self.axis} of an input {x.shape}")
+            raise WeightsError(
+                f"layer {self.name!r}: {len(self._scale)} averages for axis {self.axis} of an input {x.shape}"
+            )
         shape = [1] * x.ndim
         shape[self.axis] = -1
         return (x - self._mean.reshape(shape)) * self._scale.reshape(shape) + self._beta.reshape(shape)
@@ -78,6 +80,8 @@ class LayerNormalization(Layer):
         x = np.asarray(x)
         if self.axis not in (-1, x.ndim - 1):
             raise WeightsError(f"layer {self.name!r}: axis {self.axis} of an input {x.shape}, expected the last")
+        for label, array in self._arrays.items():
+            self.expect(label, array, x.shape[-1])
         centred = x - self._mean(ops, x)
         out = centred / np.sqrt(self._mean(ops, centred * centred) + self.epsilon)
         if "gamma" in self._arrays:

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import WeightsError
 from .base import Layer
-
 
 USUAL_GATES = ("sigmoid", "hard_sigmoid", "hard_sigmoid_keras3")  # with these backends run both directions at once
 
@@ -49,6 +49,8 @@ class Recurrent(Layer):
         **options: Any,
     ):
         super().__init__(previous, *initial_state, name=name)
+        if len(initial_state) not in (0, self.STATES):
+            raise WeightsError(f"layer {self.name!r}: {len(initial_state)} initial states, expected {self.STATES}")
         self.outputs = 1 + (self.STATES if return_state else 0)
         self.units = H = recurrent_kernel.shape[0] if recurrent_kernel.ndim else 0
         self.kernel = self.expect("kernel", kernel, None, self.GATES * H, compact=self.COMPACT)
@@ -65,12 +67,25 @@ class Recurrent(Layer):
         return self.expect("bias", bias, self.GATES * self.units)
 
     def forward(self, ops, x, *initial, mask):
+        self.check_input(x, initial)
         outputs, *states = self.run(ops, x, mask, initial)
         if not self.return_sequences:
             outputs = outputs[:, 0 if self.go_backwards else -1]
         elif self.go_backwards and not self.time_order:
             outputs = outputs[:, ::-1]
         return (outputs, *states) if self.return_state else outputs
+
+    def check_input(self, x: Any, initial: tuple[np.ndarray, ...]) -> None:
+        """Raise a WeightsError unless the input is (N, T, F) and the initial states are (N, H)."""
+        if len(x.shape) != 3 or x.shape[2] != len(self.kernel):
+            raise WeightsError(
+                f"layer {self.name!r}: kernel has shape {self.kernel.shape}, but its input {tuple(x.shape)}"
+            )
+        for state in initial:
+            if tuple(state.shape) != (x.shape[0], self.units):
+                raise WeightsError(
+                    f"layer {self.name!r}: an initial state {tuple(state.shape)}, expected (N, {self.units})"
+                )
 
     def run(self, ops: Any, x: Any, mask: np.ndarray, initial: tuple[np.ndarray, ...]) -> tuple[Any, ...]:
         """The outputs of all steps in time order, and the last states if they are asked for."""
@@ -187,10 +202,14 @@ class Bidirectional(Layer):
         returns = {"return_sequences": return_sequences, "return_state": return_state}
         behind, other = backward_cell or cell, options if backward_options is None else backward_options
         self.ahead = cell(previous, *forward, name=f"{self.name}/forward", go_backwards=reverse, **returns, **options)
-        self.behind = behind(previous, *backward, name=f"{self.name}/backward", go_backwards=not reverse, **returns, **other)
+        self.behind = behind(
+            previous, *backward, name=f"{self.name}/backward", go_backwards=not reverse, **returns, **other
+        )
         inputs, columns = self.ahead.kernel.shape
         self.behind.expect("kernel", self.behind.kernel, inputs, None if backward_cell else columns, compact=True)
         states = self.ahead.STATES + self.behind.STATES
+        if len(initial_state) not in (0, states):
+            raise WeightsError(f"layer {self.name!r}: {len(initial_state)} initial states, expected {states}")
         self.outputs = (1 if merge_mode else 2) + (states if return_state else 0)
         plain = return_sequences and not (return_state or initial_state or reverse or backward_options)
         usual = options.get("gate", "sigmoid") in USUAL_GATES and options.get("activation", "tanh") == "tanh"
@@ -198,10 +217,11 @@ class Bidirectional(Layer):
 
     def forward(self, ops, x, *initial, mask):
         if self._together:
+            self.ahead.check_input(x, ())
             return ops.bidirectional(x, mask, self.ahead.packed(ops), self.behind.packed(ops), **self.ahead.options)
-        half = len(initial) // 2
-        ahead = self.ahead.forward(ops, x, *initial[:half], mask=mask)
-        behind = self.behind.forward(ops, x, *initial[half:], mask=mask)
+        own = self.ahead.STATES
+        ahead = self.ahead.forward(ops, x, *initial[:own], mask=mask)
+        behind = self.behind.forward(ops, x, *initial[own:], mask=mask)
         (y, *states), (z, *other) = (value if self.return_state else (value,) for value in (ahead, behind))
         if self.reverse and self.return_sequences:
             y, z = y[:, ::-1], z[:, ::-1]
@@ -214,7 +234,9 @@ class Bidirectional(Layer):
         if self.merge_mode == "concat":
             return (ops.concatenate([y, z]),)
         y, z = np.asarray(y), np.asarray(z)
-        return ({"sum": np.add, "mul": np.multiply, "ave": lambda a, b: (a + b) / np.float32(2)}[self.merge_mode](y, z),)
+        return (
+            {"sum": np.add, "mul": np.multiply, "ave": lambda a, b: (a + b) / np.float32(2)}[self.merge_mode](y, z),
+        )
 
     def propagate(self, values, masks):
         mask = masks[0] if self.return_sequences else None
