@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .emojis import EMOJIS
     from .ensemble import Ensemble
     from .errors import InputError, NpmojiError, VocabularyError, WeightsError
-    from .keras_layers import register_layer
+    from .keras.kinds import register_layer
     from .layers import (
         ELU,
         GRU,
@@ -125,7 +125,7 @@ _MODULES = {
     "load": "model",
     "Tokenizer": "tokenizer",
     "Ensemble": "ensemble",
-    "register_layer": "keras_layers",
+    "register_layer": "keras.kinds",
     **dict.fromkeys(("load_layers", "save_layers"), "chain"),
     **dict.fromkeys(("InputError", "NpmojiError", "VocabularyError", "WeightsError"), "errors"),
 }

@@ -21,7 +21,7 @@ def build(file: Contents, precision: str = "fp32") -> Graph:
     if deepmoji.matches(file) or not file.config:
         layers = deepmoji.build(file, precision)
         return Graph(layers, layers[-1:], trims_padding=True)
-    from . import keras_graph  # of no use to DeepMoji's start
+    from .keras import graph as keras_graph  # of no use to DeepMoji's start
 
     for name, arrays in file.layers.items():
         for array in arrays:

@@ -9,9 +9,11 @@ import pytest
 from conftest import DATA
 
 import npmoji
-from npmoji import WeightsError, formats, keras_config, keras_graph, networks
+from npmoji import WeightsError, formats, networks
 from npmoji.formats import Contents, keras3
-from npmoji.keras_config import Ref
+from npmoji.keras import config as keras_config
+from npmoji.keras import graph as keras_graph
+from npmoji.keras.config import Ref
 
 KERAS = DATA / "keras"
 

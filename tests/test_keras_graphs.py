@@ -9,9 +9,10 @@ import pytest
 from conftest import DATA, SHARED, needs_shared
 
 import npmoji
-from npmoji import Dense, InputError, WeightsError, formats, keras_layers, networks
+from npmoji import Dense, InputError, WeightsError, formats, networks
 from npmoji.engines import backend
 from npmoji.errors import NpmojiError
+from npmoji.keras import kinds as keras_layers
 from npmoji.layers import AttentionWeightedAverage, Layer, Pass, Remask
 
 ENGINES = "numpy", "numba"

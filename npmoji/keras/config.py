@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from .errors import WeightsError
+from ..errors import WeightsError
 
 DAMAGE = (
     KeyError,

@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import layers
-from .backends.numpy_ops import ACTIVATIONS
-from .errors import InputError, WeightsError
-from .layers import Layer
+from .. import layers
+from ..backends.numpy_ops import ACTIVATIONS
+from ..errors import InputError, WeightsError
+from ..layers import Layer
 
 CODE = ("Lambda", "TFOpLambda", "SlicingOpLambda")
 LARGEST = 1 << 16  # a size in a config beyond this is damage, and might exhaust the memory

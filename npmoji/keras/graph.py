@@ -8,14 +8,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import keras_config
-from .errors import WeightsError
-from .formats import Contents
-from .keras_config import CONTAINERS, DAMAGE, Call, Network, Node, Ref, flat, refs_of
-from .keras_layers import KINDS, LARGEST, Place, kind_of
-from .layers import Input, Layer, Named, Part, Remask, TimeDistributed
-from .layers.base import Unused
-from .layers.operations import FUNCTIONS, Operation
+from ..errors import WeightsError
+from ..formats import Contents
+from ..layers import Input, Layer, Named, Part, Remask, TimeDistributed
+from ..layers.base import Unused
+from ..layers.operations import FUNCTIONS, Operation
+from . import config as description
+from .config import CONTAINERS, DAMAGE, Call, Network, Node, Ref, flat, refs_of
+from .kinds import KINDS, LARGEST, Place, kind_of
 
 
 class Slot(NamedTuple):
@@ -37,7 +37,7 @@ def build(file: Contents) -> tuple[list[Layer], list[Layer]]:
     Raises:
         WeightsError: a class that is not known, arrays that do not fit, or a config that cannot be understood.
     """
-    network = keras_config.parse(file.config)
+    network = description.parse(file.config)
     try:
         builder = Builder(file, weights_of(network, file))
         inputs = {ref: builder.input(network, ref) for ref in network.inputs}
@@ -166,7 +166,7 @@ class Builder:
 
     def _nested(self, node: Node, previous: list[Layer], name: str, key: str) -> list[Layer]:
         """The outputs of a model used as a layer; its own layers are called ``outer/inner``."""
-        inner = keras_config.parse(node.config["model"])
+        inner = description.parse(node.config["model"])
         if len(inner.inputs) != len(previous):
             raise WeightsError(f"layer {name!r} is a model of {len(inner.inputs)} inputs, called with {len(previous)}")
         outputs = self.run(inner, dict(zip(inner.inputs, previous)), f"{name}/", f"{key}/")
@@ -175,7 +175,7 @@ class Builder:
 
     def _time_distributed(self, node: Node, previous: list[Layer], name: str, key: str) -> Layer:
         """A layer applied to each step: it is made over an input of its own."""
-        inner, start = keras_config.wrapped(node), Input(name=f"{name}/step")
+        inner, start = description.wrapped(node), Input(name=f"{name}/step")
         apart = Builder(self.file, self.arrays)
         if inner.class_name in CONTAINERS:
             made = apart._nested(inner, [start], name, key)
@@ -196,7 +196,7 @@ class Builder:
 def _in_order(node: Node, args: list[Any]) -> list[Any]:
     """What a layer is called with; a dict by the names of a model's inputs becomes a list in the model's order."""
     if node.class_name in CONTAINERS and len(args) == 1 and isinstance(args[0], dict):
-        names = [ref.layer for ref in keras_config.parse(node.config["model"]).inputs]
+        names = [ref.layer for ref in description.parse(node.config["model"]).inputs]
         if set(args[0]) == set(names):
             return [args[0][name] for name in names]
     return args
@@ -224,7 +224,7 @@ def _takers(network: Network, ref: Ref, key: str) -> Iterator[str]:
             if ref in refs and node.class_name == "Embedding":
                 yield key + node.name
             elif ref in refs and node.class_name in CONTAINERS:
-                inner = keras_config.parse(node.config["model"])
+                inner = description.parse(node.config["model"])
                 yield from _takers(inner, inner.inputs[refs.index(ref)], f"{key}{node.name}/")
 
 
@@ -273,12 +273,12 @@ def _slots(node: Node, prefix: str, trainable: bool) -> Iterator[Slot]:
     """The arrays of a layer, or of all layers of a nested model, in their order."""
     name = prefix + node.name
     if node.class_name in CONTAINERS:
-        for inner in keras_config.parse(node.config["model"]).nodes:
+        for inner in description.parse(node.config["model"]).nodes:
             if not _is_operation(inner):
                 yield from _slots(inner, f"{name}/", trainable)
         return
     if node.class_name == "TimeDistributed":
-        yield from _slots(keras_config.wrapped(node), prefix, trainable)
+        yield from _slots(description.wrapped(node), prefix, trainable)
         return
     kind = kind_of(node.class_name, name)
     trainable = trainable and node.config.get("trainable", True)
