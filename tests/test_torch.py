@@ -439,3 +439,34 @@ def test_cuda_on_streams_of_ones_own(small):
     for _ in range(5):
         with torch.cuda.stream(torch.cuda.Stream()):
             assert_close(output(model, "softmax", tokens, ops), wanted, 2e-5)
+
+
+# Other networks -------------------------------------------------------------------------------------------------------
+
+NETWORKS = sorted(path for pattern in ("keras/*/model.*", "models/seed*/model.h5") for path in (ROOT / "tests/data").glob(pattern))
+
+
+def values_for(graph):
+    """Some rows for each input of a network."""
+    rng = np.random.default_rng(0)
+    sizes = {layer: (6, *(8 if n is None else n for n in layer.shape or (8,))) for layer in graph.inputs}
+    return {
+        layer.name: rng.integers(0, layer.vocabulary_size, size) if layer.vocabulary_size else rng.standard_normal(size)
+        for layer, size in sizes.items()
+    }
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("path", NETWORKS, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_other_keras_networks(path, device):
+    model, reference = npmoji.load(path, engine="torch", device=device), npmoji.load(path, engine="numpy")
+    x = values_for(reference.graph)
+    for name in reference.graph.named:
+        wanted, ours = reference[name](x), model[name](x)
+        for a, b in zip(*(value if isinstance(value, list) else [value] for value in (wanted, ours))):
+            if a.dtype == np.float32:
+                np.testing.assert_allclose(b, a, rtol=TOLERANCE[device], atol=TOLERANCE[device], err_msg=name)
+
+
+def test_there_are_other_networks():
+    assert len(NETWORKS) > 10

@@ -20,7 +20,7 @@ from ..errors import InputError
 from ..precision import float32, half
 from . import numpy_ops, numpy_precision
 from .torch_matrices import MATRICES, HalfMatrix, Matrix, one_wide, reorder
-from .torch_recurrence import CudaGraphs, Plain, Plan, Recorded, plan
+from .torch_recurrence import GATES, CudaGraphs, Plain, Plan, Recorded, plan
 from .torch_settings import settings
 
 Tensor = torch.Tensor
@@ -202,8 +202,8 @@ class TorchOps:
         return_state: bool = False,
         **options,
     ) -> Value | tuple[np.ndarray, ...]:
-        """See `numpy_ops.lstm`, which does it if there are states to begin with or to return."""
-        if initial_state is None and not return_state:
+        """See `numpy_ops.lstm`, which does it if there are states to begin with or to return, or other functions than usual."""
+        if initial_state is None and not return_state and usual(options):
             return self._recur(x, mask, (weights,), (go_backwards,), **options)
         reference = numpy_ops if self.precision == "fp32" else numpy_precision.NumpyOps(self.precision)
         packed = reference.pack_lstm(*weights.arrays, weights.exact_projection)
@@ -213,6 +213,9 @@ class TorchOps:
     @computes
     def bidirectional(self, x: Any, mask: np.ndarray, forward: PackedLstm, backward: PackedLstm, **options) -> Value:
         """See `numpy_ops.bidirectional`."""
+        if not usual(options):
+            both = [self.lstm(x, mask, w, go_backwards=back, **options) for w, back in ((forward, False), (backward, True))]
+            return self.concatenate(both)
         if forward.units == backward.units:
             return self._recur(x, mask, (forward, backward), (False, True), **options)
         directions = zip((forward, backward), (False, True))
@@ -226,8 +229,9 @@ class TorchOps:
         backwards: tuple[bool, ...],
         gate: str = "hard_sigmoid",
         hold_masked: bool = True,
+        activation: str = "tanh",
     ) -> Value:
-        """Outputs (N, T, D·H) of LSTMs over the same input side by side."""
+        """Outputs (N, T, D·H) of LSTMs over the same input side by side; ``activation`` is tanh, see `usual`."""
         kernel, matrix, bias = self._join(weights)
         D, H, _ = matrix.shape
         if not mask.any():
@@ -273,7 +277,7 @@ class TorchOps:
 
     def _send(self, array: np.ndarray) -> Tensor:
         """A copy on the device."""
-        return torch.tensor(array, device=self.device)
+        return torch.tensor(np.ascontiguousarray(array), device=self.device)  # PyTorch knows no negative strides
 
     def _copy(self, array: np.ndarray, prepare: Callable[[np.ndarray], np.ndarray]) -> Tensor:
         """``prepare(array)`` on the device, made once as long as the array lives."""
@@ -291,6 +295,11 @@ class TorchOps:
         if x.index is None:
             return x.tensor
         return x.tensor.index_select(0, self._send(x.index.reshape(-1))).view(x.shape)
+
+
+def usual(options: dict[str, Any]) -> bool:
+    """Whether an LSTM's options name functions that the loop has."""
+    return options.get("activation", "tanh") == "tanh" and options.get("gate", "hard_sigmoid") in GATES
 
 
 def as_array(x: Any) -> Any:
