@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
+import npmoji
+
 V, E, H, C = 60, 6, 5, 64
 LAYERS = {"embedding": 1, "bi_lstm_0": 6, "bi_lstm_1": 6, "attlayer": 1, "softmax": 2}
 NPMOJI = {"npmoji numpy fp32", "npmoji numba fp32"}
@@ -126,3 +128,17 @@ def test_sides_that_disagree_are_told(weights, monkeypatch):
     job = tool.Job(str(weights), {}, *[np.array([[11, 12, 13], [14, 15, 0]])] * 2, False)
     with pytest.raises(tool.Disagreement, match="npmoji numba fp32: probabilities off by"):
         tool.prepare(job, 1)
+
+
+def test_fresh_weights_are_a_network_of_the_size_asked_for(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "tools")
+    import fresh_weights
+
+    sizes = {"vocabulary": 50, "embedding": 4, "units": 6, "classes": 5}
+    assert fresh_weights.main([str(tmp_path / "a.hdf5"), *(f"--{name}={size}" for name, size in sizes.items())]) == 0
+    fresh_weights.write(tmp_path / "b.hdf5", seed=0, **sizes)
+    assert (tmp_path / "a.hdf5").read_bytes() == (tmp_path / "b.hdf5").read_bytes()
+    model = npmoji.load(tmp_path / "a.hdf5")
+    assert (model.vocabulary_size, model.features, model.classes) == (50, 28, 5)
+    assert model["bi_lstm_0"].weights()["forward_bias"].reshape(4, 6)[1].tolist() == [1] * 6  # the forget gate's
+    assert np.allclose(model.predict(np.array([[1, 2, 3, 0]])).sum(), 1)

@@ -1,6 +1,6 @@
 """How fast npmoji is on this machine, beside ONNX Runtime with the same weights (`pip install '.[bench]'`).
 
-    python tools/bench.py WEIGHTS.hdf5 [--texts FILE | --ids FILE.npz] [--rounds 5] [--threads 1 2] [--torch]
+    python tools/bench.py [WEIGHTS.hdf5] [--texts FILE | --ids FILE.npz] [--rounds 5] [--threads 1 2] [--torch]
 
 Without texts or ids it makes some up, as long as tweets. Each round measures every side in turn; figures are medians
 over the rounds with least and most, ratios are medians of each round's ratio. Before anything is timed, the
@@ -473,7 +473,7 @@ def digits(value: float) -> int:
 def main(argv: list[str] | None = None) -> int:
     """Parse the command line, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("weights", help="Keras HDF5 weights")
+    parser.add_argument("weights", nargs="?", help="Keras HDF5 weights (default: fresh ones of the original's size)")
     source = parser.add_mutually_exclusive_group()
     source.add_argument(
         "--texts", metavar="FILE", help='one text a line, or .jsonl with the field "text"; either may be .gz'
@@ -491,7 +491,7 @@ def main(argv: list[str] | None = None) -> int:
         "--typical", type=int, default=40, metavar="N", help="texts of mean length for latency (default 40)"
     )
     parser.add_argument(
-        "--torch", action="store_true", help="measure torchMoji's algorithm too; torch is not in [bench]"
+        "--torch", action="store_true", help="measure torchMoji's algorithm in PyTorch too"
     )
     parser.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
     arguments = parser.parse_args(argv)
@@ -500,6 +500,11 @@ def main(argv: list[str] | None = None) -> int:
     only = [name for name in arguments.only if hasattr(os, "wait4") or name not in ("cold", "compile")]
 
     with tempfile.TemporaryDirectory() as folder:
+        if arguments.weights is None:
+            import fresh_weights
+
+            arguments.weights = str(Path(folder) / "fresh.hdf5")
+            fresh_weights.write(arguments.weights)
         found = inputs(arguments, Path(folder))
         try:
             parity, rows = measure(found, only, arguments.threads, arguments.rounds)
