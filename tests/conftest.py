@@ -1,6 +1,8 @@
 """Shared by all tests: where the optional reference material lies, and the small goldens that travel with the project."""
 
+import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +12,17 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT / "tests" / "data"
+#: golden array -> our layer, in graph order
+LAYERS = {
+    "embedding": "activation",
+    "bi_lstm_0": "bi_lstm_0",
+    "bi_lstm_1": "bi_lstm_1",
+    "attention_logits": "attention_logits",
+    "attention": "attention",
+    "features": "attlayer",
+    "logits": "logits",
+    "probs": "softmax",
+}
 
 
 def _find_shared() -> Path | None:
@@ -62,3 +75,12 @@ def toy_vocabulary() -> dict[str, int]:
     text = "i love mom's cooking the this is so a you worst best day ever lol that was funny tired bed ! . ?"
     words = text.split(" ")
     return {word: i for i, word in enumerate([f"CUSTOM_{name}" for name in special] + words)}
+
+
+@pytest.fixture(scope="session")
+def folder(small, toy_vocabulary, tmp_path_factory) -> Path:
+    """A folder with the small model and its vocabulary."""
+    folder = tmp_path_factory.mktemp("model")
+    shutil.copy(small[0], folder / "weights.hdf5")
+    (folder / "vocabulary.json").write_text(json.dumps(toy_vocabulary))
+    return folder

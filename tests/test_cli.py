@@ -5,7 +5,6 @@ import hashlib
 import io
 import json
 import os
-import shutil
 import signal
 import sys
 import tracemalloc
@@ -30,15 +29,6 @@ def run(*arguments):
         return end.code
     finally:
         signal.signal(signal.SIGTERM, handler)
-
-
-@pytest.fixture(scope="module")
-def folder(small, toy_vocabulary, tmp_path_factory):
-    """A folder with the small model and its vocabulary."""
-    folder = tmp_path_factory.mktemp("model")
-    shutil.copy(small[0], folder / "weights.hdf5")
-    (folder / "vocabulary.json").write_text(json.dumps(toy_vocabulary))
-    return folder
 
 
 @pytest.fixture(scope="module")

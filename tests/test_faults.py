@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from conftest import DATA
+from conftest import DATA, LAYERS
 
 import npmoji
 from npmoji.backends import numpy_ops
@@ -18,17 +18,6 @@ from npmoji.trust import faults
 from npmoji.trust.compare import compare
 from npmoji.trust.golden_files import Golden, digest
 
-#: golden array -> our layer, in graph order
-LAYERS = {
-    "embedding": "activation",
-    "bi_lstm_0": "bi_lstm_0",
-    "bi_lstm_1": "bi_lstm_1",
-    "attention_logits": "attention_logits",
-    "attention": "attention",
-    "features": "attlayer",
-    "logits": "logits",
-    "probs": "softmax",
-}
 LIMIT = {"absolute": 5e-6, "relative": 5e-6}
 numbers = itertools.count()
 

@@ -30,15 +30,6 @@ GENUINE = {
 
 
 @pytest.fixture(scope="module")
-def folder(small, toy_vocabulary, tmp_path_factory):
-    """A folder with the small model and its vocabulary."""
-    folder = tmp_path_factory.mktemp("model")
-    shutil.copy(small[0], folder / "weights.hdf5")
-    (folder / "vocabulary.json").write_text(json.dumps(toy_vocabulary))
-    return folder
-
-
-@pytest.fixture(scope="module")
 def model(folder):
     return npmoji.load(folder / "weights.hdf5", maxlen=12)
 
@@ -424,7 +415,10 @@ def test_command_line(folder, tmp_path, capsys, written):
     assert capsys.readouterr().out == ""
 
 
-def test_command_line_errors(folder, small, tmp_path, capsys):
+SEVERAL_INPUTS = DATA / "models" / "seed003_tfk_state_masked" / "model.h5"
+
+
+def test_command_line_errors(folder, small, tmp_path, capsys, monkeypatch):
     weights = "--weights", folder / "weights.hdf5"
     np.save(tmp_path / "floats.npy", np.zeros((2, 3)))
     np.save(tmp_path / "flat.npy", np.zeros(3, int))
@@ -433,7 +427,10 @@ def test_command_line_errors(folder, small, tmp_path, capsys):
     (tmp_path / "junk.npy").write_bytes(b"\x93NUMPY\1\0nonsense")
     (tmp_path / "empty.txt").touch()
     (tmp_path / "texts.txt").write_text("i love this\n")
+    (tmp_path / "two.txt").write_text("i love this\nthat too\n")
     (tmp_path / "file").touch()
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
     shutil.copy(small[0], tmp_path / "bare.hdf5")
     out, bare = tmp_path / "out", ("--weights", tmp_path / "bare.hdf5")
     for arguments, message in [
@@ -450,6 +447,11 @@ def test_command_line_errors(folder, small, tmp_path, capsys):
         ((tmp_path / "texts.txt", tmp_path / "file", *weights), "there is something else of that name"),
         ((tmp_path / "texts.txt", tmp_path / "no" / "out", *weights), "cannot be written: No such file or directory"),
         ((tmp_path / "texts.txt", out, "--npz", *weights), "expected a name that ends in .npz"),
+        ((tmp_path / "texts.txt", "", *weights), "expected the name of a folder to write, got ''"),
+        ((tmp_path / "texts.txt", ".", *weights), "is the current folder, which cannot be replaced"),
+        ((tmp_path / "texts.txt", tmp_path / "here", *weights), "is the current folder, which cannot be replaced"),
+        ((tmp_path / "texts.txt", out, "--weights", SEVERAL_INPUTS), "inputs are 'input_1', 'input_2': expected a dict"),
+        ((tmp_path / "two.txt", out, "--weights", SEVERAL_INPUTS), "or a list in this order; got a list of texts"),
     ]:
         assert run("golden", *arguments) == 2, message
         error = capsys.readouterr().err

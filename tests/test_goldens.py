@@ -2,22 +2,11 @@
 
 import numpy as np
 import pytest
-from conftest import SHARED, model_cases, needs_shared
+from conftest import LAYERS, SHARED, model_cases, needs_shared
 
 import npmoji
 
 ENGINES = ("numpy", "numba")
-#: golden array -> our layer
-LAYERS = {
-    "embedding": "activation",
-    "bi_lstm_0": "bi_lstm_0",
-    "bi_lstm_1": "bi_lstm_1",
-    "attention_logits": "attention_logits",
-    "attention": "attention",
-    "features": "attlayer",
-    "logits": "logits",
-    "probs": "softmax",
-}
 
 
 def assert_close(name, ours, golden, tolerance):

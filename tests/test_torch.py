@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import ROOT, model_cases
+from conftest import LAYERS, ROOT, model_cases
 
 import npmoji
 from npmoji.engines import backend
@@ -24,17 +24,6 @@ from npmoji.backends.torch_ops import TorchOps
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU that PyTorch can use")
 DEVICES = ["cpu", pytest.param("cuda", marks=needs_cuda)]
 TOLERANCE = {"cpu": 5e-6, "cuda": 2e-5}
-#: golden array -> our layer
-LAYERS = {
-    "embedding": "activation",
-    "bi_lstm_0": "bi_lstm_0",
-    "bi_lstm_1": "bi_lstm_1",
-    "attention_logits": "attention_logits",
-    "attention": "attention",
-    "features": "attlayer",
-    "logits": "logits",
-    "probs": "softmax",
-}
 TEXTS = ["I love mom's cooking", "", "this is the worst day ever !", "lol", "so tired . bed", "i " * 40]
 
 
