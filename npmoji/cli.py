@@ -104,7 +104,8 @@ def parser() -> Parser:
     compare.add_argument("--format", choices=("text", "json"), default="text", help="default: text, made for people")
     compare.set_defaults(run="trust.compare")
 
-    parity = commands.add_parser("parity", parents=[texts, model_options(engine=False)], help="one engine against another")
+    parents = [text_options("npmoji's own list"), model_options(engine=False)]
+    parity = commands.add_parser("parity", parents=parents, help="one engine against another")
     parity.add_argument("--engine", action="append", metavar="E", help="given twice: numpy, numba, torch (default: the first two)")
     parity.add_argument("--format", choices=("text", "json"), default="text", help="default: text, made for people")
     parity.set_defaults(run="trust.parity")
@@ -139,10 +140,10 @@ def model_options(engine: bool = True) -> argparse.ArgumentParser:
     return common
 
 
-def text_options() -> argparse.ArgumentParser:
-    """The arguments that say which texts."""
+def text_options(default: str = "standard input") -> argparse.ArgumentParser:
+    """The arguments that say which texts, and where they come from if none is given."""
     texts = argparse.ArgumentParser(add_help=False)
-    texts.add_argument("texts", nargs="*", metavar="TEXT", help="texts; without any, and without -i, standard input")
+    texts.add_argument("texts", nargs="*", metavar="TEXT", help=f"texts; without any, and without -i, {default}")
     texts.add_argument("-i", "--input", metavar="FILE", help="a file with one text a line, .csv or .jsonl; - is standard input")
     texts.add_argument("--column", default="text", metavar="NAME", help="the column of a .csv or .jsonl (default: text)")
     return texts

@@ -9,6 +9,7 @@ import numpy as np
 
 from . import deepmoji, formats, networks
 from .emojis import EMOJIS
+from .engines import PRECISIONS
 from .errors import InputError, WeightsError
 from .formats import Contents
 from .layers import LSTM, Bidirectional, Embedding, Layer
@@ -44,7 +45,7 @@ def convert(source: str, target: str, precision: str | None = None, vocabulary: 
         raise InputError(f"{target}: is the file to be converted; give another name")
     file = networks.with_config(formats.read(model.path), None)
     names = _names(file, model)
-    file = _completed(_stored(file, model, names, "fp32" if keras else model.precision), model)
+    file = _completed(_stored(file, model, names, "fp32" if keras else model.precision), model, file.precision)
     if keras:
         from .formats import keras_write
 
@@ -75,14 +76,27 @@ def _tell_of_vocabulary(model: Model, target: str) -> None:
         print(f"npmoji: note: {target} takes texts only with a vocabulary.json beside it", file=sys.stderr)
 
 
-def _completed(file: Contents, model: Model) -> Contents:
-    """With names for the classes and with reference results, if it has none and is a DeepMoji network."""
+def _completed(file: Contents, model: Model, source: str) -> Contents:
+    """With names for the classes and with reference results, if it is a DeepMoji network.
+
+    The source's own results are kept, unless the source has rounded its weights more than the target does: the target
+    would not be within its precision of them.
+
+    Args:
+        source: the precision of the source.
+    """
     if not deepmoji.matches(file):
         return file
-    from .trust.verify import references
+    from .trust.verify import references, weights_sha256
 
     classes = list(EMOJIS) if file.classes is None and model.classes == len(EMOJIS) else file.classes
-    return file._replace(classes=classes, references=file.references or references(model))
+    finer = PRECISIONS.index(file.precision) < PRECISIONS.index(source)
+    found = references(model) if finer or file.references is None else file.references
+    if found is not None:
+        found = {key: value for key, value in found.items() if key != "stored_sha256"}
+        if file.precision != "fp32":
+            found["stored_sha256"] = weights_sha256(file)
+    return file._replace(classes=classes, references=found)
 
 
 def _names(file: Contents, model: Model) -> dict[str, list[str]]:

@@ -243,7 +243,8 @@ class Model(Network):
             raise InputError(f"text 0: expected str, got {type(texts[0]).__name__}")
         raise VocabularyError(
             f"{self.path}: this model has no vocabulary and takes token ids only; "
-            "give one with load(path, vocabulary='vocabulary.json') or put vocabulary.json beside the weights"
+            "give one with load(path, vocabulary='vocabulary.json'), on the command line --vocabulary vocabulary.json, "
+            "or put vocabulary.json beside the weights"
         )
 
     def _prediction(self, i: int, probability: np.float32) -> Prediction:

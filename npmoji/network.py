@@ -162,12 +162,18 @@ class Network:
         inputs = self.graph.inputs
         if len(inputs) == 1 and not isinstance(x, dict):
             return {inputs[0].name: self._checked(inputs[0], x)}
-        if isinstance(x, (list, tuple)) and len(x) == len(inputs):
+        texts = isinstance(x, (list, tuple)) and any(isinstance(value, str) for value in x)
+        if isinstance(x, (list, tuple)) and len(x) == len(inputs) and not texts:
             x = {layer.name: value for layer, value in zip(inputs, x)}
         names = [layer.name for layer in inputs]
         if not isinstance(x, dict) or set(x) != set(names):
-            found = f"a dict of {', '.join(map(repr, x)) or 'nothing'}" if isinstance(x, dict) else type(x).__name__
-            raise InputError(f"expected a dict of {', '.join(map(repr, names))}, or a list in this order; got {found}")
+            found = "a list of texts" if texts else type(x).__name__
+            if isinstance(x, dict):
+                found = f"a dict of {', '.join(map(repr, x)) or 'nothing'}"
+            raise InputError(
+                f"this network's inputs are {', '.join(map(repr, names))}: "
+                f"expected a dict of them, or a list in this order; got {found}"
+            )
         arrays = {layer.name: self._checked(layer, x[layer.name]) for layer in inputs}
         if len({len(array) for array in arrays.values()}) > 1:
             rows = ", ".join(f"{name!r} has {len(array)}" for name, array in arrays.items())

@@ -72,6 +72,8 @@ def scratch_folder(target: str) -> Iterator[str]:
 
 def _check_gives_way(target: str, may_replace: Callable[[str], None]) -> None:
     if os.path.isdir(target):
+        if os.path.samefile(target, os.curdir):  # whoever stands in it would be left in a folder that has gone
+            raise InputError(f"{target}: is the current folder, which cannot be replaced; give the name of another")
         if os.listdir(target):
             may_replace(target)
     elif os.path.lexists(target):

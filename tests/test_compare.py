@@ -387,3 +387,10 @@ def test_parity_of_the_engines(folder, capsys):
     assert (code, err) == (0, "") and "9 tensors compared, all within tolerance" in out
     code, out, _ = outcome(capsys, "parity", *weights, "--engine", "numba", "--engine", "numpy", "--format", "json")
     assert code == 0 and json.loads(out)["passed"] is True
+
+
+def test_parity_says_what_it_takes_where_no_text_is_given(capsys):
+    """Not standard input, as the other commands."""
+    assert run("parity", "--help") == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "without -i, npmoji's own list" in out and "without -i, standard input" not in out

@@ -201,10 +201,38 @@ def test_references_are_kept(original, tmp_path):
     assert verify(model).passed and verify(model).checked == "stored"
     smaller = tmp_path / "int8.safetensors"
     convert(str(target), str(smaller), "int8")
-    assert npmoji.load(smaller).references == model.references and verify(npmoji.load(smaller)).passed
+    kept = npmoji.load(smaller).references
+    assert kept.pop("stored_sha256") and kept == model.references and verify(npmoji.load(smaller)).passed
     keras = tmp_path / "back.hdf5"
     convert(str(target), str(keras))
     assert npmoji.load(keras).references == model.references and verify(npmoji.load(keras)).passed
+
+
+@pytest.mark.parametrize("target", ["fp32.safetensors", "fp16.safetensors", "keras.hdf5"])
+def test_weights_that_were_rounded_more_get_results_of_their_own(original, tmp_path, target):
+    """Those of the source's source are further away than the precision of the new file allows."""
+    from npmoji.trust.verify import verify
+
+    first = converted(original, tmp_path, "int8")
+    with_vocabulary = original.parent / target
+    convert(str(first), str(with_vocabulary), None if target.startswith("keras") else target[:4])
+    verdict = verify(npmoji.load(with_vocabulary))
+    assert verdict.passed, verdict.lines
+    assert any("all weights" in line for line in verdict.lines)
+    assert npmoji.load(with_vocabulary).references["probabilities"] != npmoji.load(first).references["probabilities"]
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_one_altered_number_is_noticed_in_any_precision(original, tmp_path, precision):
+    from npmoji.trust.verify import verify
+
+    target = converted(original, tmp_path, precision)
+    assert verify(npmoji.load(target)).passed
+    content = bytearray(target.read_bytes())
+    content[-1] ^= 1  # the last bit of some tensor
+    target.write_bytes(content)
+    verdict = verify(npmoji.load(target))
+    assert not verdict.passed and [line for line in verdict.lines if "FAIL  all weights" in line]
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)

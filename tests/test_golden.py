@@ -408,6 +408,10 @@ def test_command_line(folder, tmp_path, capsys, written):
     assert run("golden", tmp_path / "texts.txt", tmp_path / "a", *weights) == 0
     assert run("golden", tmp_path / "texts.csv", tmp_path / "b", "--column", "say", *weights, "--threads", "1") == 0
     assert files(tmp_path / "a") == files(tmp_path / "b")
+    np.save(tmp_path / "ids.npy", [[1, 2, 3]])
+    (tmp_path / "ids.npy").rename(tmp_path / "IDS.NPY")
+    assert run("golden", tmp_path / "IDS.NPY", tmp_path / "e", *weights) == 0
+    assert golden.read(str(tmp_path / "e")).manifest["texts"][0]["ids"] == [1, 2, 3]
     assert run("golden", "--builtin", tmp_path / "c", *weights) == 0
     assert files(tmp_path / "c") == files(written)
     assert run("golden", "--builtin", tmp_path / "d.npz", "--npz", *weights, "--engine", "numpy") == 0
@@ -535,6 +539,8 @@ def change(manifest, key, value):
         (["tensors", 0], [], "entry 0 of 'tensors'"),
         (["texts", 5, "top5"], None, "entry 5 of 'texts'"),
         (["texts", 5], "text", "entry 5 of 'texts'"),
+        (["texts", 5, "words"], 3, "entry 5 of 'texts'"),
+        (["texts", 5, "words"], ["i", 3], "entry 5 of 'texts'"),
         (["tensors", 3, "file"], "gone.npy", "lists 'bi_lstm_1', but there is no gone.npy"),
     ],
 )

@@ -48,7 +48,7 @@ def listed(path: str, column: str) -> list[str] | np.ndarray | dict[str, np.ndar
     from ..texts import Texts
     from ..trust.golden import read_inputs
 
-    if path.endswith((".npy", ".npz")):
+    if path.lower().endswith((".npy", ".npz")):
         return read_inputs(path)
     texts = Texts(path, column)
     try:

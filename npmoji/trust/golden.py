@@ -99,6 +99,8 @@ def write(model: Model, source: Source, target: str, npz: bool = False, block: i
     from ..outputs import scratch_folder, whole_file, whole_folder
 
     target = os.fsdecode(target)
+    if not target:
+        raise InputError("expected the name of a folder to write, got ''")
     rows = _Rows(model, source)
     if not npz:
         with whole_folder(target, check_replaceable) as folder:

@@ -161,7 +161,7 @@ def read(path: str) -> Golden:
 def read_inputs(path: str) -> np.ndarray | dict[str, np.ndarray]:
     """What a network is given: the array of a .npy file, or those of a .npz by the names of its inputs."""
     path = os.fsdecode(path)
-    return load_array(path) if path.endswith(".npy") else _read_npz(path).tensors
+    return load_array(path) if path.lower().endswith(".npy") else _read_npz(path).tensors
 
 
 def _read_folder(path: str) -> Golden:
@@ -295,6 +295,9 @@ def _is_limit(value: Any) -> bool:
 
 
 def _is_text(entry: dict[str, Any]) -> bool:
-    return isinstance(entry.get("text", 0), (str, type(None))) and all(
-        isinstance(entry.get(key), list) for key in ("ids", "top5")
+    words = entry.get("words")
+    return (
+        isinstance(entry.get("text", 0), (str, type(None)))
+        and (words is None or (isinstance(words, list) and all(isinstance(word, str) for word in words)))
+        and all(isinstance(entry.get(key), list) for key in ("ids", "top5"))
     )
