@@ -32,7 +32,7 @@ def lines(model: Model, vocabulary: str | None = None) -> Iterator[tuple[str, st
         path = vocabulary or vocabulary_beside(model.path)
         yield "vocabulary", f"{path}, {len(model.tokenizer.vocabulary):,} words, maxlen {model.tokenizer.maxlen}"
         yield "", f"{os.path.getsize(path):,} bytes, sha256 {sha256(path)}"
-    yield "engine", f"{model.engine}: {', '.join(f'{name} {version(name)}' for name in ('numpy', 'numba', 'h5py'))}"
+    yield "engine", f"{model.engine}, precision {model.precision}: {', '.join(f'{name} {version(name)}' for name in ('numpy', 'numba', 'h5py'))}"
     yield "CPU", f"{platform.machine()}: {' '.join(cpu_features()) or 'features unknown'}"
     yield "threads", str(model.threads or default_threads())
 

@@ -149,6 +149,7 @@ class Input(Layer):
         self, vocabulary_size: int | None = None, name: str = "input", shape: tuple[int | None, ...] | None = None
     ):
         super().__init__(name=name)
+        self.class_name = "InputLayer"  # Keras' name
         self.vocabulary_size, self.shape = vocabulary_size, shape
 
     def forward(self, ops: Any, X: Any) -> Any:
