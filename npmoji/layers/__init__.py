@@ -26,6 +26,8 @@ from .sparse import Csr
 from .windows import Conv1D, GlobalAveragePooling1D, GlobalMaxPooling1D, MaskedMean, Pooling1D
 from .wrappers import Named, TimeDistributed
 
+Projection, BatchNorm = Dense, BatchNormalization  # their names where layers are chained by hand
+
 __all__ = [
     "ELU",
     "GRU",
@@ -37,6 +39,7 @@ __all__ = [
     "AttentionWeights",
     "AttentionWithContext",
     "Average",
+    "BatchNorm",
     "BatchNormalization",
     "Bidirectional",
     "Concatenate",
@@ -61,6 +64,7 @@ __all__ = [
     "Pass",
     "Permute",
     "Pooling1D",
+    "Projection",
     "ReLU",
     "Recurrent",
     "Remask",
