@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 from typing import Any
 
 from . import deepmoji
 from .errors import WeightsError
-from .formats import Contents, keras3
+from .formats import Contents
 from .network import Graph
 
 
@@ -25,9 +24,8 @@ def build(file: Contents, precision: str = "fp32") -> Graph:
 
     for name, arrays in file.layers.items():
         for array in arrays:
-            if (
-                len(arrays) > 1 or array.nbytes <= deepmoji.LARGE
-            ):  # else it may be an embedding, which checks rows in use
+            # one large array alone may be an embedding, which checks the rows in use
+            if len(arrays) > 1 or array.nbytes <= deepmoji.LARGE:
                 deepmoji.check_finite(name, array)
     graph = Graph(*keras_graph.build(file))
     graph.try_out()
@@ -45,6 +43,10 @@ def with_config(file: Contents, config: str | os.PathLike | dict[str, Any] | Non
         if file.config or deepmoji.matches(file) or not os.path.isfile(beside):
             return file
         config = beside
+    import json  # neither is of use to DeepMoji's start
+
+    from .formats import keras3
+
     if not isinstance(config, dict):
         try:
             if not isinstance(config, (str, os.PathLike)):

@@ -18,7 +18,6 @@ import os
 import stat
 
 from ..errors import WeightsError
-from . import safetensors
 from .contents import Contents
 
 __all__ = ["Contents", "read"]
@@ -35,7 +34,7 @@ def read(path: str | os.PathLike) -> Contents:
     """
     head = _first_bytes(path)
     # safetensors: the header's length in eight bytes, which may look like a pickle's first, then its JSON
-    if safetensors.looks_like(head) or (head and os.fsdecode(path).endswith(".safetensors")):
+    if (head[4:8] == bytes(4) and head[8:9] == b"{") or (head and os.fsdecode(path).endswith(".safetensors")):
         from . import npmoji_file
 
         return npmoji_file.read(os.fsdecode(path))

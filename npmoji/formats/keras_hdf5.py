@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import WeightsError
-from . import hdf5, keras3
+from . import hdf5
 from .contents import Contents, float_array
 
 
@@ -55,6 +55,8 @@ def _contents(path: str, file: Mapping) -> Contents:
     """What Keras stored in an HDF5 file, given its root group."""
     root = file.get("model_weights", file)
     if "layer_names" not in root.attrs and "layer_names0" not in root.attrs:
+        from . import keras3  # of no use to the original's start
+
         if keras3.is_weights(file):
             return keras3.weights(path, file)
         raise WeightsError(f"{path}: an HDF5 file, but without Keras' attribute 'layer_names'")

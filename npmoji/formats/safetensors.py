@@ -33,11 +33,6 @@ LARGEST_SPACE = 1 << 48  # elements, extents of 0 left out: beyond this NumPy ma
 LENGTH, ALIGNMENT = 8, 64  # bytes
 
 
-def looks_like(head: bytes) -> bool:
-    """Whether a file that begins with these bytes, at least 9, may be of this format."""
-    return head[4:LENGTH] == bytes(4) and head[LENGTH : LENGTH + 1] == b"{"
-
-
 def read(path: str) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """The arrays, read-only views of the mapped file, and the texts of the metadata.
 
