@@ -11,22 +11,14 @@ import numpy as np
 
 from .engines import backend
 from .errors import InputError, NpmojiError, WeightsError
-from .layers import Csr, Input, Layer, Pass
+from .layers import Checked, Csr, Input, Layer, Pass
 
 BATCH_TOKENS = 1536  # texts are run in batches of about this many steps, padding included, unless the backend says
 # otherwise; on a CPU more of them costs fresh memory
 AUTO_WORK = 20e9  # multiply-adds, in all, after which engine="auto" spends the half second that importing numba takes
-TROUBLE = (
-    NpmojiError,
-    ValueError,
-    TypeError,
-    ArithmeticError,
-    LookupError,
-    AttributeError,
-    MemoryError,
-    RecursionError,
-)
 FREE_STEPS = 64  # what a free axis of an input is taken to be when a network is tried out
+# what layers that do not fit together may raise
+TROUBLE = (NpmojiError, ValueError, TypeError, ArithmeticError, LookupError, AttributeError, MemoryError, RecursionError)
 
 
 class Graph:
@@ -142,26 +134,28 @@ class Network:
 
     def __getitem__(self, name: str) -> Layer:
         """The layer of that Keras name; of DeepMoji also `attention_logits`, `attention` and `logits`."""
-        stem, _, number = str(name).rpartition(
-            "_"
-        )  # Keras numbers unnamed layers: activation_1, concatenate_1, input_1
+        # Keras numbers unnamed layers: activation_1, concatenate_1, input_1
+        stem, _, number = str(name).rpartition("_")
         for key in (name, stem if number.isdigit() else name):
             if key in self.graph.named:
                 return self.graph.named[key]
         raise KeyError(f"no layer {name!r}; there are: {', '.join(self.graph.named)}")
 
-    def arrays(self, x: Any) -> dict[str, Any]:
+    def arrays(self, x: Any) -> Checked:
         """Checked arrays by input name, for what a network with these inputs may be given.
 
         Args:
-            x: an array for the one input there is, a dict by the inputs' names, or a list in their order.
+            x: an array for the one input there is, a dict by the inputs' names, or a list in their order; what this gave
+                before is not checked again.
 
         Raises:
             InputError: an input missing or unknown, arrays that do not fit, or different numbers of rows.
         """
+        if isinstance(x, Checked):
+            return x
         inputs = self.graph.inputs
         if len(inputs) == 1 and not isinstance(x, dict):
-            return {inputs[0].name: self._checked(inputs[0], x)}
+            return Checked({inputs[0].name: self._checked(inputs[0], x)})
         texts = isinstance(x, (list, tuple)) and any(isinstance(value, str) for value in x)
         if isinstance(x, (list, tuple)) and len(x) == len(inputs) and not texts:
             x = {layer.name: value for layer, value in zip(inputs, x)}
@@ -174,7 +168,7 @@ class Network:
                 f"this network's inputs are {', '.join(map(repr, names))}: "
                 f"expected a dict of them, or a list in this order; got {found}"
             )
-        arrays = {layer.name: self._checked(layer, x[layer.name]) for layer in inputs}
+        arrays = Checked({layer.name: self._checked(layer, x[layer.name]) for layer in inputs})
         if len({len(array) for array in arrays.values()}) > 1:
             rows = ", ".join(f"{name!r} has {len(array)}" for name, array in arrays.items())
             raise InputError(f"inputs with different numbers of rows: {rows}")
@@ -191,7 +185,7 @@ class Network:
         except (ValueError, OverflowError) as error:
             raise InputError(f"input {layer.name!r}: expected rows of one length: {error}") from error
 
-    def _enter(self, x: Any) -> tuple[dict[str, Any], Any]:
+    def _enter(self, x: Any) -> tuple[Checked, Any]:
         """What a layer's call does first: the inputs' arrays, and the backend to run them on."""
         arrays = self.arrays(x)
         return arrays, self._backend_for(arrays)
@@ -209,7 +203,7 @@ class Network:
             return value if width is None else np.zeros((0, width), np.float32)
         results = Results(N, width)
 
-        def work(ops: Any, batch: tuple[Any, dict[str, Any]]) -> None:
+        def work(ops: Any, batch: tuple[Any, Checked]) -> None:
             rows, some = batch
             results.store(rows, np.asarray(layer.compute(some, Pass(ops))))
 
@@ -227,12 +221,12 @@ class Network:
         }
         return np.asarray(layer.compute(row, Pass(numpy_ops)))[:0]
 
-    def _batches(self, arrays: dict[str, Any], tokens: int) -> Iterator[tuple[Any, dict[str, Any]]]:
+    def _batches(self, arrays: Checked, tokens: int) -> Iterator[tuple[Any, Checked]]:
         """Rows and their part of each input, about so many tokens at a time."""
         first = next(iter(arrays.values()))
         if len(arrays) == 1 and self.graph.trims_padding:
             name = next(iter(arrays))
-            yield from ((rows, {name: ids}) for rows, ids in trimmed_batches(first, tokens))
+            yield from ((rows, Checked({name: ids})) for rows, ids in trimmed_batches(first, tokens))
             return
         if any(isinstance(array, Csr) for array in arrays.values()):
             yield np.arange(len(first)), arrays
@@ -243,7 +237,7 @@ class Network:
         size = max(1, tokens // max(1, steps))
         for start in range(0, len(first), size):
             rows = np.arange(start, min(start + size, len(first)))
-            yield rows, {name: array[start : start + size] for name, array in arrays.items()}
+            yield rows, Checked({name: array[start : start + size] for name, array in arrays.items()})
 
     def _backend_for(self, arrays: dict[str, Any]) -> Any:
         if self.engine != "auto":

@@ -33,6 +33,10 @@ class Pass:
         self.done: dict[Layer, tuple[Any, Any]] = {}
 
 
+class Checked(dict):
+    """Arrays by the names of a network's inputs, which have been through `Input.check`."""
+
+
 class Layer:
     """A node of the network.
 
@@ -156,6 +160,8 @@ class Input(Layer):
         if isinstance(X, dict):
             if self.name not in X:
                 raise InputError(f"no input {self.name!r} among {', '.join(map(repr, X)) or 'none'}")
+            if isinstance(X, Checked):
+                return X[self.name]
             X = X[self.name]
         return self.check(X)
 
