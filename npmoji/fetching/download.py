@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import hashlib
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -115,12 +114,11 @@ def bring(url: str, target: str, most: int, check: Callable[[str], None]) -> Non
 
 def check_vocabulary(path: str) -> None:
     """Raise a VocabularyError unless this is the published vocabulary."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        for chunk in iter(lambda: file.read(1 << 16), b""):
-            digest.update(chunk)
-    if digest.hexdigest() != cache.VOCABULARY_SHA256:
-        raise VocabularyError(f"{path}: sha256 {digest.hexdigest()}, expected {cache.VOCABULARY_SHA256}")
+    from ..info import sha256
+
+    found = sha256(path)
+    if found != cache.VOCABULARY_SHA256:
+        raise VocabularyError(f"{path}: sha256 {found}, expected {cache.VOCABULARY_SHA256}")
 
 
 def check_weights(path: str, vocabulary: str) -> None:

@@ -9,6 +9,7 @@
     torch_pickle.py   the two serialisations of torch.save underneath
     unpickler.py      the pickles in them, without running these
     keras3.py         Keras 3's `.keras` and `.weights.h5`
+    mapping.py        the bytes of a file, mapped
     zip_file.py       the zip file that a `.keras` is, and the newer serialisation of torch.save
 """
 

@@ -14,15 +14,14 @@ Sections in brackets are those of the "HDF5 File Format Specification", version 
 from __future__ import annotations
 
 import math
-import mmap
 import os
-import stat
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
 
 from .hdf5_format import NOWHERE, Fields, File, Hdf5Error, Message, Unsupported, decode, heap_object, messages, symbols
+from .mapping import mapped
 
 # Header messages [IV.A.2] by their numbers
 DATASPACE, LINK_INFO, DATATYPE, LINK, EXTERNAL_FILES, LAYOUT = 0x01, 0x02, 0x03, 0x06, 0x07, 0x08
@@ -38,15 +37,13 @@ def open_file(path: str | os.PathLike) -> Group:
         OSError: the file cannot be opened.
         Hdf5Error, Unsupported: see there; also later, when the damaged or unsupported part is reached.
     """
-    if stat.S_ISFIFO(os.stat(path).st_mode):  # opening it would wait for a writer
-        raise Hdf5Error("a pipe, expected a file")
-    with open(path, "rb") as file:
-        if not os.fstat(file.fileno()).st_size:
-            raise Hdf5Error("the file is empty")
-        return open_buffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    data = mapped(path, Hdf5Error)
+    if not data:
+        raise Hdf5Error("the file is empty")
+    return open_buffer(data)
 
 
-def open_buffer(data: bytes | memoryview | mmap.mmap) -> Group:
+def open_buffer(data: bytes | memoryview) -> Group:
     """The root group of an HDF5 file in memory, such as a slice of a mapped zip file. Raises as `open_file`."""
     file = File(memoryview(data))
     return Group(file, messages(file, file.root), "/")

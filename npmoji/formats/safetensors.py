@@ -12,14 +12,12 @@ from __future__ import annotations
 
 import json
 import math
-import mmap
-import os
-import stat
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from ..errors import WeightsError
+from .mapping import mapped
 
 #: those that NumPy has; BF16 and types of 8 bits or less are for other files
 DTYPES = {
@@ -40,14 +38,11 @@ def read(path: str) -> tuple[dict[str, np.ndarray], dict[str, str]]:
         WeightsError: the file is missing, truncated or breaks a rule of the format; names the file and the tensor.
     """
     try:
-        if stat.S_ISFIFO(os.stat(path).st_mode):  # opening it would wait for a writer
-            raise WeightsError(f"{path}: a pipe, expected a file")
-        with open(path, "rb") as file:
-            if os.fstat(file.fileno()).st_size < LENGTH:
-                raise WeightsError(f"{path}: truncated: shorter than the {LENGTH} bytes that a safetensors file begins with")
-            data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+        data = mapped(path, lambda what: WeightsError(f"{path}: {what}"))
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         raise WeightsError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    if len(data) < LENGTH:
+        raise WeightsError(f"{path}: truncated: shorter than the {LENGTH} bytes that a safetensors file begins with")
     size = int.from_bytes(data[:LENGTH], "little")
     if size > min(LARGEST_HEADER, len(data) - LENGTH):
         have = f"{len(data) - LENGTH} bytes after it" if size <= LARGEST_HEADER else f"{LARGEST_HEADER} allowed"

@@ -13,11 +13,11 @@ Structures are those of PKWARE's APPNOTE.TXT, version 6.3.10, sections 4.3 and 4
 
 from __future__ import annotations
 
-import mmap
 import os
-import stat
 import struct
 import zlib
+
+from . import mapping
 
 MOST_SAVED, MOST_INFLATED = 8, 1 << 24  # a zip may give 8 times its bytes and 16 MiB; weights do not compress well
 MOST_MEMBERS = 1 << 16  # of a zip file
@@ -34,12 +34,10 @@ def mapped(path: str | os.PathLike) -> memoryview:
         OSError, ValueError: the file cannot be opened; ValueError if its name has a NUL.
         ZipError: it is a pipe or empty.
     """
-    if stat.S_ISFIFO(os.stat(path).st_mode):  # opening it would wait for a writer
-        raise ZipError("a pipe, expected a file")
-    with open(path, "rb") as file:
-        if not os.fstat(file.fileno()).st_size:
-            raise ZipError("the file is empty")
-        return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    data = mapping.mapped(path, ZipError)
+    if not data:
+        raise ZipError("the file is empty")
+    return data
 
 
 def part(data: memoryview, at: int, size: int, what: str) -> memoryview:
