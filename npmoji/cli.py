@@ -10,12 +10,16 @@ import importlib
 import os
 import signal
 import sys
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from . import __version__
 from .errors import NpmojiError
 
 LARGEST = 2**31 - 1  # of a numeric option
+COMPAT: dict[str, Any] = {
+    "choices": ("deepmoji", "torchmoji"),
+    "help": "whose token ids texts get: the original's (default, unless a converted file says else), torchMoji's",
+}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -115,6 +119,7 @@ def parser() -> Parser:
     convert.add_argument("target", metavar="OUT", help="ends in .safetensors, .hdf5 or .h5")
     convert.add_argument("--precision", choices=("fp32", "fp16", "int8"), help="of the large matrices (default: as in IN)")
     convert.add_argument("--vocabulary", metavar="PATH", help="vocabulary.json (default: the one beside IN)")
+    convert.add_argument("--compat", **COMPAT)
     convert.set_defaults(run="files.convert")
 
     download = commands.add_parser("download", help="fetch the original weights and vocabulary")
@@ -131,6 +136,7 @@ def model_options(engine: bool = True) -> argparse.ArgumentParser:
     group = common.add_argument_group("model")
     group.add_argument("--weights", metavar="PATH", help="Keras HDF5 weights (default: the small bundled model)")
     group.add_argument("--vocabulary", metavar="PATH", help="vocabulary.json (default: the one beside the weights)")
+    group.add_argument("--compat", **COMPAT)
     group.add_argument("--maxlen", type=positive, default=30, metavar="N", help="tokens a text is cut to (default 30)")
     if engine:
         group.add_argument("--engine", default="auto", metavar="E", help="auto (default), numpy, numba or torch")

@@ -16,11 +16,18 @@ from .layers import LSTM, Bidirectional, Embedding, Layer
 from .model import Model, load, vocabulary_beside
 from .outputs import whole_file
 from .precision import LARGEST_HALF, Int8Array, float32, halves, int8, is_finite
+from .tokenizer import ORIGINAL
 
 SAFETENSORS, HDF5 = (".safetensors",), (".hdf5", ".h5")
 
 
-def convert(source: str, target: str, precision: str | None = None, vocabulary: str | None = None) -> None:
+def convert(
+    source: str,
+    target: str,
+    precision: str | None = None,
+    vocabulary: str | None = None,
+    compat: str | None = None,
+) -> None:
     """Write the weights of one file, which are checked by building the network, to another kind of file.
 
     A `.safetensors` file also carries the vocabulary, the names of the classes and reference results, those of the source
@@ -32,6 +39,7 @@ def convert(source: str, target: str, precision: str | None = None, vocabulary: 
         target: ends in `.safetensors`, `.hdf5` or `.h5`.
         precision: of the embedding and the LSTMs' matrices; by default as in the source.
         vocabulary: path of a vocabulary.json; by default the one the source carries, or the one beside it.
+        compat: as `load` takes it; the target keeps it and `load` uses it from then on.
 
     Raises:
         InputError: the target is the source, of no known kind, cannot be written or cannot hold the precision.
@@ -40,10 +48,12 @@ def convert(source: str, target: str, precision: str | None = None, vocabulary: 
     keras = _is_keras(target)
     if keras and precision not in (None, "fp32"):
         raise InputError(f"{target}: Keras files are of precision fp32, not {precision}")
-    model = load(source, vocabulary=vocabulary, precision=precision)
+    model = load(source, vocabulary=vocabulary, precision=precision, compat=compat)
     if os.path.exists(target) and os.path.samefile(model.path, target):
         raise InputError(f"{target}: is the file to be converted; give another name")
     file = networks.with_config(formats.read(model.path), None)
+    compat = compat or file.compat
+    file = file._replace(compat=None if compat == ORIGINAL else compat)  # which goes without saying
     names = _names(file, model)
     file = _completed(_stored(file, model, names, "fp32" if keras else model.precision), model, file.precision)
     if keras:

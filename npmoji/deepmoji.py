@@ -11,7 +11,8 @@
     | attlayer    | average over time, weighted by attention: the 2304 features     | (N, F)       |
     | softmax     | probabilities of the 64 emojis (one number for a 2-class model) | (N, C)       |
 
-N texts of T steps; sizes E, H, C and the vocabulary V come from the weights, F = 4H + E.
+N texts of T steps; sizes E, H, C and the vocabulary V come from the weights, F = 4H + E. Feature-only weights, without
+`softmax`, make a network that ends at `attlayer`.
 """
 
 from __future__ import annotations
@@ -27,12 +28,15 @@ from .precision import LARGEST_HALF, fits_half, is_finite
 
 #: layers that have weights, in the order of the file, with the number of their arrays
 WEIGHTED = {"embedding": 1, "bi_lstm_0": 6, "bi_lstm_1": 6, "attlayer": 1, "softmax": 2}
+#: those that feature-only weights have
+FEATURES = [name for name in WEIGHTED if name != "softmax"]
 
 LARGE = 16 << 20  # bytes; an embedding beyond this is not scanned for NaN when loaded: its rows are checked in use
 
 
 def build(file: Contents, precision: str = "fp32") -> list[Layer]:
-    """The network with the weights of ``file``: its layers in graph order, the last one giving the probabilities.
+    """The network with the weights of ``file``: its layers in graph order, the last one giving the probabilities, or the
+    features if the file has no more.
 
     Raises:
         WeightsError: a layer is missing, unexpected or out of order, an array has the wrong shape or is not finite, or
@@ -50,16 +54,17 @@ def build(file: Contents, precision: str = "fp32") -> list[Layer]:
     lstm_1 = Bidirectional(lstm_0, w["bi_lstm_1"][:3], w["bi_lstm_1"][3:], name="bi_lstm_1", **lstm)
     skips = Concatenate(lstm_1, lstm_0, x, name="concatenate")  # the order the trained weights expect
     features = AttentionWeightedAverage(skips, *w["attlayer"], name="attlayer")
-    probabilities = Dense(features, *w["softmax"], activation=final_activation(w["softmax"][0]), name="softmax")
-
-    layers = [ids, embedding, x, lstm_0, lstm_1, skips, features, probabilities]
-    check_widths(x, lstm_0, lstm_1, features, probabilities)
+    layers = [ids, embedding, x, lstm_0, lstm_1, skips, features]
+    if "softmax" in w:
+        activation = final_activation(w["softmax"][0])
+        layers.append(Dense(features, *w["softmax"], activation=activation, name="softmax"))
+    check_widths(x, lstm_0, lstm_1, *layers[6:])
     return layers
 
 
 def matches(file: Contents) -> bool:
-    """Whether a file has just the layers with weights that DeepMoji has, by their names."""
-    return {name for name, arrays in file.layers.items() if arrays} == set(WEIGHTED)
+    """Whether a file has just the layers with weights that DeepMoji has, by their names; the last one may be missing."""
+    return {name for name, arrays in file.layers.items() if arrays} - {"softmax"} == set(FEATURES)
 
 
 def check(file: Contents) -> dict[str, list[np.ndarray]]:
@@ -101,16 +106,19 @@ def check_half_range(layers: dict[str, list[np.ndarray]], precision: str) -> Non
                 )
 
 
-def check_widths(x: Layer, lstm_0: Layer, lstm_1: Layer, features: Layer, probabilities: Layer) -> None:
-    """Each layer must take what the one before gives; the layers themselves have checked the rest."""
+def check_widths(x: Layer, lstm_0: Layer, lstm_1: Layer, *ends: Layer) -> None:
+    """Each layer must take what the one before gives; the layers themselves have checked the rest.
+
+    Args:
+        ends: what takes the F features of a step or a text.
+    """
     E = x.previous[0].embeddings.shape[1]
     H_0, H_1 = (len(layer.ahead.recurrent_kernel) for layer in (lstm_0, lstm_1))
     F = 2 * H_1 + 2 * H_0 + E
     for layer, kernel, width in (
         (lstm_0, lstm_0.ahead.kernel, E),
         (lstm_1, lstm_1.ahead.kernel, 2 * H_0),
-        (features, features.kernel, F),
-        (probabilities, probabilities.kernel, F),
+        *((layer, layer.kernel, F) for layer in ends),
     ):
         layer.expect("kernel", kernel, width, kernel.shape[1])
 

@@ -13,6 +13,7 @@ import numpy as np
 from . import __version__, formats
 from .engines import default_threads
 from .model import Model, bundled, vocabulary_beside
+from .tokenizer import ORIGINAL
 
 
 def lines(model: Model, vocabulary: str | None = None) -> Iterator[tuple[str, str]]:
@@ -20,7 +21,8 @@ def lines(model: Model, vocabulary: str | None = None) -> Iterator[tuple[str, st
     yield "npmoji", f"{__version__}, Python {platform.python_version()}, {platform.system()}"
     yield "weights", f"{model.path}{' (the small bundled model)' if model.path == bundled() else ''}"
     yield "", f"{os.path.getsize(model.path):,} bytes, sha256 {sha256(model.path)}"
-    yield "network", f"vocabulary {model.vocabulary_size:,}, features {model.features:,}, classes {model.classes}"
+    classes = "no classes (feature-only weights)" if model.feature_only else f"classes {model.classes}"
+    yield "network", f"vocabulary {model.vocabulary_size:,}, features {model.features:,}, {classes}"
     for layer in model.layers:
         for name, array in layer.weights().items():
             yield "", f"{layer.name}/{name} {array.shape}"
@@ -32,9 +34,21 @@ def lines(model: Model, vocabulary: str | None = None) -> Iterator[tuple[str, st
         path = vocabulary or vocabulary_beside(model.path)
         yield "vocabulary", f"{path}, {len(model.tokenizer.vocabulary):,} words, maxlen {model.tokenizer.maxlen}"
         yield "", f"{os.path.getsize(path):,} bytes, sha256 {sha256(path)}"
+    if model.tokenizer is not None:
+        yield "tokenizer", _tokenizer(model)
     yield "engine", f"{model.engine}, precision {model.precision}: {', '.join(f'{name} {version(name)}' for name in ('numpy', 'numba', 'h5py'))}"
     yield "CPU", f"{platform.machine()}: {' '.join(cpu_features()) or 'features unknown'}"
     yield "threads", str(model.threads or default_threads())
+
+
+def _tokenizer(model: Model) -> str:
+    """Whose token ids texts get, and for torchMoji's weights why."""
+    if model.tokenizer.compat != ORIGINAL:
+        return f"{model.tokenizer.compat}: that of torchMoji under Python 3, which shortens no stretched words"
+    known = f"{ORIGINAL}: the original's, under Python 2.7"
+    if formats.read(model.path).origin != "torchmoji":
+        return known
+    return f"{known}, which torchMoji's weights were trained with; for that port's own ids: --compat torchmoji"
 
 
 def sha256(path: str | os.PathLike) -> str:

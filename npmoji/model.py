@@ -15,7 +15,7 @@ from .errors import InputError, VocabularyError, WeightsError
 from .layers import AttentionWeightedAverage, Input
 from .network import Graph, Network
 from .texts import chunks
-from .tokenizer import Tokenizer, check_maxlen
+from .tokenizer import ORIGINAL, Tokenizer, check_maxlen, rules_of
 
 DOWNLOADS = ("original", "torchmoji")  # what `npmoji download` fetches, and `load` finds by these names
 
@@ -47,6 +47,7 @@ def load(
     threads: int | None = None,
     device: str = "cpu",
     config: str | os.PathLike | dict[str, Any] | None = None,
+    compat: str | None = None,
 ) -> Model:
     """Load a network from its weights file; without a path, the small bundled model.
 
@@ -66,6 +67,9 @@ def load(
         device: ``"cpu"`` or ``"cuda"``, for the torch engine.
         config: for a file with weights only, of another network than DeepMoji: what Keras' ``model.to_json()`` gave, as a
             dict or the path of a .json file; by default `config.json` beside the weights.
+        compat: whose token ids texts get: ``"deepmoji"``, the original's under Python 2.7; ``"torchmoji"``, that port's
+            under Python 3, see `Tokenizer`. By default what a converted file was made with, else the original's: a
+            torchMoji `.bin` too, as its weights are the original's, trained on the original's ids.
 
     Arrays are memory-mapped: the file must stay in place while the model is in use. Everything is checked to be finite
     here, but for an embedding of more than 16 MiB: its rows are checked as they are used.
@@ -75,6 +79,8 @@ def load(
     """
     _check_settings(engine, precision, threads, device)
     check_maxlen(maxlen)
+    if compat is not None:
+        rules_of(compat)
     if engine == "torch":
         backend(engine, threads, precision or "fp32", device)  # told now if it cannot be used
     path = find(path)
@@ -88,7 +94,9 @@ def load(
     if vocabulary is None:
         beside = vocabulary_beside(path)
         vocabulary = beside if file.vocabulary is None and os.path.isfile(beside) else file.vocabulary
-    tokenizer = None if vocabulary is None else Tokenizer(vocabulary, maxlen=graph.steps or maxlen)
+    tokenizer = None
+    if vocabulary is not None:
+        tokenizer = Tokenizer(vocabulary, graph.steps or maxlen, compat or file.compat or ORIGINAL)
     settings = {"engine": engine, "precision": precision, "threads": threads, "device": device}
     return Model(graph, tokenizer, path=path, references=file.references, **settings)
 
@@ -130,6 +138,7 @@ class Model(Network):
         layers: the layers in graph order, each callable: ``model.layers[-1](tokens)``.
         tokenizer: a `Tokenizer`, or None if the model has no vocabulary and takes token ids only.
         vocabulary_size, classes, features: V, C and F of the network; 0 where it has no such thing.
+        feature_only: whether it is DeepMoji without its last layer: `encode` and `attention` work, `predict` and `top` do not.
         path: the weights file.
         references: the reference results that the file carries, or None; see `verify`.
     """
@@ -149,6 +158,7 @@ class Model(Network):
         self.vocabulary_size = self._tokens.vocabulary_size if self._tokens else 0
         self.features = len(self._attlayer.kernel) if self._attlayer else 0
         self.classes = graph.classes
+        self.feature_only = graph.trims_padding and graph.outputs == [self._attlayer]  # which only DeepMoji does
         self._check_vocabulary()
 
     def predict(self, x: Iterable[str] | np.ndarray) -> np.ndarray:
@@ -159,9 +169,12 @@ class Model(Network):
                 their names, or a list in their order; the one of token ids may be texts. Several outputs come as a list.
 
         Raises:
-            InputError: one str instead of a list, something that is not text, ids outside the vocabulary, wrong rank.
+            InputError: one str instead of a list, something that is not text, ids outside the vocabulary, wrong rank; or
+                the file has no classes.
             VocabularyError: texts for a model without a vocabulary.
         """
+        if self.feature_only:
+            raise self._no_classes()
         x, outputs = self.arrays(x), self.graph.outputs
         return self.run(x, outputs[0]) if len(outputs) == 1 else [self.run(x, layer) for layer in outputs]
 
@@ -189,6 +202,12 @@ class Model(Network):
             raise InputError(f"{self.path}: this network has no layer AttentionWeightedAverage; model[name] gives any other's output")
         return self._attlayer
 
+    def _no_classes(self) -> InputError:
+        return InputError(
+            f"{self.path}: this file has no classes: it ends at the attention layer, without a last layer for "
+            "probabilities; encode gives its features, attention the words' weights"
+        )
+
     def top(self, x: Iterable[str] | np.ndarray, k: int = 5) -> list[list[Prediction]]:
         """For each text its k most likely classes (all, if there are fewer), best first; equal ones by id."""
         return self.best(self.predict(x), k)
@@ -197,6 +216,8 @@ class Model(Network):
         """The same, given the probabilities (N, C)."""
         if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
             raise InputError(f"k {k!r}: expected an integer of at least 1")
+        if self.graph.outputs == [self._attlayer]:
+            raise self._no_classes()
         if not isinstance(probabilities, np.ndarray) or probabilities.ndim != 2:
             raise InputError(f"{self.path}: this network does not give one probability for each class")
         ids = np.argsort(-probabilities, axis=1, kind="stable")[:, :k]

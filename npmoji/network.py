@@ -11,7 +11,7 @@ import numpy as np
 
 from .engines import backend
 from .errors import InputError, NpmojiError, WeightsError
-from .layers import Checked, Csr, Input, Layer, Pass
+from .layers import Activation, AttentionWeightedAverage, Checked, Csr, Input, Layer, Pass, Softmax
 
 BATCH_TOKENS = 1536  # texts are run in batches of about this many steps, padding included, unless the backend says
 # otherwise; on a CPU more of them costs fresh memory
@@ -47,8 +47,11 @@ class Graph:
 
     @property
     def classes(self) -> int:
-        """The width of the first output, if a Dense layer gives it, else 0."""
-        kernel = self.outputs[0].weights().get("kernel")
+        """The width of the first output, if a Dense layer gives it, itself or through an activation; else 0."""
+        last = self.outputs[0]
+        while isinstance(last, (Activation, Softmax)):
+            last = last.previous[0]
+        kernel = None if isinstance(last, AttentionWeightedAverage) else last.weights().get("kernel")
         return kernel.shape[-1] if kernel is not None else 0
 
     def try_out(self, steps: int = FREE_STEPS) -> dict[Layer, Any]:

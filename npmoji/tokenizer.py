@@ -8,6 +8,7 @@ a space for the edge of the text, so words are tokenised one by one and a table 
 Everything takes time in proportion to the text's length.
 """
 
+import operator
 import os
 import re
 import string
@@ -19,7 +20,7 @@ from types import ModuleType
 import numpy as np
 
 from .errors import InputError
-from .vocabulary import Vocabulary
+from .vocabulary import UNKNOWN, Vocabulary
 
 _compiled = cache(re.compile)  # patterns, some milliseconds' work each, when the first text asks for them
 
@@ -35,7 +36,12 @@ class _DeepMojiRules:
 
     @staticmethod
     def strip(text: str) -> str:
-        return text.replace("\u180e", " ").strip()  # whitespace then, not now
+        return _DeepMojiRules.spaced(text).strip()
+
+    @staticmethod
+    def spaced(text: str) -> str:
+        """The text with spaces for what is whitespace only here."""
+        return text.replace("\u180e", " ")  # whitespace then, not now
 
     @staticmethod
     def lower(text: str) -> str:
@@ -80,6 +86,10 @@ class _TorchMojiRules:
     is_number = staticmethod(str.isdecimal)
 
     @staticmethod
+    def spaced(text: str) -> str:
+        return text
+
+    @staticmethod
     def normalize(word: str) -> str:
         return _nfkc(word)
 
@@ -93,6 +103,8 @@ class _TorchMojiRules:
 
 
 _RULES = {"deepmoji": _DeepMojiRules, "torchmoji": _TorchMojiRules}
+COMPATS = tuple(_RULES)
+ORIGINAL = "deepmoji"  # the one that the weights were trained with, torchMoji's too
 
 
 def _shorten_runs(token: str, character: str) -> str:
@@ -211,8 +223,13 @@ def _tokens(word: str, rules: type) -> Iterator[str]:
         word = _replace(rules.normalize(word), _tables().TRANSLITERATION)
         pieces = word.split()  # NFKC makes a space and a mark of some accents
     for piece in pieces:
-        for start, end in _spans(piece if piece.isascii() else rules.boundary_view(piece)):
+        for start, end in _spans(_view(piece, rules)):
             yield _special(rules.shorten(piece[start:end]), rules)
+
+
+def _view(word: str, rules: type) -> str:
+    """What the token pattern is matched with in place of the word."""
+    return word if word.isascii() else rules.boundary_view(word)
 
 
 def _spans(word: str) -> Iterator[tuple[int, int]]:
@@ -255,6 +272,21 @@ def _special(token: str, rules: type) -> str:
     return token
 
 
+def tokenize(text: str, compat: str = ORIGINAL) -> list[str]:
+    """The token pattern alone: the text's tokens as they stand in it, what both originals call `tokenize`.
+
+    Nothing is prepared, shortened or replaced: not lower-cased, no line breaks, no special words. For what is looked up in
+    a vocabulary see `Tokenizer.words`.
+
+    Raises:
+        InputError: the text is not a str, or compat is none that `Tokenizer` takes.
+    """
+    _require_text(text)
+    rules = rules_of(compat)
+    words = rules.spaced(text).split()
+    return [word[start:end] for word in words for start, end in _spans(_view(word, rules))]
+
+
 # ---------------------------------------------------------------- tokens to ids
 
 
@@ -291,19 +323,16 @@ class Tokenizer:
 
     Raises:
         VocabularyError: there is no such vocabulary, or it is not one.
-        InputError: a text is not a str, or maxlen is not a whole number above 0.
-        ValueError: compat is neither of the two.
+        InputError: a text is not a str, maxlen is not a whole number above 0, or compat is neither of the two.
 
     Threads may share a tokenizer.
     """
 
-    def __init__(self, vocabulary: str | os.PathLike | dict[str, int], maxlen: int = 30, compat: str = "deepmoji"):
-        if compat not in list(_RULES):
-            raise ValueError(f"compat is {compat!r}, expected one of {', '.join(map(repr, _RULES))}")
+    def __init__(self, vocabulary: str | os.PathLike | dict[str, int], maxlen: int = 30, compat: str = ORIGINAL):
+        self._rules = rules_of(compat)
         check_maxlen(maxlen)
         self._vocabulary = Vocabulary(vocabulary)
         self.maxlen, self.compat = maxlen, compat
-        self._rules = _RULES[compat]
         self._table = _WordTable(self._vocabulary, self._rules)
 
     def largest_id(self) -> tuple[str, int]:
@@ -315,6 +344,10 @@ class Tokenizer:
         """{word: id}, all of it."""
         return self._vocabulary.words
 
+    def tokenize(self, text: str) -> list[str]:
+        """The token pattern alone, before any of the other steps: the text's tokens as they stand in it; see `tokenize`."""
+        return tokenize(text, self.compat)
+
     def words(self, text: str) -> list[str]:
         """All tokens of a text, as they are before the look-up; none for a text of whitespace only."""
         _require_text(text)
@@ -325,6 +358,36 @@ class Tokenizer:
         _require_text(text)
         words = _split(text, self._rules, self.maxlen)
         return list(islice(chain.from_iterable(map(self._table.__getitem__, words)), self.maxlen))
+
+    def to_sentence(self, ids: Iterable[int]) -> str:
+        """The words of one text's ids with spaces between, padding left out: a row of what the tokenizer gave.
+
+        Raises:
+            InputError: not a row of whole numbers, or the vocabulary has no word of an id.
+        """
+        try:
+            numbers = [operator.index(number) for number in ids]
+        except TypeError:
+            raise InputError("expected the ids of one text, a row of whole numbers; pass tokenizer(texts)[row]") from None
+        words = [self._vocabulary.word(number) for number in numbers]
+        if None in words:
+            at = words.index(None)
+            raise InputError(f"place {at}: the vocabulary has no word with id {numbers[at]}")
+        return " ".join(word for word, number in zip(words, numbers) if number)
+
+    def coverage(self, x: Iterable[str] | np.ndarray) -> float:
+        """The share of the tokens that the vocabulary knows, from 0 to 1; of each text its first `maxlen` count.
+
+        Args:
+            x: N texts, or token ids (N, T) as the tokenizer gives them; 0 is padding.
+
+        Raises:
+            InputError: neither, or there are no tokens.
+        """
+        ids = x if isinstance(x, np.ndarray) and x.dtype.kind in "iu" else self(x)
+        if not (total := np.count_nonzero(ids)):
+            raise InputError("no tokens: coverage is the share of them that the vocabulary knows")
+        return 1.0 - np.count_nonzero(ids == UNKNOWN) / total
 
     def __call__(self, texts: Iterable[str]) -> np.ndarray:
         """The ids of N texts, uint16 (N, maxlen), with zeros after the end of each."""
@@ -338,6 +401,13 @@ class Tokenizer:
 
     def __repr__(self) -> str:
         return f"Tokenizer({len(self._vocabulary)} words, maxlen={self.maxlen}, compat={self.compat!r})"
+
+
+def rules_of(compat: str) -> type:
+    """The steps that go by this name; InputError if none do."""
+    if compat not in COMPATS:
+        raise InputError(f"compat is {compat!r:.60}, expected one of {', '.join(map(repr, COMPATS))}")
+    return _RULES[compat]
 
 
 def check_maxlen(maxlen: int) -> None:

@@ -54,12 +54,15 @@ class Vocabulary:
 
     Raises:
         VocabularyError: the file is missing or no JSON object; an id is no whole number from 0 to 65535, or shared; there
-            are more than 65,535 words; CUSTOM_MASK (padding, 0) or CUSTOM_UNKNOWN (1) is missing; a special word has
-            another's id.
+            are more than 65,535 words; CUSTOM_MASK (padding, 0) is missing; a special word has another's id, or another
+            word has id 1.
+
+    Unknown words get id 1, as in the original, whether or not CUSTOM_UNKNOWN is there to have it.
     """
 
     def __init__(self, source: str | os.PathLike | dict[str, int] | WordText):
         self._words: dict[str, int] | None = None
+        self._by_id: dict[int, str] | None = None
         self._content, self._searches = b"", 0
         self._spaces: np.ndarray | None = None  # positions in the content of a `WordText`
         if isinstance(source, dict):
@@ -118,11 +121,18 @@ class Vocabulary:
     def __len__(self) -> int:
         return self._size if self._words is None else len(self._words)
 
+    def word(self, number: int) -> str | None:
+        """The word with that id, CUSTOM_UNKNOWN for 1; None if there is none."""
+        if self._by_id is None:
+            self._by_id = {UNKNOWN: SPECIAL_WORDS[UNKNOWN]} | {own: word for word, own in self.words.items()}
+        return self._by_id.get(number)
+
     def largest(self) -> tuple[str, int]:
-        """The word with the largest id, and the id."""
+        """The word with the largest id that a text can get, and the id."""
         if self._words is None:
             return "the last word", self._size - 1
-        return max(self._words.items(), key=lambda item: item[1], default=("", 0))
+        word, last = max(self._words.items(), key=lambda item: item[1])
+        return (word, last) if last >= UNKNOWN else ("an unknown word", UNKNOWN)
 
 
 def search(content: bytes, word: str) -> int:
@@ -183,10 +193,13 @@ def checked(vocabulary: dict, name: str) -> dict[str, int]:
         if words.setdefault(number, word) is not word:
             raise VocabularyError(f"{name}: words {words[number]!r:.60} and {word!r:.60} share id {number}")
     for number, word in enumerate(SPECIAL_WORDS):
-        if word not in vocabulary and number <= UNKNOWN:
+        if word not in vocabulary and number == 0:
             raise VocabularyError(f"{name}: not a vocabulary of DeepMoji's: special word {word} is missing")
         if vocabulary.get(word, number) != number:
             raise VocabularyError(f"{name}: special word {word} has id {vocabulary[word]}, expected id {number}")
+    if words.get(UNKNOWN, SPECIAL_WORDS[UNKNOWN]) != SPECIAL_WORDS[UNKNOWN]:
+        found = f"word {words[UNKNOWN]!r:.60} has id {UNKNOWN}, which every unknown word gets"
+        raise VocabularyError(f"{name}: {found}, expected it to be {SPECIAL_WORDS[UNKNOWN]}'s or no word's")
     return vocabulary
 
 

@@ -94,6 +94,7 @@ def test_the_manifest(written, model, folder):
         "recurrent_activation": "hard_sigmoid",
         "holds_masked_outputs": True,
         "vocabulary_sha256": hashlib.sha256((folder / "vocabulary.json").read_bytes()).hexdigest(),
+        "compat": "deepmoji",
         "maxlen": 12,
         "T": 12,
     }

@@ -99,7 +99,7 @@ BROKEN = {
     "no entry": (file_of({"a": 1}), "'a': expected dtype, shape and data_offsets"),
     "no shape": (file_of({"a": {"dtype": "I8", "data_offsets": [0, 1]}}, b"\0"), "'a': expected dtype"),
     "something more": (file_of({"a": entry(0, 1) | {"more": 1}}, b"\0"), "'a': expected dtype"),
-    "unknown type": (file_of({"a": entry(0, 2, [1], "BF16")}, b"\0\0"), "'a' is of type 'BF16'"),
+    "unknown type": (file_of({"a": entry(0, 2, [2], "F8_E4M3")}, b"\0\0"), "'a' is of type 'F8_E4M3'"),
     "type of no text": (file_of({"a": entry(0, 1, dtype=["I8"])}, b"\0"), "'a' is of type"),
     "negative extent": (file_of({"a": entry(0, 1, [-1, -1])}, b"\0"), "'a' has shape"),
     "extent of a float": (file_of({"a": entry(0, 1, [1.0])}, b"\0"), "'a' has shape"),

@@ -79,12 +79,10 @@ def test_flipped_bytes_never_change_an_answer(tmp_path):
     assert taken > 30
 
 
-def test_only_padding_and_unknown_must_be_there():
-    words = {"CUSTOM_MASK": 0, "CUSTOM_UNKNOWN": 1, "a": 2}
-    assert Vocabulary(words).id("a") == 2
-    for missing in ("CUSTOM_MASK", "CUSTOM_UNKNOWN"):
-        with pytest.raises(VocabularyError, match=f"{missing} is missing"):
-            Vocabulary({word: i for word, i in words.items() if word != missing})
+def test_only_padding_must_be_there():
+    assert Vocabulary({"CUSTOM_MASK": 0, "CUSTOM_UNKNOWN": 1, "a": 2}).id("a") == 2
+    with pytest.raises(VocabularyError, match="CUSTOM_MASK is missing"):
+        Vocabulary({"CUSTOM_UNKNOWN": 1, "a": 2})
 
 
 @needs_shared

@@ -38,6 +38,7 @@ def load(arguments: argparse.Namespace, note: bool = True) -> Model:
         precision=arguments.precision,
         threads=arguments.threads,
         device=arguments.device,
+        compat=arguments.compat,
     )
 
 

@@ -10,7 +10,13 @@ def convert(arguments: argparse.Namespace) -> None:
     """`npmoji convert`."""
     from ..convert import convert
 
-    convert(arguments.source, arguments.target, precision=arguments.precision, vocabulary=arguments.vocabulary)
+    convert(
+        arguments.source,
+        arguments.target,
+        precision=arguments.precision,
+        vocabulary=arguments.vocabulary,
+        compat=arguments.compat,
+    )
 
 
 def download(arguments: argparse.Namespace) -> int:

@@ -11,6 +11,7 @@
     keras3.py         Keras 3's `.keras` and `.weights.h5`
     mapping.py        the bytes of a file, mapped
     zip_file.py       the zip file that a `.keras` is, and the newer serialisation of torch.save
+    foreign.py        what cannot be read, named, and how to export it
 """
 
 from __future__ import annotations
@@ -31,8 +32,19 @@ def read(path: str | os.PathLike) -> Contents:
     """Read a weights file of any known container, told by its first bytes.
 
     Raises:
-        WeightsError: the file is missing, empty, truncated, damaged or of no known kind; names what is wrong.
+        WeightsError: the file is missing, empty, truncated, damaged or of no kind that is read; names what is wrong.
     """
+    try:
+        return _read(path)
+    except WeightsError as error:
+        from . import foreign
+
+        if what := foreign.named(path):
+            raise WeightsError(f"{os.fsdecode(path)}: {what}") from error
+        raise
+
+
+def _read(path: str | os.PathLike) -> Contents:
     head = _first_bytes(path)
     # safetensors: the header's length in eight bytes, which may look like a pickle's first, then its JSON
     if (head[4:8] == bytes(4) and head[8:9] == b"{") or (head and os.fsdecode(path).endswith(".safetensors")):

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import WeightsError
+from ..tokenizer import COMPATS
 from ..vocabulary import WordText
 
 
@@ -23,6 +24,8 @@ class Contents(NamedTuple):
         classes: the names of the classes, if the file carries them.
         references: reference results that the file carries, see `verify`.
         precision: ``"fp32"``, ``"fp16"`` or ``"int8"``: how the file stores its large matrices.
+        compat: whose tokenizer the file asks for, as `Tokenizer` takes it; None if it does not tell.
+        origin: ``"torchmoji"`` for that port's state dict, else empty.
     """
 
     path: str
@@ -33,6 +36,8 @@ class Contents(NamedTuple):
     classes: list[str] | None = None
     references: dict[str, Any] | None = None
     precision: str = "fp32"
+    compat: str | None = None
+    origin: str = ""
 
     @property
     def version(self) -> tuple[int, int]:
@@ -47,6 +52,13 @@ class Contents(NamedTuple):
     def holds_masked_outputs(self) -> bool:
         """Whether a recurrent layer repeats its output at masked steps (Keras 2.0 to 2.3) or gives 0 there (later ones)."""
         return self.version < (2, 4) and not self.keras_version.endswith("-tf")
+
+
+def checked_compat(path: str, found: str | None) -> str | None:
+    """The tokenizer a file asks for, or a WeightsError if there is none of that name."""
+    if found is not None and found not in COMPATS:
+        raise WeightsError(f"{path}: the tokenizer {found!r:.60}, expected one of {', '.join(COMPATS)}")
+    return found
 
 
 def float_array(path: str, dataset: Any, label: str) -> np.ndarray:

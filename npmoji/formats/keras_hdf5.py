@@ -3,7 +3,8 @@
 Layout (Keras 2 `save_weights` and `model.save`): the attribute `layer_names` lists the layers; each is a group whose
 attribute `weight_names` lists the datasets below it. A full model keeps all that under the group `model_weights` and adds
 the attribute `model_config`. Only these lists are relied on: dataset names vary, and HDF5's own order is alphabetical.
-npmoji adds an attribute of its own to files it writes, `npmoji_references`: JSON, see `verify`.
+npmoji adds attributes of its own to files it writes: `npmoji_references`, JSON, see `verify`; `npmoji_compat`, the
+tokenizer's, if it is not the original's.
 
 Arrays stored in one piece, as Keras leaves them, are memory-mapped: a 51 MB embedding costs only the pages in use.
 """
@@ -19,7 +20,7 @@ import numpy as np
 
 from ..errors import WeightsError
 from . import hdf5
-from .contents import Contents, float_array
+from .contents import Contents, checked_compat, float_array
 
 
 def read(path: str | os.PathLike) -> Contents:
@@ -63,7 +64,9 @@ def _contents(path: str, file: Mapping) -> Contents:
     layers = {name: _arrays(path, root, name) for name in _names(path, root, "layer_names")}
     version = file.attrs.get("keras_version", root.attrs.get("keras_version", ""))
     config, references = (_json(path, file, name) for name in ("model_config", "npmoji_references"))
-    return Contents(path, layers, _text(version), config, references=references)
+    compat = file.attrs.get("npmoji_compat")
+    compat = checked_compat(path, None if compat is None else _text(compat))
+    return Contents(path, layers, _text(version), config, references=references, compat=compat)
 
 
 def _arrays(path: str, root: Mapping, layer: str) -> list[np.ndarray]:

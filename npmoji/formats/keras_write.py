@@ -1,6 +1,6 @@
 """Weights to Keras 2's HDF5 layout, the one that `keras_hdf5` reads and describes: for Keras itself to load.
 
-Keras identifies layers and weights by their order, and ignores what it does not know, such as our `npmoji_references`.
+Keras identifies layers and weights by their order, and ignores what it does not know, such as our `npmoji_references` and `npmoji_compat`.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ def write(file: BinaryIO, contents: Contents, names: dict[str, list[str]]) -> No
             root.attrs["model_config"] = json.dumps(contents.config)  # of variable length: may be of any size
         if contents.references is not None:
             root.attrs["npmoji_references"] = json.dumps(contents.references)
+        if contents.compat is not None:
+            root.attrs["npmoji_compat"] = contents.compat
         for place in {root, group}:
             place.attrs["keras_version"] = np.bytes_((contents.keras_version or OLDEST_KERAS).encode("utf-8"))
             place.attrs["backend"] = np.bytes_(b"tensorflow")

@@ -8,11 +8,12 @@ A safetensors file, so that others can read it too. Its tensors are named ``laye
     layers          JSON: [[layer, [its tensors]], ...], in the order of the graph, layers without weights too
     keras_version   of the Keras that the weights come from, which decides some details of the arithmetic; or empty
     config          JSON: the `model_config` of a full Keras model
+    compat          whose tokenizer the model wants, as `Tokenizer` takes it; not there for the original's
     vocabulary      the words with a space before and after each, in the order of their ids; or JSON {word: id}
     classes         JSON: [name, ...]
     references      JSON: results that the model should give, see `verify`
 
-The last four only if there is such a thing. Matrices are F32, F16, or I8 with a scale for each column in a tensor of the
+The last five only if there is such a thing. Matrices are F32, F16, or I8 with a scale for each column in a tensor of the
 same name and `_scale`: the weight in row k and column n is ``matrix[k, n] * scale[n]``.
 """
 
@@ -27,8 +28,8 @@ from .. import __version__
 from ..errors import WeightsError
 from ..precision import QUANTUM, Int8Array
 from ..vocabulary import WordText
-from . import safetensors
-from .contents import Contents
+from . import safetensors, torch_state
+from .contents import Contents, checked_compat
 
 FORMAT = "npmoji 1"
 SCALE = "_scale"
@@ -36,15 +37,14 @@ PRECISIONS = ("fp32", "fp16", "int8")
 
 
 def read(path: str) -> Contents:
-    """Read such a file.
+    """Read such a file, or torchMoji's state dict in a safetensors file.
 
     Raises:
         WeightsError: it is damaged, or another kind of safetensors file; names what is wrong.
     """
     tensors, metadata = safetensors.read(path)
     if metadata.get("format") != FORMAT:
-        found = metadata.get("format", "")
-        raise WeightsError(f"{path}: a safetensors file of format {found!r:.60}, expected {FORMAT!r}: see `npmoji convert`")
+        return _state_dict(path, tensors, metadata.get("format", ""))
     precision = metadata.get("precision")
     if precision not in PRECISIONS:
         raise WeightsError(f"{path}: precision {precision!r:.60}, expected one of {', '.join(PRECISIONS)}")
@@ -58,7 +58,21 @@ def read(path: str) -> Contents:
         _texts(path, "classes", _json(path, metadata, "classes", list)),
         _json(path, metadata, "references", dict),
         precision,
+        checked_compat(path, metadata.get("compat")),
     )
+
+
+def _state_dict(path: str, tensors: dict[str, np.ndarray], found: str) -> Contents:
+    """What others keep in such files: torchMoji's tensors under PyTorch's names, in any type of floats."""
+    if not torch_state.holds(tensors):
+        wanted = f"expected {FORMAT!r} (see `npmoji convert`) or torchMoji's state dict"
+        names = ", ".join(f"{name!r:.40}" for name in list(tensors)[:3]) or "none"
+        raise WeightsError(f"{path}: a safetensors file of format {found!r:.60}, {wanted}; its tensors: {names}")
+    for name, array in tensors.items():
+        if array.dtype.kind != "f":
+            raise WeightsError(f"{path}: tensor {name!r:.100} is of type {array.dtype}, expected one of floats")
+    with np.errstate(all="ignore"):  # a float64 too large for float32 becomes infinite, which is looked for later
+        return torch_state.contents(path, {name: array.astype(np.float32, copy=False) for name, array in tensors.items()})
 
 
 def _json(path: str, metadata: dict[str, str], key: str, kind: type) -> Any:
@@ -149,6 +163,8 @@ def _metadata(contents: Contents, words: dict[str, int] | None, listed: list) ->
         "keras_version": contents.keras_version,
         "layers": json.dumps(listed),
     }
+    if contents.compat is not None:
+        metadata["compat"] = contents.compat
     for key in ("config", "classes", "references"):
         if getattr(contents, key) is not None:
             metadata[key] = json.dumps(getattr(contents, key))

@@ -19,12 +19,14 @@ import numpy as np
 from ..errors import WeightsError
 from .mapping import mapped
 
-#: those that NumPy has; BF16 and types of 8 bits or less are for other files
+#: those that NumPy has; types of 8 bits or less are for other files
 DTYPES = {
     "F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1",
     "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "u1", "BOOL": "?",
 }  # fmt: skip
 NAMES = {np.dtype(code): name for name, code in DTYPES.items()}
+BFLOAT16 = {"BF16": "<u2"}  # the upper half of a float32, which it is read as; not written
+READABLE = DTYPES | BFLOAT16
 METADATA = "__metadata__"
 LARGEST_HEADER = 100_000_000  # bytes; the public reader takes no more
 LARGEST_SPACE = 1 << 48  # elements, extents of 0 left out: beyond this NumPy may refuse even an empty array
@@ -32,7 +34,7 @@ LENGTH, ALIGNMENT = 8, 64  # bytes
 
 
 def read(path: str) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """The arrays, read-only views of the mapped file, and the texts of the metadata.
+    """The arrays, read-only views of the mapped file (copies of bfloat16 ones), and the texts of the metadata.
 
     Raises:
         WeightsError: the file is missing, truncated or breaks a rule of the format; names the file and the tensor.
@@ -77,7 +79,8 @@ def _tensors(path: str, header: dict[str, Any], data: memoryview, start: int) ->
     """Views of the data, which begins at byte ``start`` of the file: checked to fill it without gap or overlap."""
     places = {name: _place(path, name, entry) for name, entry in header.items()}
     end, arrays = 0, {}
-    for name, (dtype, shape, first, last) in sorted(places.items(), key=lambda item: item[1][2:]):
+    for name, (code, shape, first, last) in sorted(places.items(), key=lambda item: item[1][2:]):
+        dtype = np.dtype(READABLE[code])
         if first != end:
             what = "overlaps what is before it" if first < end else "leaves a gap before it"
             raise WeightsError(f"{path}: damaged: tensor {name!r} {what}: it begins at {first}, expected {end}")
@@ -85,30 +88,32 @@ def _tensors(path: str, header: dict[str, Any], data: memoryview, start: int) ->
             raise WeightsError(f"{path}: truncated: tensor {name!r} ends at {last}, the file's data at {len(data)}")
         if (start + first) % dtype.itemsize:
             raise WeightsError(f"{path}: tensor {name!r} is not aligned to its {dtype.itemsize} bytes an element")
-        arrays[name] = np.frombuffer(data[first:last], dtype).reshape(shape)
+        values = np.frombuffer(data[first:last], dtype)
+        if code in BFLOAT16:
+            values = (values.astype(np.uint32) << 16).view(np.float32)
+        arrays[name] = values.reshape(shape)
         end = last
     if end != len(data):
         raise WeightsError(f"{path}: damaged: {len(data) - end} bytes after the last tensor")
     return {name: arrays[name] for name in places}
 
 
-def _place(path: str, name: str, entry: Any) -> tuple[np.dtype, list[int], int, int]:
+def _place(path: str, name: str, entry: Any) -> tuple[str, list[int], int, int]:
     """Type, shape, first and last offset of a tensor, which fit each other."""
     if not isinstance(entry, dict) or entry.keys() != {"dtype", "shape", "data_offsets"}:
         raise WeightsError(f"{path}: damaged: tensor {name!r}: expected dtype, shape and data_offsets in the header")
     code, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
-    if not isinstance(code, str) or code not in DTYPES:
-        raise WeightsError(f"{path}: tensor {name!r} is of type {code!r:.40}, expected one of {', '.join(DTYPES)}")
+    if not isinstance(code, str) or code not in READABLE:
+        raise WeightsError(f"{path}: tensor {name!r} is of type {code!r:.40}, expected one of {', '.join(READABLE)}")
     if not _whole(shape) or not _whole(offsets) or len(offsets) != 2:
         raise WeightsError(f"{path}: damaged: tensor {name!r} has shape {shape!r:.60} and data_offsets {offsets!r:.60}")
-    dtype, space = np.dtype(DTYPES[code]), math.prod(filter(None, shape))
-    size = math.prod(shape) * dtype.itemsize
+    size, space = math.prod(shape) * np.dtype(READABLE[code]).itemsize, math.prod(filter(None, shape))
     if len(shape) > 32 or space > LARGEST_SPACE or offsets[1] - offsets[0] != size:
         raise WeightsError(
             f"{path}: damaged: tensor {name!r}: shape {shape!r:.60} of {code} takes {size} bytes, "
             f"data_offsets {offsets} are {offsets[1] - offsets[0]} apart"
         )
-    return dtype, shape, *offsets
+    return code, shape, *offsets
 
 
 def _whole(numbers: Any) -> bool:

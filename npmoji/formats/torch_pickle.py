@@ -48,6 +48,12 @@ def _tensors(data: memoryview) -> dict[str, np.ndarray]:
     state, storages = _from_zip(data) if data[:2] == b"PK" else _from_legacy(data)
     if not isinstance(state, dict):
         raise TorchError(f"it holds a {type(state).__name__}, {ADVICE}")
+    for name, entry in state.items():
+        if isinstance(entry, dict) and any(isinstance(value, Tensor) for value in entry.values()):
+            raise TorchError(
+                f"a checkpoint of which {name!r:.100} is the state dict; save that alone: "
+                f"torch.save(checkpoint[{name!r:.100}], 'pytorch_model.bin')"
+            )
     return {name: _array(name, tensor, storages) for name, tensor in state.items()}
 
 

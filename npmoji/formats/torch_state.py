@@ -1,12 +1,14 @@
 """torchMoji's weights (`pytorch_model.bin`, a PyTorch state dict) to `Contents` in DeepMoji's Keras layout.
 
 PyTorch keeps a matrix as (outputs, inputs), Keras as (inputs, outputs); where PyTorch has two biases, Keras has their
-sum. Both have the gates in the same order: input, forget, candidate, output.
+sum. Both have the gates in the same order: input, forget, candidate, output. The last layer may be missing: torchMoji's
+models that give features do not have it.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -23,6 +25,7 @@ SIZES = (
     ("output_layer.0.weight", 0),
 )
 PREFIX = "module."  # of every name, if the model was wrapped for several GPUs
+HEAD = "output_layer."  # begins the names of the last layer's tensors
 
 
 def read(path: str | os.PathLike) -> Contents:
@@ -35,19 +38,33 @@ def read(path: str | os.PathLike) -> Contents:
         WeightsError: what `torch_pickle.read` raises; or tensors are missing, unexpected or of the wrong shape, all of
             which are named.
     """
-    state = torch_pickle.read(path)
+    return contents(os.fsdecode(path), torch_pickle.read(path))
+
+
+def holds(names: Iterable[str]) -> bool:
+    """Whether tensors of these names look like torchMoji's, whatever else is wrong with them."""
+    return any(name.removeprefix(PREFIX) in _shapes([1] * len(SIZES)) for name in names)
+
+
+def contents(path: str, state: dict[str, np.ndarray]) -> Contents:
+    """The same, given the tensors of the state dict, float32, by name. Raises a WeightsError as `read`."""
     if state and all(name.startswith(PREFIX) for name in state):
         state = {name.removeprefix(PREFIX): tensor for name, tensor in state.items()}
     if problems := _problems(state):
-        raise WeightsError(f"{os.fsdecode(path)}: not torchMoji's state dict: {'; '.join(problems)}")
+        raise WeightsError(f"{path}: not torchMoji's state dict: {'; '.join(problems)}")
     layers = {
         "embedding": [np.require(state["embed.weight"], np.float32, ["C_CONTIGUOUS"])],
         "bi_lstm_0": _bidirectional(state, "lstm_0"),
         "bi_lstm_1": _bidirectional(state, "lstm_1"),
         "attlayer": [_own(state["attention_layer.attention_vector"][:, None])],
-        "softmax": [_own(state["output_layer.0.weight"].T), _own(state["output_layer.0.bias"])],
     }
-    return Contents(os.fsdecode(path), layers)
+    if _has_head(state):
+        layers["softmax"] = [_own(state["output_layer.0.weight"].T), _own(state["output_layer.0.bias"])]
+    return Contents(path, layers, origin="torchmoji")
+
+
+def _has_head(state: dict[str, np.ndarray]) -> bool:
+    return any(name.startswith(HEAD) for name in state)
 
 
 def _bidirectional(state: dict[str, np.ndarray], name: str) -> list[np.ndarray]:
@@ -67,7 +84,8 @@ def _own(array: np.ndarray) -> np.ndarray:
 
 def _problems(state: dict[str, np.ndarray]) -> list[str]:
     """What is wrong with the tensors' names and shapes; nothing if they make up the network."""
-    wanted = _shapes([1] * len(SIZES))
+    sizes = SIZES if _has_head(state) else SIZES[:-1]
+    wanted = _shapes([1] * len(sizes))
     found = {name: tensor.shape for name, tensor in state.items()}
     missing = [name for name in wanted if name not in found]
     unexpected = [name for name in found if name not in wanted]
@@ -77,16 +95,20 @@ def _problems(state: dict[str, np.ndarray]) -> list[str]:
     if flat:
         names = dict.fromkeys(flat)
         return [*problems, *(f"{name!r} has shape {found[name]}, expected two dimensions" for name in names)]
-    if all(name in found for name, _ in SIZES):
-        wanted = _shapes([found[name][axis] for name, axis in SIZES])
+    if all(name in found for name, _ in sizes):
+        wanted = _shapes([found[name][axis] for name, axis in sizes])
         wrong = [name for name in wanted if found.get(name, wanted[name]) != wanted[name]]
         problems += [f"{name!r} has shape {found[name]}, expected {wanted[name]}" for name in wrong]
     return problems
 
 
 def _shapes(sizes: list[int]) -> dict[str, tuple[int, ...]]:
-    """The shape of every tensor of the network by its name, in the order of the state dict."""
-    V, E, H_0, H_1, C = sizes
+    """The shape of every tensor of the network by its name, in the order of the state dict.
+
+    Args:
+        sizes: as `SIZES` lists them; without the last one for a network without its last layer.
+    """
+    V, E, H_0, H_1, *C = sizes
     shapes: dict[str, tuple[int, ...]] = {"embed.weight": (V, E)}
     for name, inputs, H in (("lstm_0", E, H_0), ("lstm_1", 2 * H_0, H_1)):
         for end in ("l0", "l0_reverse"):
@@ -94,11 +116,10 @@ def _shapes(sizes: list[int]) -> dict[str, tuple[int, ...]]:
             shapes[f"{name}.weight_hh_{end}"] = (4 * H, H)
             shapes[f"{name}.bias_ih_{end}"] = shapes[f"{name}.bias_hh_{end}"] = (4 * H,)
     F = 2 * H_1 + 2 * H_0 + E
-    return shapes | {
-        "attention_layer.attention_vector": (F,),
-        "output_layer.0.weight": (C, F),
-        "output_layer.0.bias": (C,),
-    }
+    shapes["attention_layer.attention_vector"] = (F,)
+    if C:
+        shapes |= {"output_layer.0.weight": (*C, F), "output_layer.0.bias": (*C,)}
+    return shapes
 
 
 def _listed(names: list[str], most: int = 24) -> str:

@@ -197,7 +197,8 @@ def _fill(target: dict[str, Any], items: Any) -> None:
 def _name(pickle: Unpickler, name: str) -> None:
     if name not in NAMES:
         raise TorchError(
-            f"its pickle asks for {name[:100]!r}, {ADVICE} (a whole model must be saved as its state_dict)"
+            f"its pickle asks for {name[:100]!r}, so it holds a whole model or something else, {ADVICE} "
+            "(load a whole model with the code it was saved with, and save its state_dict)"
         )
     pickle.push(Global(name))
 

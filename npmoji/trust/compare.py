@@ -15,6 +15,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..outputs import columns, shorten
+from ..tokenizer import ORIGINAL
 from . import faults
 from .differences import Pair, TensorResult, blocks, numbers, pair
 
@@ -144,7 +145,7 @@ def compare(golden: Golden, candidate: Golden, model: Callable[[], Model] | None
 
 def _compare_ranks(result: Comparison, pairs: dict[str, Pair], last: str) -> None:
     """Count the texts whose best classes agree."""
-    for name in (*RANKED, last):
+    for name in RANKED if last == "attlayer" else (*RANKED, last):  # there are features, but no classes
         both = pairs.get(name)
         if both is not None and both.rows is not None and both.golden.ndim == 2 and both.golden.shape[1] > 1:
             result.top1 = result.top5 = 0
@@ -169,6 +170,9 @@ def _compare_manifests(result: Comparison, golden: Golden, candidate: Golden) ->
     if ours.get("sha256") != theirs.get("sha256"):
         names = f"{theirs.get('name')}, the golden from {ours.get('name')}"
         result.remarks.append(f"the candidate was made from another weights file: {names}")
+    ours, theirs = (side.manifest.get("compat", ORIGINAL) for side in (golden, candidate))
+    if ours and theirs and ours != theirs:
+        result.remarks.append(f"the candidate's texts were tokenized with compat {theirs!r}, the golden's with {ours!r}")
 
 
 def _sentence(golden: Golden, first: Pair) -> str:

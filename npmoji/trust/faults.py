@@ -192,13 +192,14 @@ FAULTS: list[Fault] = [
 
 def applies_to(names: Iterable[str]) -> bool:
     """Whether tensors of these names are those of a DeepMoji network, with the tokens it starts from."""
-    return {"tokens", "activation", *LSTMS, "attention", "attlayer", "softmax"} <= set(names)
+    return {"tokens", "activation", *LSTMS, "attention", "attlayer"} <= set(names)
 
 
 def weights_of(model: Model) -> Weights | None:
     """The model's weights, or None if it is no DeepMoji network."""
     try:
-        found = {name: list(model[name].weights().values()) for name in ("embedding", *LSTMS, "attlayer", "softmax")}
+        names = ("embedding", *LSTMS, "attlayer", *(["softmax"] if not model.feature_only else []))
+        found = {name: list(model[name].weights().values()) for name in names}
         options = dict(model["bi_lstm_0"].ahead.options)
     except (KeyError, AttributeError):
         return None

@@ -19,6 +19,7 @@ The manifest, JSON in ASCII, has these keys in this order:
     recurrent_activation    the LSTMs' gates: "hard_sigmoid" (Keras 2's), "hard_sigmoid_keras3" or "sigmoid"
     holds_masked_outputs    whether an LSTM repeats its last output at masked steps (true), or gives 0 there
     vocabulary_sha256       of the vocabulary's file, null without one; of its JSON text by id where it came from none
+    compat                  whose tokenizer it was, "deepmoji" (the original's) or "torchmoji"; null without a vocabulary
     maxlen                  tokens kept of a text, null for a model without a vocabulary
     T                       steps
     tensors                 a list of {"name", "file", "shape", "dtype", "sha256", "tolerance"}
@@ -27,7 +28,7 @@ The manifest, JSON in ASCII, has these keys in this order:
 ``sha256`` of a tensor is that of its file. ``tolerance`` is {"absolute", "relative"}, recommended for another
 implementation: it passes where ``|candidate - golden| <= absolute + relative * |golden|``. A row of token ids has null
 for ``text`` and ``words``; ``words`` are all tokens of a text, ``ids`` what was kept of them, without trailing padding.
-``top5`` is [[class, probability], ...], best first, equal ones by class.
+``top5`` is [[class, probability], ...], best first, equal ones by class; empty for a file without classes.
 """
 
 from __future__ import annotations
@@ -135,7 +136,7 @@ def golden_names(model: Model) -> list[str]:
     Each layer of the file but the inputs. Of DeepMoji also the parts of its last two layers, and none that only hands on
     numbers that others hold.
     """
-    if set(deepmoji.WEIGHTED) <= set(model.graph.named):
+    if set(deepmoji.FEATURES) <= set(model.graph.named):
         layers, skipped = model.graph.named.values(), (Input, Embedding, Concatenate, Dropout)
     else:
         layers, skipped = model.graph.layers, (Input,)
@@ -221,7 +222,8 @@ def _write_files(model: Model, rows: _Rows, folder: str, block: int | None) -> l
 
 def _compute(model: Model, rows: _Rows, create: Callable[[str], BinaryIO], block: int | None) -> dict[str, Any]:
     """Compute block by block into files that ``create`` opens by name; the manifest."""
-    manifest, final = _facts(model, rows), model.graph.outputs[0].name
+    manifest = _facts(model, rows)
+    final = "" if model.feature_only else model.graph.outputs[0].name
     parts_of_one = {final, *(name for name, layer in model.graph.named.items() if isinstance(layer, AttentionWeights))}
     files: dict[str, TensorFile] = {}
     texts: list[dict] = []
@@ -230,7 +232,7 @@ def _compute(model: Model, rows: _Rows, create: Callable[[str], BinaryIO], block
             if name not in files:
                 files[name] = TensorFile(create(file_name(name)), rows.N, value)
             files[name].append(value)
-        ranked = values.get(final)  # missing if it has several outputs
+        ranked = values.get(final)  # missing if there are no classes, or it has several outputs
         count = len(next(iter(values.values())))
         texts += [rows.describe(len(texts) + i, NOTHING if ranked is None else ranked[i]) for i in range(count)]
     manifest["tensors"] = [
@@ -284,6 +286,7 @@ def _facts(model: Model, rows: _Rows) -> dict[str, Any]:
         "recurrent_activation": options.get("gate"),
         "holds_masked_outputs": options.get("hold_masked"),
         "vocabulary_sha256": None if model.tokenizer is None else vocabulary_sha256(model.tokenizer),
+        "compat": None if model.tokenizer is None else model.tokenizer.compat,
         "maxlen": None if model.tokenizer is None else model.tokenizer.maxlen,
         "T": rows.T,
     }

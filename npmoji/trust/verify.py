@@ -8,9 +8,10 @@ A file may carry reference results of its own, made by `references` and found as
     {"version": 1,
      "maxlen": 30,                      T; another for a network that takes no other
      "texts": [...] or null,            null for a model without a vocabulary
+     "compat": "torchmoji",             whose tokenizer gave the ids; not there for the original's
      "ids": [[...], ...],               of each text, without trailing padding
-     "top5": [[...], ...],              the best classes of each, best first
-     "probabilities": [[...], ...],     of its first 64 classes
+     "top5": [[...], ...],              the best classes of each, best first; empty if the file has no classes
+     "probabilities": [[...], ...],     of its first 64 classes; likewise
      "encoding_mean": [...],            the mean over the texts of the first five features, if there are features
      "weights_sha256": "...",           of all arrays, layer by layer, as float32
      "stored_sha256": "..."}            the same of what the file holds, where it is rounded: fp16, int8
@@ -29,12 +30,12 @@ from ..engines import PRECISIONS, backend
 from ..errors import WeightsError
 from ..formats import Contents
 from ..layers import AttentionWeightedAverage, Pass
+from ..tokenizer import COMPATS, ORIGINAL, Tokenizer
 from ..vocabulary import UNKNOWN
 from .golden_texts import BUILTIN
 
 if TYPE_CHECKING:
     from ..model import Model
-    from ..tokenizer import Tokenizer
 
 VERSION = 1
 MAXLEN = 30  # what the published results were computed with
@@ -108,7 +109,8 @@ def verify(model: Model) -> Verdict:
     file = formats.read(model.path)
     precision = max(file.precision, model.precision, key=PRECISIONS.index)  # the coarser one
     lines, published, stored = [f"{model.path}, engine {model.engine}, precision {precision}"], [], []
-    if (model.vocabulary_size, model.features, model.classes) == ORIGINAL_SIZES and model.tokenizer is not None:
+    sizes = (model.vocabulary_size, model.features, ORIGINAL_SIZES[2] if model.feature_only else model.classes)
+    if sizes == ORIGINAL_SIZES and model.tokenizer is not None:
         published = list(_against_published(model, precision))
         lines += ["the published results of the original weights:", *map(str, published)]
     if model.references is not None:
@@ -123,7 +125,9 @@ def verify(model: Model) -> Verdict:
 def _conclusion(passed: bool, published: list[Check], stored: list[Check]) -> str:
     original = all(check.passed for check in published)
     if published and original:
-        return "passed: these are the original weights" if passed else "failed: the file's own reference results differ"
+        some = "" if len(published) > 1 else ", without its last layer"
+        end = f"passed: these are the original weights{some}"
+        return end if passed else "failed: the file's own reference results differ"
     if stored:
         end = ", which are not the original weights" if published else ""
         return f"passed: the weights give the results that their file states{end}" if passed else "failed: results differ"
@@ -137,21 +141,23 @@ def _conclusion(passed: bool, published: list[Check], stored: list[Check]) -> st
 
 def _against_published(model: Model, precision: str) -> Iterator[Check]:
     tokens = padded([word_ids(model.tokenizer, text, MAXLEN) for text in PUBLISHED], MAXLEN)
-    probabilities, limits = model.predict(tokens), LIMITS[precision]
-    yield _firsts(probabilities, [ids[0] for ids in PUBLISHED.values()], MISSES[precision])
-    yield _ranking(probabilities, list(PUBLISHED.values()), limits[0])
+    limits = LIMITS[precision]
+    if not model.feature_only:
+        probabilities = model.predict(tokens)
+        yield _firsts(probabilities, [ids[0] for ids in PUBLISHED.values()], MISSES[precision])
+        yield _ranking(probabilities, list(PUBLISHED.values()), limits[0])
     means = model.encode(tokens).mean(axis=0)[: len(PUBLISHED_MEANS)]
     yield _closeness("feature means", means, PUBLISHED_MEANS, ROUNDING + limits[1])
 
 
 def _against_stored(model: Model, file: Contents, wanted: dict[str, Any], precision: str) -> Iterator[Check]:
     if model.tokenizer is not None and wanted["texts"] is not None:
-        same = [word_ids(model.tokenizer, text, wanted["maxlen"]) == ids for text, ids in zip(wanted["texts"], wanted["ids"])]
-        yield Check(all(same), "token ids", f"{sum(same)} of {len(same)} texts as expected")
-    tokens = padded(wanted["ids"], wanted["maxlen"])
-    probabilities, limits = model.predict(tokens), LIMITS[precision]
-    yield _ranking(probabilities, wanted["top5"], limits[0])
-    yield _closeness("probabilities", probabilities[:, :CLASSES_KEPT], wanted["probabilities"], limits[0])
+        yield _token_ids(model.tokenizer, wanted)
+    tokens, limits = padded(wanted["ids"], wanted["maxlen"]), LIMITS[precision]
+    if not model.feature_only:
+        probabilities = model.predict(tokens)
+        yield _ranking(probabilities, wanted["top5"], limits[0])
+        yield _closeness("probabilities", probabilities[:, :CLASSES_KEPT], wanted["probabilities"], limits[0])
     if model.features:
         means = model.encode(tokens).mean(axis=0)[:FEATURES_KEPT]
         yield _closeness("feature means", means, wanted["encoding_mean"], limits[1])
@@ -160,6 +166,16 @@ def _against_stored(model: Model, file: Contents, wanted: dict[str, Any], precis
         found = weights_sha256(file)
         same = found == known
         yield Check(same, "all weights", f"sha256 {found[:16]}\u2026 {'as' if same else 'not as'} expected")
+
+
+def _token_ids(tokenizer: Tokenizer, wanted: dict[str, Any]) -> Check:
+    """Whether the texts get the ids wanted, by the tokenizer that these came from, which need not be the model's."""
+    compat, note = wanted.get("compat", ORIGINAL), ""
+    if compat != tokenizer.compat:
+        note = f" of the {compat} tokenizer, not the {tokenizer.compat} one in use"
+        tokenizer = Tokenizer(tokenizer.vocabulary, tokenizer.maxlen, compat)
+    same = [word_ids(tokenizer, text, wanted["maxlen"]) == ids for text, ids in zip(wanted["texts"], wanted["ids"])]
+    return Check(all(same), "token ids", f"{sum(same)} of {len(same)} texts as expected{note}")
 
 
 def _firsts(probabilities: np.ndarray, wanted: list[int], misses: int) -> Check:
@@ -203,15 +219,19 @@ def references(model: Model) -> dict[str, Any] | None:
     else:
         ids = [word_ids(model.tokenizer, text, maxlen) for text in texts]
     X, run = {model.graph.inputs[0].name: padded(ids, maxlen)}, Pass(backend("numpy"))
-    probabilities = np.asarray(model.graph.outputs[0].pull(X, run)[0])
+    probabilities = np.zeros((len(ids), 0))
+    if not model.feature_only:
+        probabilities = np.asarray(model.graph.outputs[0].pull(X, run)[0])
     if probabilities.ndim != 2 or probabilities.shape[1] != model.classes:
         return None
     attention = next((layer for layer in model.layers if isinstance(layer, AttentionWeightedAverage)), None)
     features = np.zeros((1, 0)) if attention is None else np.asarray(attention.pull(X, run)[0])
+    compat = ORIGINAL if texts is None else model.tokenizer.compat
     return {
         "version": VERSION,
         "maxlen": maxlen,
         "texts": texts,
+        **({} if compat == ORIGINAL else {"compat": compat}),
         "ids": ids,
         "top5": np.argsort(-probabilities, axis=1, kind="stable")[:, :5].tolist(),
         "probabilities": _decimals(probabilities[:, :CLASSES_KEPT]),
@@ -265,6 +285,8 @@ def checked_references(found: Any, model: Model) -> dict[str, Any]:
         raise complain(f"'ids' must be rows of up to {maxlen} ids below {model.vocabulary_size}")
     if texts is not None and not (isinstance(texts, list) and len(texts) == N and all(isinstance(t, str) for t in texts)):
         raise complain(f"'texts' must be {N} texts")
+    if found.get("compat", ORIGINAL) not in COMPATS:
+        raise complain(f"compat is {found['compat']!r:.60}")
     top5 = found.get("top5")
     if not isinstance(top5, list) or len(top5) != N or not all(_are_ids(row, 5, model.classes) for row in top5):
         raise complain(f"'top5' must be {N} rows of up to 5 classes below {model.classes}")
