@@ -18,7 +18,7 @@ from .errors import NpmojiError
 LARGEST = 2**31 - 1  # of a numeric option
 COMPAT: dict[str, Any] = {
     "choices": ("deepmoji", "torchmoji"),
-    "help": "whose token ids texts get: the original's (default, unless a converted file says else), torchMoji's",
+    "help": "whose token ids: the original's or torchMoji's (default: what a converted file says, else the original's)",
 }
 
 

@@ -35,8 +35,8 @@ LARGE = 16 << 20  # bytes; an embedding beyond this is not scanned for NaN when 
 
 
 def build(file: Contents, precision: str = "fp32") -> list[Layer]:
-    """The network with the weights of ``file``: its layers in graph order, the last one giving the probabilities, or the
-    features if the file has no more.
+    """The network with the weights of ``file``: its layers in graph order, the last one giving the probabilities, or
+    the features if the file has no more.
 
     Raises:
         WeightsError: a layer is missing, unexpected or out of order, an array has the wrong shape or is not finite, or
@@ -63,8 +63,22 @@ def build(file: Contents, precision: str = "fp32") -> list[Layer]:
 
 
 def matches(file: Contents) -> bool:
-    """Whether a file has just the layers with weights that DeepMoji has, by their names; the last one may be missing."""
-    return {name for name, arrays in file.layers.items() if arrays} - {"softmax"} == set(FEATURES)
+    """Whether a file has just the layers with weights that DeepMoji has, by their names; `softmax` may be missing."""
+    found = {name for name, arrays in file.layers.items() if arrays}
+    return found == set(WEIGHTED) or (found == set(FEATURES) and _ends_in_features(file))
+
+
+def _ends_in_features(file: Contents) -> bool:
+    """Whether the config, if there is one, is of DeepMoji's first layers: its output all that they give, averaged."""
+    if not file.config:
+        return True
+    inner, w = file.config.get("config"), file.layers
+    output: Any = inner.get("output_layers") if isinstance(inner, dict) else None
+    while isinstance(output, list) and output:
+        output = output[0]
+    E, *gates = (array.shape[-1] if array.ndim else 0 for array in (w[name][-1] for name in FEATURES[:3]))
+    F = E + sum(gates) // 2  # of a bias of 4H there are 2H
+    return output == "attlayer" and w["attlayer"][0].shape[:1] == (F,)
 
 
 def check(file: Contents) -> dict[str, list[np.ndarray]]:

@@ -138,7 +138,7 @@ class Model(Network):
         layers: the layers in graph order, each callable: ``model.layers[-1](tokens)``.
         tokenizer: a `Tokenizer`, or None if the model has no vocabulary and takes token ids only.
         vocabulary_size, classes, features: V, C and F of the network; 0 where it has no such thing.
-        feature_only: whether it is DeepMoji without its last layer: `encode` and `attention` work, `predict` and `top` do not.
+        feature_only: whether it is DeepMoji without its last layer, for `encode` and `attention` but not `predict`.
         path: the weights file.
         references: the reference results that the file carries, or None; see `verify`.
     """
@@ -169,8 +169,8 @@ class Model(Network):
                 their names, or a list in their order; the one of token ids may be texts. Several outputs come as a list.
 
         Raises:
-            InputError: one str instead of a list, something that is not text, ids outside the vocabulary, wrong rank; or
-                the file has no classes.
+            InputError: one str instead of a list, something that is not text, ids outside the vocabulary, wrong rank;
+                or the file has no classes.
             VocabularyError: texts for a model without a vocabulary.
         """
         if self.feature_only:

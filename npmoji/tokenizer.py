@@ -275,8 +275,8 @@ def _special(token: str, rules: type) -> str:
 def tokenize(text: str, compat: str = ORIGINAL) -> list[str]:
     """The token pattern alone: the text's tokens as they stand in it, what both originals call `tokenize`.
 
-    Nothing is prepared, shortened or replaced: not lower-cased, no line breaks, no special words. For what is looked up in
-    a vocabulary see `Tokenizer.words`.
+    Nothing is prepared, shortened or replaced: not lower-cased, no line breaks, no special words. For what is looked up
+    in a vocabulary see `Tokenizer.words`.
 
     Raises:
         InputError: the text is not a str, or compat is none that `Tokenizer` takes.
@@ -345,7 +345,7 @@ class Tokenizer:
         return self._vocabulary.words
 
     def tokenize(self, text: str) -> list[str]:
-        """The token pattern alone, before any of the other steps: the text's tokens as they stand in it; see `tokenize`."""
+        """The token pattern alone, without any of the other steps: the text's tokens as they stand in it."""
         return tokenize(text, self.compat)
 
     def words(self, text: str) -> list[str]:
@@ -368,7 +368,8 @@ class Tokenizer:
         try:
             numbers = [operator.index(number) for number in ids]
         except TypeError:
-            raise InputError("expected the ids of one text, a row of whole numbers; pass tokenizer(texts)[row]") from None
+            wanted = "expected the ids of one text, a row of whole numbers; pass tokenizer(texts)[row]"
+            raise InputError(wanted) from None
         words = [self._vocabulary.word(number) for number in numbers]
         if None in words:
             at = words.index(None)

@@ -193,6 +193,23 @@ def test_weights_with_a_config_that_ends_in_attlayer(folder, tmp_path):
     assert model.feature_only and model.encode([[1, 2]]).shape == (1, 96)
 
 
+def test_a_config_of_another_network_with_the_same_names(tmp_path):
+    """Without the skips it is not DeepMoji: the config tells."""
+    file = formats.read(DATA / "models" / "tfkeras_small" / "full_model.h5")
+    config = without_softmax(file.config)
+    inner = config["config"]["layers"]
+    (attlayer,) = (layer for layer in inner if layer["config"]["name"] == "attlayer")
+    (skips,) = (layer for layer in inner if layer["class_name"] == "Concatenate")
+    attlayer["inbound_nodes"] = [[node for node in skips["inbound_nodes"][0] if node[0] == "bi_lstm_1"]]
+    config["config"]["layers"] = [layer for layer in inner if layer is not skips]
+    layers = dict(file.layers)
+    del layers["softmax"]
+    layers["attlayer"] = [layers["attlayer"][0][: len(layers["bi_lstm_1"][1]) * 2]]
+    path = keras_file(tmp_path / "other.h5", file._replace(layers=layers, config=config))
+    model = npmoji.load(path)
+    assert not model.feature_only and model.predict([[1, 2] + [0] * 12]).shape == (1, len(layers["attlayer"][0]))
+
+
 def test_other_networks_that_end_in_the_attention(small, tmp_path):
     """predict gives what the network gives, as Keras does; no classes are made of it."""
     layers = {"words": [np.ones((9, 4), np.float32)], "attention": [np.ones((4, 1), np.float32)]}

@@ -99,8 +99,8 @@ def _file(path: str, file: BinaryIO) -> str | None:
 BEGINNINGS = {
     b"version https://git-lfs": "a Git LFS pointer in place of the file; fetch that with `git lfs pull`",
     b"\x93NUMPY": (
-        "a NumPy array, not a network; token ids or features go to a model's predict, and weights into the layers they are of: "
-        "npmoji.Dense(previous, kernel, bias), ..."
+        "a NumPy array, not a network; token ids or features go to a model's predict, "
+        "weights into the layers they are of: npmoji.Dense(previous, kernel, bias), ..."
     ),
     b"\x1f\x8b": "compressed by gzip; unpack it first",
 }
@@ -116,13 +116,16 @@ def _zip(path: str) -> str | None:
     if any(name.endswith(".npy") for name in names):
         arrays = ", ".join(repr(name.removesuffix(".npy")[:40]) for name in names[:3])
         return (
-            f"a NumPy .npz with the arrays {arrays}, which does not say what layers they are of; put them into the Keras model, "
-            f"model.set_weights(...), and {KERAS_FILE}, or make the layers: npmoji.Dense(previous, kernel, bias), ..."
+            f"a NumPy .npz with the arrays {arrays}, which does not say what layers they are of; put them into the "
+            f"Keras model, model.set_weights(...), and {KERAS_FILE}, or make the layers: "
+            "npmoji.Dense(previous, kernel, bias), ..."
         )
     if any(name.endswith("saved_model.pb") for name in names):
         return "a zip file with a TensorFlow SavedModel; unpack it first"
     if any(name.endswith(("/constants.pkl", "/archive_format")) for name in names):
-        return f"a program compiled by PyTorch (TorchScript, torch.export), with the model's code; save its weights alone: {STATE_DICT}"
+        return (
+            f"a program compiled by PyTorch (TorchScript, torch.export); save the model's weights alone: {STATE_DICT}"
+        )
     return None
 
 
@@ -141,8 +144,8 @@ def _json(path: str, content: bytes) -> str | None:
         )
     if "modelTopology" in found or "weightsManifest" in found:
         return (
-            "a TensorFlow.js model; convert it: tensorflowjs_converter --input_format=tfjs_layers_model --output_format=keras "
-            f"{name} model.h5"
+            "a TensorFlow.js model; convert it: tensorflowjs_converter --input_format=tfjs_layers_model "
+            f"--output_format=keras {name} model.h5"
         )
     if found and all(type(number) is int for number in found.values()):
         return f"a vocabulary, not weights; give it with them: load('weights.hdf5', vocabulary={name!r})"
@@ -169,8 +172,10 @@ def _protobuf(path: str, fields: Fields) -> str | None:
 
 
 def _fields(file: BinaryIO, size: int) -> Fields:
-    """The first fields of a protobuf message: number, wire type and, of those that have a length, the first bytes; none if it
-    is no such message."""
+    """The first fields of a protobuf message: number, wire type and, of those that have a length, the first bytes.
+
+    None if it is no such message.
+    """
     found: Fields = []
     try:
         while file.tell() < size and len(found) < MOST_FIELDS:

@@ -1,6 +1,7 @@
 """Weights to Keras 2's HDF5 layout, the one that `keras_hdf5` reads and describes: for Keras itself to load.
 
-Keras identifies layers and weights by their order, and ignores what it does not know, such as our `npmoji_references` and `npmoji_compat`.
+Keras identifies layers and weights by their order, and ignores what it does not know, such as our `npmoji_references`
+and `npmoji_compat`.
 """
 
 from __future__ import annotations

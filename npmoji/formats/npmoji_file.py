@@ -28,7 +28,7 @@ from .. import __version__
 from ..errors import WeightsError
 from ..precision import QUANTUM, Int8Array
 from ..vocabulary import WordText
-from . import safetensors, torch_state
+from . import safetensors
 from .contents import Contents, checked_compat
 
 FORMAT = "npmoji 1"
@@ -64,6 +64,8 @@ def read(path: str) -> Contents:
 
 def _state_dict(path: str, tensors: dict[str, np.ndarray], found: str) -> Contents:
     """What others keep in such files: torchMoji's tensors under PyTorch's names, in any type of floats."""
+    from . import torch_state  # of no use to our own files
+
     if not torch_state.holds(tensors):
         wanted = f"expected {FORMAT!r} (see `npmoji convert`) or torchMoji's state dict"
         names = ", ".join(f"{name!r:.40}" for name in list(tensors)[:3]) or "none"
@@ -72,7 +74,8 @@ def _state_dict(path: str, tensors: dict[str, np.ndarray], found: str) -> Conten
         if array.dtype.kind != "f":
             raise WeightsError(f"{path}: tensor {name!r:.100} is of type {array.dtype}, expected one of floats")
     with np.errstate(all="ignore"):  # a float64 too large for float32 becomes infinite, which is looked for later
-        return torch_state.contents(path, {name: array.astype(np.float32, copy=False) for name, array in tensors.items()})
+        floats = {name: array.astype(np.float32, copy=False) for name, array in tensors.items()}
+    return torch_state.contents(path, floats)
 
 
 def _json(path: str, metadata: dict[str, str], key: str, kind: type) -> Any:
