@@ -43,7 +43,8 @@ def read(path: str | os.PathLike) -> Contents:
 
 def holds(names: Iterable[str]) -> bool:
     """Whether tensors of these names look like torchMoji's, whatever else is wrong with them."""
-    return any(name.removeprefix(PREFIX) in _shapes([1] * len(SIZES)) for name in names)
+    wanted = _shapes([1] * len(SIZES))
+    return any(name.removeprefix(PREFIX) in wanted for name in names)
 
 
 def contents(path: str, state: dict[str, np.ndarray]) -> Contents:
