@@ -155,8 +155,10 @@ def by_name(x: Any, names: Sequence[str]) -> Mapping[str, Any]:
         if set(x) == set(names):
             return x
         found = f"a dict of {_some(x)}"
+    elif isinstance(x, (list, tuple)):
+        found = "a list of texts" if some_text else f"a {type(x).__name__} of {len(x)}"
     else:
-        found = "a list of texts" if some_text else f"{len(x)} values" if isinstance(x, ROW) else type(x).__name__
+        found = type(x).__name__
     if len(names) == 1:
         expected = f"only input is {names[0]!r}, expected its value alone"
         raise InputError(f"this network's {expected}; got {found}: pass {_pick(list(x))}")

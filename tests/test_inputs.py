@@ -270,7 +270,7 @@ def test_several_inputs_refused(several, golden):
         ({"input_1": X}, (names, "a dict of 'input_1'")),
         ({"input_1": X, "input_2": F, "other": F}, (names, "'other'")),
         ({"tokens": X, "meta": F}, (names, "'tokens', 'meta'")),
-        ([X], (names, "1 values")),
+        ([X], (names, "a list of 1")),
         (X, (names,)),
         (TEXTS, (names, "a list of texts")),
         ([X, {"a": F}], ("input 'input_2'", "expected an array of numbers", "dict")),
