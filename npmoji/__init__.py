@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from . import init
     from .chain import load_layers, save_layers
-    from .emojis import EMOJIS
+    from .emojis import EMOJIS, Prediction
     from .ensemble import Ensemble
     from .errors import InputError, NpmojiError, VocabularyError, WeightsError
     from .keras.kinds import register_layer
@@ -60,7 +60,7 @@ if TYPE_CHECKING:
         TimeDistributed,
         TopK,
     )
-    from .model import Model, Prediction, load
+    from .model import Model, load
     from .tokenizer import Tokenizer
 
 __version__ = "0.1.0"
@@ -124,8 +124,8 @@ __all__ = [
 _SUBMODULES = {"init"}  # public as modules
 _MODULES = {
     "EMOJIS": "emojis",
+    "Prediction": "emojis",
     "Model": "model",
-    "Prediction": "model",
     "load": "model",
     "Tokenizer": "tokenizer",
     "Ensemble": "ensemble",
@@ -135,14 +135,16 @@ _MODULES = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    if name in _SUBMODULES:
-        return importlib.import_module(f"{__name__}.{name}")  # which makes it an attribute of the package
-    value = getattr(importlib.import_module(f"{__name__}.{_MODULES.get(name, 'layers')}"), name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # a type checker would take it for saying that there are all names
+
+    def __getattr__(name: str) -> Any:
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        if name in _SUBMODULES:
+            return importlib.import_module(f"{__name__}.{name}")  # which makes it an attribute of the package
+        value = getattr(importlib.import_module(f"{__name__}.{_MODULES.get(name, 'layers')}"), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

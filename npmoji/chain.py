@@ -32,7 +32,7 @@ DAMAGES = (  # what NumPy's reader, the zip file under it, and layers made from 
 )
 
 
-def save_layers(path: str | os.PathLike, *outputs: Layer) -> None:
+def save_layers(path: str | os.PathLike[str], *outputs: Layer) -> None:
     """Write the layers, and all they are computed from, to a `.npz` file.
 
     Raises:
@@ -51,7 +51,7 @@ def save_layers(path: str | os.PathLike, *outputs: Layer) -> None:
         np.savez(file, **writer.arrays)
 
 
-def load_layers(path: str | os.PathLike) -> list[Layer]:
+def load_layers(path: str | os.PathLike[str]) -> list[Layer]:
     """The layers that `save_layers` wrote, in graph order, the outputs last.
 
     Raises:

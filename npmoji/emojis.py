@@ -2,6 +2,17 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
+
+class Prediction(NamedTuple):
+    """One of a text's most likely classes; ``emoji`` is empty for a model whose classes are not the 64 emojis."""
+
+    id: int
+    emoji: str
+    probability: float
+
+
 #: (code point, short name) by emoji id; source: the original's list of the emojis it filtered tweets for
 _TABLE = """
 1F602 tears of joy|1F612 unamused|1F629 weary|1F62D sobbing

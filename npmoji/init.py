@@ -24,7 +24,7 @@ import math
 from collections.abc import Sequence
 from numbers import Real
 from operator import index
-from typing import TypeAlias
+from typing import Literal, TypeAlias, overload
 
 import numpy as np
 
@@ -32,7 +32,10 @@ from .errors import InputError
 
 Random: TypeAlias = np.random.Generator | int
 Shape: TypeAlias = int | Sequence[int]
-Arrays: TypeAlias = tuple[np.ndarray, ...]
+One: TypeAlias = tuple[np.ndarray]
+Two: TypeAlias = tuple[np.ndarray, np.ndarray]
+Three: TypeAlias = tuple[np.ndarray, np.ndarray, np.ndarray]
+Four: TypeAlias = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 #: the standard deviation of a standard normal distribution cut off at -2 and 2: sqrt(1 - 4 φ(2) / (Φ(2) - Φ(-2)))
 TRUNCATED_STD = 0.87962566103423978
@@ -199,30 +202,38 @@ def lecun_normal(rng: Random, shape: Shape, corrected: bool = True) -> np.ndarra
 # Layers: the arrays a new one has in Keras, as a tuple in the order of its `get_weights` --------------------------------
 
 
-def dense(rng: Random, inputs: int, units: int, use_bias: bool = True) -> Arrays:
+@overload
+def dense(rng: Random, inputs: int, units: int, use_bias: Literal[True] = True) -> Two: ...
+@overload
+def dense(rng: Random, inputs: int, units: int, use_bias: Literal[False]) -> One: ...
+def dense(rng: Random, inputs: int, units: int, use_bias: bool = True) -> One | Two:
     """kernel (inputs, units) glorot_uniform; bias (units,) zeros."""
     kernel = glorot_uniform(rng, (inputs, units))
     return (kernel, zeros(units)) if use_bias else (kernel,)
 
 
-def conv1d(rng: Random, size: int, inputs: int, filters: int, use_bias: bool = True) -> Arrays:
+@overload
+def conv1d(rng: Random, size: int, inputs: int, filters: int, use_bias: Literal[True] = True) -> Two: ...
+@overload
+def conv1d(rng: Random, size: int, inputs: int, filters: int, use_bias: Literal[False]) -> One: ...
+def conv1d(rng: Random, size: int, inputs: int, filters: int, use_bias: bool = True) -> One | Two:
     """kernel (size, inputs, filters) glorot_uniform, a window of ``size`` steps; bias (filters,) zeros."""
     kernel = glorot_uniform(rng, (size, inputs, filters))
     return (kernel, zeros(filters)) if use_bias else (kernel,)
 
 
-def embedding(rng: Random, vocabulary: int, width: int) -> Arrays:
+def embedding(rng: Random, vocabulary: int, width: int) -> One:
     """embeddings (vocabulary, width), uniform within ±0.05."""
     return (uniform(rng, (vocabulary, width)),)
 
 
-def simple_rnn(rng: Random, inputs: int, units: int) -> Arrays:
+def simple_rnn(rng: Random, inputs: int, units: int) -> Three:
     """kernel (inputs, H) glorot_uniform, recurrent_kernel (H, H) orthogonal, bias (H,) zeros; H = ``units``."""
     kernel, recurrent_kernel = _recurrent(rng, inputs, units, 1)
     return kernel, recurrent_kernel, zeros(len(recurrent_kernel))
 
 
-def lstm(rng: Random, inputs: int, units: int, unit_forget_bias: bool = True) -> Arrays:
+def lstm(rng: Random, inputs: int, units: int, unit_forget_bias: bool = True) -> Three:
     """kernel (inputs, 4H) glorot_uniform, recurrent_kernel (H, 4H) orthogonal, bias (4H,); H = ``units``.
 
     Blocks of H columns: input, forget, candidate, output. Each matrix is drawn as a whole, not block by block. The bias
@@ -233,7 +244,7 @@ def lstm(rng: Random, inputs: int, units: int, unit_forget_bias: bool = True) ->
     return kernel, recurrent_kernel, bias
 
 
-def gru(rng: Random, inputs: int, units: int, reset_after: bool = False) -> Arrays:
+def gru(rng: Random, inputs: int, units: int, reset_after: bool = False) -> Three:
     """kernel (inputs, 3H) glorot_uniform, recurrent_kernel (H, 3H) orthogonal, bias zeros; H = ``units``.
 
     The bias is (3H,) as in Keras 2.0.5; with ``reset_after``, the default of tf_keras and Keras 3, it is (2, 3H).
@@ -248,17 +259,17 @@ def _recurrent(rng: Random, inputs: int, units: int, blocks: int) -> tuple[np.nd
     return glorot_uniform(rng, (inputs, blocks * units)), orthogonal(rng, (units, blocks * units))
 
 
-def batch_normalization(width: int) -> Arrays:
+def batch_normalization(width: int) -> Four:
     """gamma 1, beta 0, moving mean 0, moving variance 1, each (width,)."""
     return ones(width), zeros(width), zeros(width), ones(width)
 
 
-def layer_normalization(width: int) -> Arrays:
+def layer_normalization(width: int) -> Two:
     """gamma 1, beta 0, each (width,)."""
     return ones(width), zeros(width)
 
 
-def attention(rng: Random, features: int) -> Arrays:
+def attention(rng: Random, features: int) -> One:
     """The attention vector of DeepMoji, kernel (features, 1), uniform within ±0.05."""
     return (uniform(rng, (features, 1)),)
 

@@ -4,28 +4,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import formats, networks
-from .emojis import EMOJIS
+from . import formats, inputs, networks
+from .emojis import EMOJIS, Prediction
 from .engines import DEVICES, ENGINES, PRECISIONS, backend
 from .errors import InputError, VocabularyError, WeightsError
-from .layers import AttentionWeightedAverage, Input
+from .inputs import Floats, Inputs, Outputs
+from .layers import AttentionWeightedAverage, Checked, Input, Layer
 from .network import Graph, Network
-from .texts import chunks
 from .tokenizer import ORIGINAL, Tokenizer, check_maxlen, rules_of
 
+if TYPE_CHECKING:
+    from .progress import Progress
+
 DOWNLOADS = ("original", "torchmoji")  # what `npmoji download` fetches, and `load` finds by these names
-
-
-class Prediction(NamedTuple):
-    """One of a text's most likely classes; ``emoji`` is empty for a model whose classes are not the 64 emojis."""
-
-    id: int
-    emoji: str
-    probability: float
 
 
 def bundled() -> str:
@@ -39,14 +34,14 @@ def bundled() -> str:
 
 
 def load(
-    path: str | os.PathLike | None = None,
-    vocabulary: str | os.PathLike | dict[str, int] | None = None,
+    path: str | os.PathLike[str] | None = None,
+    vocabulary: str | os.PathLike[str] | dict[str, int] | None = None,
     maxlen: int = 30,
     engine: str = "auto",
     precision: str | None = None,
     threads: int | None = None,
     device: str = "cpu",
-    config: str | os.PathLike | dict[str, Any] | None = None,
+    config: str | os.PathLike[str] | dict[str, Any] | None = None,
     compat: str | None = None,
 ) -> Model:
     """Load a network from its weights file; without a path, the small bundled model.
@@ -155,47 +150,70 @@ class Model(Network):
         self.tokenizer, self.path, self.references = tokenizer, path, references
         self._tokens = next((layer for layer in graph.inputs if layer.vocabulary_size is not None), None)
         self._attlayer = next((layer for layer in graph.layers if isinstance(layer, AttentionWeightedAverage)), None)
-        self.vocabulary_size = self._tokens.vocabulary_size if self._tokens else 0
-        self.features = len(self._attlayer.kernel) if self._attlayer else 0
+        self.vocabulary_size: int = (self._tokens and self._tokens.vocabulary_size) or 0
+        self.features: int = len(self._attlayer.kernel) if self._attlayer else 0
         self.classes = graph.classes
         self.feature_only = graph.trims_padding and graph.outputs == [self._attlayer]  # which only DeepMoji does
         self._check_vocabulary()
 
-    def predict(self, x: Iterable[str] | np.ndarray) -> np.ndarray:
-        """Class probabilities, float32 (N, C).
+    def predict(self, x: Inputs, *, progress: Progress = False) -> Outputs:
+        """Class probabilities, float32 (N, C); a list of arrays for a network with several outputs.
 
         Args:
-            x: a list of N texts, or integer token ids (N, T), 0 = padding. A network with several inputs takes a dict by
-                their names, or a list in their order; the one of token ids may be texts. Several outputs come as a list.
+            x: a list of N texts, or integer token ids (N, T), 0 = padding. Texts may be any iterable of str, or an array or
+                column of strings of NumPy, pandas, polars or pyarrow. A network with several inputs takes a dict by their
+                names, or a list in their order; the one of token ids may be texts.
+            progress: show on standard error how far the work has come; or a function to call for that, with the texts done
+                and all texts, from whatever thread did them, one call at a time.
 
         Raises:
-            InputError: one str instead of a list, something that is not text, ids outside the vocabulary, wrong rank;
-                or the file has no classes.
+            InputError: one str instead of a list, a table instead of one of its columns, something that is not text, a
+                missing value, ids outside the vocabulary, wrong rank; says the row or what to pass instead. Or the file
+                has no classes.
             VocabularyError: texts for a model without a vocabulary.
         """
         if self.feature_only:
             raise self._no_classes()
-        x, outputs = self.arrays(x), self.graph.outputs
-        return self.run(x, outputs[0]) if len(outputs) == 1 else [self.run(x, layer) for layer in outputs]
+        found = self._values(self.arrays(x), self.graph.outputs, progress)
+        return found[0] if len(found) == 1 else found
 
-    def stream(self, texts: Iterable[str], block: int = 512) -> Iterator[np.ndarray]:
+    def stream(self, texts: Iterable[str], block: int = 512) -> Iterator[Outputs]:
         """What `predict` gives, text by text, for as many texts as come: float32 (C,) each, in their order.
 
         So many texts as ``block`` are read and computed together; memory does not grow with their number.
         """
-        if isinstance(texts, (str, bytes)):
-            raise InputError(f"expected an iterable of texts, got one {type(texts).__name__}: pass [text]")
-        for some in chunks(texts, block):
-            yield from self.predict(some)
+        return self._stream(inputs.blocks(texts, block))
 
-    def encode(self, x: Iterable[str] | np.ndarray) -> np.ndarray:
+    def _stream(self, blocks: Iterable[list[Any] | np.ndarray]) -> Iterator[Outputs]:
+        row = 0
+        for some in blocks:
+            if isinstance(some, list) and not isinstance(some[0], inputs.ROW):
+                inputs.check_texts(some, row)  # by their places in all of the stream
+            found = self.predict(some)
+            yield from found if isinstance(found, np.ndarray) else map(list, zip(*found))
+            row += len(some)
+
+    def encode(self, x: Inputs, *, progress: Progress = False) -> Floats:
         """Features, float32 (N, F): the attention layer's output. Takes and raises what `predict` does."""
-        return self.run(x, self._attention_layer())
+        layer = self._attention_layer()
+        return self._values(self.arrays(x), [layer], progress)[0]
 
-    def attention(self, x: Iterable[str] | np.ndarray) -> np.ndarray:
+    def attention(self, x: Inputs, *, progress: Progress = False) -> Floats:
         """Attention weights, float32 (N, T), 0 at masked steps. Takes and raises what `predict` does."""
-        layer, tokens = self._attention_layer(), self.tokens(x)
-        return self.run(tokens, layer.attention, tokens.shape[1])
+        layer, arrays = self._attention_layer(), self.arrays(x)
+        steps = next(iter(arrays.values())).shape[1] if self.graph.trims_padding else None
+        return self._values(arrays, [layer.attention], progress, steps)[0]
+
+    def _values(
+        self, arrays: Checked, layers: list[Layer], progress: Progress, width: int | None = None
+    ) -> list[Floats]:
+        """These layers' outputs for all rows, `run` for each."""
+        if progress is False:
+            return [self.run(arrays, layer, width) for layer in layers]
+        from .progress import part, telling
+
+        with telling(progress) as told:
+            return [self.run(arrays, layer, width, part(told, i, len(layers))) for i, layer in enumerate(layers)]
 
     def _attention_layer(self) -> AttentionWeightedAverage:
         if self._attlayer is None:
@@ -208,9 +226,9 @@ class Model(Network):
             "probabilities; encode gives its features, attention the words' weights"
         )
 
-    def top(self, x: Iterable[str] | np.ndarray, k: int = 5) -> list[list[Prediction]]:
+    def top(self, x: Inputs, k: int = 5, *, progress: Progress = False) -> list[list[Prediction]]:
         """For each text its k most likely classes (all, if there are fewer), best first; equal ones by id."""
-        return self.best(self.predict(x), k)
+        return self.best(self.predict(x, progress=progress), k)
 
     def best(self, probabilities: np.ndarray, k: int = 5) -> list[list[Prediction]]:
         """The same, given the probabilities (N, C)."""
@@ -223,45 +241,24 @@ class Model(Network):
         ids = np.argsort(-probabilities, axis=1, kind="stable")[:, :k]
         return [[self._prediction(int(i), row[i]) for i in best] for best, row in zip(ids, probabilities)]
 
-    def tokens(self, x: Iterable[str] | np.ndarray) -> np.ndarray:
+    def tokens(self, x: Inputs) -> np.ndarray:
         """Token ids (N, T) for what `predict` takes: texts are tokenized, ids are checked."""
-        if isinstance(x, (str, bytes)):
-            raise InputError(f"expected a list of texts, got one {type(x).__name__}: pass [text]")
-        if not isinstance(x, np.ndarray):
-            try:
-                x = list(x)
-            except TypeError as error:
-                raise InputError(f"expected a list of texts or token ids, got {type(x).__name__}") from error
-            if not x or not isinstance(x[0], (list, tuple, np.ndarray)):
-                return self._tokenize(x)
-            x = self._rows_of_ids(x)
-        elif x.dtype.kind in "UO":
-            return self._tokenize(x.tolist())
+        rows = inputs.rows(x)
+        if isinstance(rows, list) and not (rows and isinstance(rows[0], inputs.ROW)):
+            return self._tokenize(rows)
         if self._tokens is None:
             raise InputError(f"{self.path}: this network takes no token ids")
-        return self._tokens.check(x)
+        return self._tokens.check(rows)
 
     def _checked(self, layer: Input, x: Any) -> Any:
         return self.tokens(x) if layer is self._tokens else super()._checked(layer, x)
-
-    @staticmethod
-    def _rows_of_ids(rows: list) -> np.ndarray:
-        for row, ids in enumerate(rows):
-            if not isinstance(ids, (list, tuple, np.ndarray)) or len(ids) != len(rows[0]):
-                what = f"{len(ids)} ids" if isinstance(ids, (list, tuple, np.ndarray)) else type(ids).__name__
-                raise InputError(f"row {row}: expected {len(rows[0])} token ids like row 0 (0 is padding), got {what}")
-        try:
-            return np.asarray(rows)
-        except (ValueError, OverflowError) as error:
-            raise InputError(f"token ids must be integers in rows of one length: {error}") from error
 
     def _tokenize(self, texts: list) -> np.ndarray:
         if self.tokenizer is not None:
             return self.tokenizer(texts)
         if not texts:
             return np.zeros((0, 1), np.uint16)
-        if not isinstance(texts[0], str):
-            raise InputError(f"text 0: expected str, got {type(texts[0]).__name__}")
+        inputs.check_texts(texts[:1])
         raise VocabularyError(
             f"{self.path}: this model has no vocabulary and takes token ids only; "
             "give one with load(path, vocabulary='vocabulary.json'), on the command line --vocabulary vocabulary.json, "

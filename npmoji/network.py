@@ -5,13 +5,17 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from . import inputs as given
 from .engines import backend
 from .errors import InputError, NpmojiError, WeightsError
 from .layers import Activation, AttentionWeightedAverage, Checked, Csr, Input, Layer, Pass, Softmax
+
+if TYPE_CHECKING:
+    from .progress import Told
 
 BATCH_TOKENS = 1536  # texts are run in batches of about this many steps, padding included, unless the backend says
 # otherwise; on a CPU more of them costs fresh memory
@@ -157,21 +161,10 @@ class Network:
         if isinstance(x, Checked):
             return x
         inputs = self.graph.inputs
-        if len(inputs) == 1 and not isinstance(x, dict):
+        if len(inputs) == 1 and not given.is_named(x):
             return Checked({inputs[0].name: self._checked(inputs[0], x)})
-        texts = isinstance(x, (list, tuple)) and any(isinstance(value, str) for value in x)
-        if isinstance(x, (list, tuple)) and len(x) == len(inputs) and not texts:
-            x = {layer.name: value for layer, value in zip(inputs, x)}
-        names = [layer.name for layer in inputs]
-        if not isinstance(x, dict) or set(x) != set(names):
-            found = "a list of texts" if texts else type(x).__name__
-            if isinstance(x, dict):
-                found = f"a dict of {', '.join(map(repr, x)) or 'nothing'}"
-            raise InputError(
-                f"this network's inputs are {', '.join(map(repr, names))}: "
-                f"expected a dict of them, or a list in this order; got {found}"
-            )
-        arrays = Checked({layer.name: self._checked(layer, x[layer.name]) for layer in inputs})
+        x = given.by_name(x, [layer.name for layer in inputs])
+        arrays = Checked({layer.name: self._named(layer, x[layer.name]) for layer in inputs})
         if len({len(array) for array in arrays.values()}) > 1:
             rows = ", ".join(f"{name!r} has {len(array)}" for name, array in arrays.items())
             raise InputError(f"inputs with different numbers of rows: {rows}")
@@ -179,32 +172,35 @@ class Network:
 
     def _checked(self, layer: Input, x: Any) -> Any:
         """An input's value as an array; `Model` lets texts be token ids."""
-        sparse = hasattr(x, "tocsr") or isinstance(x, (tuple, Csr))
-        return layer.check(x if sparse else self._rows(layer, x))
+        return layer.check(x)
 
-    def _rows(self, layer: Input, x: Any) -> np.ndarray:
+    def _named(self, layer: Input, x: Any) -> Any:
         try:
-            return np.asarray(x)
-        except (ValueError, OverflowError) as error:
-            raise InputError(f"input {layer.name!r}: expected rows of one length: {error}") from error
+            return self._checked(layer, x)
+        except InputError as error:
+            label = f"input {layer.name!r}"
+            if str(error).startswith(label):
+                raise
+            raise InputError(f"{label}: {error}") from error
 
     def _enter(self, x: Any) -> tuple[Checked, Any]:
         """What a layer's call does first: the inputs' arrays, and the backend to run them on."""
         arrays = self.arrays(x)
         return arrays, self._backend_for(arrays)
 
-    def run(self, x: Any, layer: Layer, width: int | None = None) -> np.ndarray:
+    def run(self, x: Any, layer: Layer, width: int | None = None, told: Told | None = None) -> np.ndarray:
         """A layer's output for all rows, computed batch by batch.
 
         Args:
             width: of the second axis, if batches may have less of it; what they lack is 0.
+            told: called after each batch, one call at a time, with the rows done so far and all there are.
         """
         arrays = self.arrays(x)
         N = len(next(iter(arrays.values())))
         if N == 0:
             value = self._empty(layer, arrays)
             return value if width is None else np.zeros((0, width), np.float32)
-        results = Results(N, width)
+        results = Results(N, width, told)
 
         def work(ops: Any, batch: tuple[Any, Checked]) -> None:
             rows, some = batch
@@ -255,8 +251,9 @@ class Network:
 class Results:
     """Rows that come in any order, from any thread, to one array."""
 
-    def __init__(self, rows: int, width: int | None = None):
+    def __init__(self, rows: int, width: int | None = None, told: Told | None = None):
         self.rows, self.width = rows, width
+        self._told, self._done = told, 0
         self._lock = threading.Lock()
         self.out: np.ndarray = np.zeros((0, 0), np.float32)
         self._begun = False
@@ -271,6 +268,10 @@ class Results:
             self.out[rows] = values
         else:
             self.out[rows, : values.shape[1]] = values
+        if self._told is not None:
+            with self._lock:
+                self._done += len(rows)
+                self._told(self._done, self.rows)
 
 
 def trimmed_batches(tokens: np.ndarray, size: int = BATCH_TOKENS) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -12,9 +12,8 @@ from typing import BinaryIO, TextIO
 
 import numpy as np
 
-from .emojis import NAMES
+from .emojis import NAMES, Prediction
 from .errors import InputError
-from .model import Prediction
 
 
 @contextlib.contextmanager

@@ -16,9 +16,11 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from itertools import chain, islice
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 
+from . import inputs
 from .errors import InputError
 from .vocabulary import UNKNOWN, Vocabulary
 
@@ -328,7 +330,7 @@ class Tokenizer:
     Threads may share a tokenizer.
     """
 
-    def __init__(self, vocabulary: str | os.PathLike | dict[str, int], maxlen: int = 30, compat: str = ORIGINAL):
+    def __init__(self, vocabulary: str | os.PathLike[str] | dict[str, int], maxlen: int = 30, compat: str = ORIGINAL):
         self._rules = rules_of(compat)
         check_maxlen(maxlen)
         self._vocabulary = Vocabulary(vocabulary)
@@ -356,6 +358,9 @@ class Tokenizer:
     def ids(self, text: str) -> list[int]:
         """The ids of a text's first `maxlen` tokens, 1 for unknown ones."""
         _require_text(text)
+        return self._ids(text)
+
+    def _ids(self, text: str) -> list[int]:
         words = _split(text, self._rules, self.maxlen)
         return list(islice(chain.from_iterable(map(self._table.__getitem__, words)), self.maxlen))
 
@@ -376,7 +381,7 @@ class Tokenizer:
             raise InputError(f"place {at}: the vocabulary has no word with id {numbers[at]}")
         return " ".join(word for word, number in zip(words, numbers) if number)
 
-    def coverage(self, x: Iterable[str] | np.ndarray) -> float:
+    def coverage(self, x: inputs.Inputs) -> float:
         """The share of the tokens that the vocabulary knows, from 0 to 1; of each text its first `maxlen` count.
 
         Args:
@@ -390,13 +395,17 @@ class Tokenizer:
             raise InputError("no tokens: coverage is the share of them that the vocabulary knows")
         return 1.0 - np.count_nonzero(ids == UNKNOWN) / total
 
-    def __call__(self, texts: Iterable[str]) -> np.ndarray:
-        """The ids of N texts, uint16 (N, maxlen), with zeros after the end of each."""
-        texts = _listed(texts)
-        matrix = np.zeros((len(texts), self.maxlen), np.uint16)
-        for row, text in enumerate(texts):
-            _require_text(text, row)
-            ids = self.ids(text)
+    def __call__(self, texts: Iterable[str]) -> np.ndarray[Any, np.dtype[np.uint16]]:
+        """The ids of N texts, uint16 (N, maxlen), with zeros after the end of each.
+
+        Texts are a list or any other iterable of str, or an array or column of strings of NumPy, pandas, polars or pyarrow.
+        """
+        rows = inputs.texts(texts)
+        matrix = np.zeros((len(rows), self.maxlen), np.uint16)
+        for row, text in enumerate(rows):
+            if not isinstance(text, str):
+                raise inputs.not_a_text(row, text)
+            ids = self._ids(text)
             matrix[row, :len(ids)] = ids
         return matrix
 
@@ -417,17 +426,6 @@ def check_maxlen(maxlen: int) -> None:
         raise InputError(f"maxlen is {maxlen!r}, expected an int of at least 1 (and below 2**31)")
 
 
-def _require_text(text: str, row: int | None = None) -> None:
+def _require_text(text: str) -> None:
     if not isinstance(text, str):
-        name = "text" if row is None else f"text {row}"
-        raise InputError(f"{name}: expected str, got {type(text).__name__}")
-
-
-def _listed(texts: Iterable[str]) -> list[str]:
-    if isinstance(texts, (str, bytes)):
-        raise InputError(f"expected a list of texts, got one {type(texts).__name__}; pass a list: [text]")
-    try:
-        several = iter(texts)
-    except TypeError:
-        raise InputError(f"expected a list of texts, got {type(texts).__name__}") from None
-    return list(several)
+        raise InputError(f"text: expected str, got {type(text).__name__}")

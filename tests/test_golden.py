@@ -443,7 +443,7 @@ def test_command_line_errors(folder, small, tmp_path, capsys, monkeypatch):
         (("--builtin", tmp_path / "texts.txt", out, *weights), "give either TEXTS or --builtin"),
         ((tmp_path / "none.npy", out, *weights), "none.npy: no such file"),
         ((tmp_path / "floats.npy", out, *weights), "token ids must be integers, got an array of float64"),
-        ((tmp_path / "flat.npy", out, *weights), "token ids must have shape (texts, steps)"),
+        ((tmp_path / "flat.npy", out, *weights), "token ids must have shape (N, T), texts by steps"),
         ((tmp_path / "large.npy", out, *weights), "row 0, step 0: token id 400 is outside the vocabulary"),
         ((tmp_path / "objects.npy", out, *weights), "objects.npy: not a .npy file, or a damaged one"),
         ((tmp_path / "junk.npy", out, *weights), "junk.npy: not a .npy file, or a damaged one"),

@@ -5,7 +5,7 @@ A class that is not here can be added with `register_layer`; a file that has it 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -79,7 +79,7 @@ KINDS: dict[str, Kind] = {}
 
 
 def register_layer(
-    class_name: str, make: Callable[..., Layer], arrays: list[str] | Callable[[dict[str, Any]], list[str]] = ()
+    class_name: str, make: Callable[..., Layer], arrays: Sequence[str] | Callable[[dict[str, Any]], Sequence[str]] = ()
 ) -> None:
     """Let files with layers of a class of your own be loaded.
 

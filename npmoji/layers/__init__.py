@@ -26,7 +26,8 @@ from .sparse import Csr
 from .windows import Conv1D, GlobalAveragePooling1D, GlobalMaxPooling1D, MaskedMean, Pooling1D
 from .wrappers import Named, TimeDistributed
 
-Projection, BatchNorm = Dense, BatchNormalization  # their names where layers are chained by hand
+Projection = Dense  # their names where layers are chained by hand
+BatchNorm = BatchNormalization
 
 __all__ = [
     "ELU",

@@ -70,7 +70,7 @@ class ReLU(Layer):
         above = x if self.max_value is None else np.minimum(x, np.float32(self.max_value))
         return np.where(x >= self.threshold, above, self.negative_slope * (x - self.threshold))
 
-    def weights(self):
+    def weights(self) -> dict[str, np.ndarray]:
         return {"alpha": self.negative_slope} if self.negative_slope.ndim else {}
 
 

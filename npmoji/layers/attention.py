@@ -55,7 +55,7 @@ class AttentionWeightedAverage(Layer):
     def propagate(self, values, masks):
         return None
 
-    def weights(self):
+    def weights(self) -> dict[str, np.ndarray]:
         return {"kernel": self.kernel}
 
 
@@ -114,6 +114,6 @@ class AttentionWithContext(Layer):
     def propagate(self, values, masks):
         return (None, None) if self.outputs > 1 else None
 
-    def weights(self):
+    def weights(self) -> dict[str, np.ndarray]:
         arrays = {"kernel": self.kernel, "bias": self.bias, "context": self.context}
         return {name: array for name, array in arrays.items() if array is not None}

@@ -11,18 +11,19 @@ share a network. With each value travels its mask, as in Keras: bool (N, T), Tru
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .. import inputs
 from ..backends import numpy_ops
 from ..errors import InputError, NpmojiError, WeightsError
 from ..precision import COMPACT, float32
 from .sparse import Csr
 
 if TYPE_CHECKING:
-    from typing import Self  # not before Python 3.11
+    from typing_extensions import Self  # noqa: UP035  (typing has it from Python 3.11 on; checkers bring this one)
 
 
 class Pass:
@@ -61,8 +62,9 @@ class Layer:
         self.enter: Callable[[Any], tuple[Any, Any]] = lambda X: (X, numpy_ops)
         self._packed: dict[Any, Any] = {}
 
-    def __call__(self, X: Any) -> np.ndarray | list[np.ndarray]:
-        """This layer's output for the network's input ``X``, as Keras would return it; a list if it has several.
+    def __call__(self, X: inputs.Inputs) -> inputs.Outputs:
+        """This layer's output for the network's input ``X``, as Keras would return it: an array, typed so that it can be
+        used as one; a list of arrays if the layer has several outputs.
 
         ``X`` is an array, for the one input there is, or a dict of arrays by the names of the inputs.
         """
@@ -94,8 +96,8 @@ class Layer:
             run.done[self] = self.forward(run.ops, *values, **extra), self.propagate(values, masks)
         return run.done[self]
 
-    def forward(self, ops: Any, *values: np.ndarray) -> np.ndarray:
-        """This layer's arithmetic: the predecessors' outputs in, its own output out."""
+    def forward(self, ops: Any, *values: Any, **options: Any) -> Any:
+        """This layer's arithmetic: the predecessors' outputs in, its own output out. A subclass takes as many as it has."""
         raise NotImplementedError
 
     def propagate(self, values: list[np.ndarray], masks: list[np.ndarray | None]) -> np.ndarray | None:
@@ -142,7 +144,7 @@ class Input(Layer):
     Args:
         vocabulary_size: V; if given, the input must be token ids (N, T), integers from 0 to V - 1, T >= 1.
         shape: if given, what the input's axes after the first must be, None for any; the values become float32.
-            Without these two the input is passed on as it is; a sparse one becomes a `Csr`.
+            Without these two an array of numbers is passed on as it is; a sparse one becomes a `Csr`.
         name: by which a network with several inputs finds it in a dict.
 
     Raises (when called):
@@ -157,7 +159,7 @@ class Input(Layer):
         self.vocabulary_size, self.shape = vocabulary_size, shape
 
     def forward(self, ops: Any, X: Any) -> Any:
-        if isinstance(X, dict):
+        if isinstance(X, Mapping):
             if self.name not in X:
                 raise InputError(f"no input {self.name!r} among {', '.join(map(repr, X)) or 'none'}")
             if isinstance(X, Checked):
@@ -168,16 +170,23 @@ class Input(Layer):
     def check(self, X: Any) -> Any:
         """``X`` as the network takes it, or an InputError."""
         if self.vocabulary_size is not None:
-            return self._check_ids(np.asarray(X))
+            return self._check_ids(inputs.ids(X))
         if hasattr(X, "tocsr") or (isinstance(X, tuple) and len(X) == 3):
             return Csr.of(X, self.name)
-        return X if self.shape is None else self._check_numbers(np.asarray(X))
+        if isinstance(X, Csr):
+            return X
+        try:
+            X = inputs.numbers(X)
+        except InputError as error:
+            raise InputError(f"input {self.name!r}: {error}") from error
+        return X if self.shape is None else self._check_numbers(X)
 
     def _check_ids(self, ids: np.ndarray) -> np.ndarray:
         if ids.dtype.kind not in "iu" and ids.size:
             raise InputError(f"token ids must be integers, got an array of {ids.dtype}")
         if ids.ndim != 2 or ids.shape[1] == 0:
-            raise InputError(f"token ids must have shape (texts, steps) with at least one step, got {ids.shape}")
+            remedy = "; those of one text are x[None]" if ids.ndim == 1 else ""
+            raise InputError(f"token ids must have shape (N, T), texts by steps, got {ids.shape}{remedy}")
         if ids.size and (ids.max() >= self.vocabulary_size or ids.min() < 0):
             row, step = np.argwhere((ids >= self.vocabulary_size) | (ids < 0))[0]
             raise InputError(
@@ -189,8 +198,6 @@ class Input(Layer):
         return ids
 
     def _check_numbers(self, x: np.ndarray) -> np.ndarray:
-        if x.dtype.kind not in "fiub":
-            raise InputError(f"input {self.name!r}: expected numbers, got an array of {x.dtype}")
         self._check_shape(x)
         if not np.isfinite(x).all():
             raise InputError(f"input {self.name!r}, row {np.argwhere(~np.isfinite(x))[0][0]}: NaN or infinite value")

@@ -42,7 +42,7 @@ class Embedding(Layer):
     def propagate(self, values, masks):
         return np.asarray(values[0]) != 0 if self.mask_zero else None
 
-    def weights(self):
+    def weights(self) -> dict[str, np.ndarray]:
         return {"embeddings": self.embeddings}
 
 
@@ -88,7 +88,7 @@ class Dense(Layer):
     def pack(self, ops):
         return ops.pack_dense(self.kernel, self.bias)
 
-    def weights(self):
+    def weights(self) -> dict[str, np.ndarray]:
         return {"kernel": self.kernel} if self.bias is None else {"kernel": self.kernel, "bias": self.bias}
 
 

@@ -49,7 +49,7 @@ class BatchNormalization(Layer):
         shape[self.axis] = -1
         return (x - self._mean.reshape(shape)) * self._scale.reshape(shape) + self._beta.reshape(shape)
 
-    def weights(self):
+    def weights(self) -> dict[str, np.ndarray]:
         return self._arrays
 
 
@@ -94,5 +94,5 @@ class LayerNormalization(Layer):
         F = x.shape[-1]
         return np.asarray(ops.attention_logits(x, np.ones((F, 1), np.float32)))[..., None] / np.float32(F)
 
-    def weights(self):
+    def weights(self) -> dict[str, np.ndarray]:
         return self._arrays

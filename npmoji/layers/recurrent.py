@@ -95,7 +95,7 @@ class Recurrent(Layer):
         mask = masks[0] if self.return_sequences else None
         return (mask, *[None] * self.STATES) if self.return_state else mask
 
-    def weights(self):
+    def weights(self) -> dict[str, np.ndarray]:
         arrays = {"kernel": self.kernel, "recurrent_kernel": self.recurrent_kernel, "bias": self.bias}
         return {name: array for name, array in arrays.items() if array is not None}
 
@@ -243,7 +243,7 @@ class Bidirectional(Layer):
         merged = 1 if self.merge_mode else 2
         return (*[mask] * merged, *[None] * (self.outputs - merged)) if self.outputs > 1 else mask
 
-    def weights(self):
+    def weights(self) -> dict[str, np.ndarray]:
         return {f"{part}_{name}": array
                 for part, layer in (("forward", self.ahead), ("backward", self.behind))
                 for name, array in layer.weights().items()}  # fmt: skip

@@ -83,7 +83,7 @@ class Conv1D(Unmasked):
             for c in columns
         ]
 
-    def weights(self):
+    def weights(self) -> dict[str, np.ndarray]:
         return {"kernel": self.kernel} if self.bias is None else {"kernel": self.kernel, "bias": self.bias}
 
 

@@ -53,5 +53,5 @@ class TimeDistributed(Layer):
             return inner.reshape(*steps, *inner.shape[1:])
         return None if mask is None else mask.reshape(*steps, -1).any(axis=2)
 
-    def weights(self):
+    def weights(self) -> dict[str, np.ndarray]:
         return self.layer.weights()
