@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +21,13 @@ from .precision import LARGEST_HALF, Int8Array, float32, halves, int8, is_finite
 SAFETENSORS, HDF5 = (".safetensors",), (".hdf5", ".h5")
 
 
-def convert(source: str, target: str, precision: str | None = None, vocabulary: str | None = None) -> None:
+def convert(
+    source: str,
+    target: str,
+    precision: str | None = None,
+    vocabulary: str | None = None,
+    layers: dict[str, Any] | None = None,
+) -> None:
     """Write the weights of one file, which are checked by building the network, to another kind of file.
 
     A `.safetensors` file also carries the vocabulary, the names of the classes and reference results, those of the source
@@ -32,6 +39,7 @@ def convert(source: str, target: str, precision: str | None = None, vocabulary: 
         target: ends in `.safetensors`, `.hdf5` or `.h5`.
         precision: of the embedding and the LSTMs' matrices; by default as in the source.
         vocabulary: path of a vocabulary.json; by default the one the source carries, or the one beside it.
+        layers: as `load` takes it, which the target needs again.
 
     Raises:
         InputError: the target is the source, of no known kind, cannot be written or cannot hold the precision.
@@ -40,7 +48,7 @@ def convert(source: str, target: str, precision: str | None = None, vocabulary: 
     keras = _is_keras(target)
     if keras and precision not in (None, "fp32"):
         raise InputError(f"{target}: Keras files are of precision fp32, not {precision}")
-    model = load(source, vocabulary=vocabulary, precision=precision)
+    model = load(source, vocabulary=vocabulary, precision=precision, layers=layers)
     if os.path.exists(target) and os.path.samefile(model.path, target):
         raise InputError(f"{target}: is the file to be converted; give another name")
     file = networks.with_config(formats.read(model.path), None)

@@ -47,6 +47,7 @@ def load(
     threads: int | None = None,
     device: str = "cpu",
     config: str | os.PathLike | dict[str, Any] | None = None,
+    layers: dict[str, Any] | None = None,
 ) -> Model:
     """Load a network from its weights file; without a path, the small bundled model.
 
@@ -66,6 +67,9 @@ def load(
         device: ``"cpu"`` or ``"cuda"``, for the torch engine.
         config: for a file with weights only, of another network than DeepMoji: what Keras' ``model.to_json()`` gave, as a
             dict or the path of a .json file; by default `config.json` beside the weights.
+        layers: for this file what `register_layer` is for all: by the name of a class or a layer a function that makes the
+            layer, a pair of one and the names of its weights, or the name of one of several formulas that go by one class
+            name, as in ``{"Attention": "tanh-unmasked"}``. A layer's name comes before its class.
 
     Arrays are memory-mapped: the file must stay in place while the model is in use. Everything is checked to be finite
     here, but for an embedding of more than 16 MiB: its rows are checked as they are used.
@@ -82,7 +86,7 @@ def load(
     precision = precision or file.precision
     try:
         file = networks.with_config(file, config)
-        graph = networks.build(file, precision)
+        graph = networks.build(file, precision, layers)
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from error
     if vocabulary is None:

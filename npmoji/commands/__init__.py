@@ -38,7 +38,13 @@ def load(arguments: argparse.Namespace, note: bool = True) -> Model:
         precision=arguments.precision,
         threads=arguments.threads,
         device=arguments.device,
+        layers=layers(arguments),
     )
+
+
+def layers(arguments: argparse.Namespace) -> dict[str, str] | None:
+    """What ``--layer NAME=CHOICE`` asks for, as `npmoji.load` takes it."""
+    return dict(arguments.layer) if arguments.layer else None
 
 
 @contextlib.contextmanager
