@@ -172,3 +172,28 @@ def test_an_input_that_nothing_uses_keeps_its_place():
     ]
     ours = network(built(model(entries, ["idle", "a"], [("flat", 0, 0)]), {}))
     assert ours.predict([np.float32([[1]]), np.float32([[2]])]) == 2
+
+
+def test_a_model_within_gets_the_masks_of_a_dict_with_their_inputs():
+    """Keras 3 stores the masks in a dict like that of the inputs; the model lists these in another order."""
+    inside = [
+        layer("InputLayer", "a", batch_input_shape=[None, 2, 1]),
+        layer("InputLayer", "b", batch_input_shape=[None, 2, 1]),
+        layer("GlobalAveragePooling1D", "mean_a", [["a", 0, 0]]),
+        layer("GlobalAveragePooling1D", "mean_b", [["b", 0, 0]]),
+        layer("Subtract", "difference", [["mean_a", 0, 0], ["mean_b", 0, 0]]),
+    ]
+    inner = model(inside, ["b", "a"], [("difference", 0, 0)], "Functional", name="inner")["config"]
+    p, q, mask = (
+        {"class_name": "__keras_tensor__", "config": {"keras_history": [name, 0, 0]}} for name in ("p", "q", "mask")
+    )
+    call = {"args": [{"a": p, "b": q}], "kwargs": {"mask": {"a": mask, "b": None}}}
+    entries = [
+        layer("InputLayer", "p", batch_input_shape=[None, 2, 1]),
+        layer("InputLayer", "q", batch_input_shape=[None, 2, 1]),
+        layer("InputLayer", "mask", batch_input_shape=[None, 2]),
+        {"class_name": "Functional", "name": "inner", "config": inner, "inbound_nodes": [call]},
+    ]
+    ours = network(built(model(entries, ["p", "q", "mask"], [("inner", 0, 0)], "Functional"), {}, "3.15.1"))
+    x = np.float32([[[1], [3]]])
+    assert ours.predict([x, x, np.float32([[1, 0]])]) == 1 - 2
