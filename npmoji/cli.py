@@ -89,6 +89,7 @@ def parser() -> Parser:
     inspect = commands.add_parser("inspect", help="the layers of any weights file: shapes, parameters, connections")
     inspect.add_argument("file", metavar="FILE", help="any weights file that npmoji reads")
     inspect.add_argument("--config", metavar="PATH", help="for weights without a config: Keras' model.to_json() (default: config.json beside)")
+    inspect.add_argument("--layer", **LAYER)
     inspect.set_defaults(run="about.inspect")
 
     verify = commands.add_parser("verify", parents=[common], help="check the weights against their reference results")
@@ -120,6 +121,7 @@ def parser() -> Parser:
     convert.add_argument("--precision", choices=("fp32", "fp16", "int8"), help="of the large matrices (default: as in IN)")
     convert.add_argument("--vocabulary", metavar="PATH", help="vocabulary.json (default: the one beside IN)")
     convert.add_argument("--compat", **COMPAT)
+    convert.add_argument("--layer", **LAYER)
     convert.set_defaults(run="files.convert")
 
     download = commands.add_parser("download", help="fetch the original weights and vocabulary")
@@ -142,6 +144,7 @@ def model_options(engine: bool = True) -> argparse.ArgumentParser:
         group.add_argument("--engine", default="auto", metavar="E", help="auto (default), numpy, numba or torch")
     group.add_argument("--device", default="cpu", metavar="D", help="cpu (default) or cuda, for the engine torch")
     group.add_argument("--precision", metavar="P", help="fp32, fp16 or int8 (default: as the weights are stored)")
+    group.add_argument("--layer", **LAYER)
     group.add_argument("--threads", type=positive, metavar="N", help="threads (default: the cores at hand)")
     return common
 
@@ -153,6 +156,23 @@ def text_options(default: str = "standard input") -> argparse.ArgumentParser:
     texts.add_argument("-i", "--input", metavar="FILE", help="a file with one text a line, .csv or .jsonl; - is standard input")
     texts.add_argument("--column", default="text", metavar="NAME", help="the column of a .csv or .jsonl (default: text)")
     return texts
+
+
+def named(text: str) -> tuple[str, str]:
+    """argparse type: ``NAME=CHOICE``."""
+    name, equals, choice = text.rpartition("=")
+    if not equals or not name:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=CHOICE, such as Attention=tanh-unmasked")
+    return name, choice
+
+
+#: the option that says which of several layers of one name is meant
+LAYER: dict[str, Any] = {
+    "action": "append",
+    "type": named,
+    "metavar": "NAME=CHOICE",
+    "help": "which formula the layers of a class, or one by its name, are (see docs/networks.md)",
+}
 
 
 def positive(text: str) -> int:

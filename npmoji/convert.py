@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Any
 
 import numpy as np
 
@@ -27,6 +28,7 @@ def convert(
     precision: str | None = None,
     vocabulary: str | None = None,
     compat: str | None = None,
+    layers: dict[str, Any] | None = None,
 ) -> None:
     """Write the weights of one file, which are checked by building the network, to another kind of file.
 
@@ -40,6 +42,7 @@ def convert(
         precision: of the embedding and the LSTMs' matrices; by default as in the source.
         vocabulary: path of a vocabulary.json; by default the one the source carries, or the one beside it.
         compat: as `load` takes it; the target keeps it and `load` uses it from then on.
+        layers: as `load` takes it, which the target needs again.
 
     Raises:
         InputError: the target is the source, of no known kind, cannot be written or cannot hold the precision.
@@ -48,7 +51,7 @@ def convert(
     keras = _is_keras(target)
     if keras and precision not in (None, "fp32"):
         raise InputError(f"{target}: Keras files are of precision fp32, not {precision}")
-    model = load(source, vocabulary=vocabulary, precision=precision, compat=compat)
+    model = load(source, vocabulary=vocabulary, precision=precision, compat=compat, layers=layers)
     if os.path.exists(target) and os.path.samefile(model.path, target):
         raise InputError(f"{target}: is the file to be converted; give another name")
     file = networks.with_config(formats.read(model.path), None)

@@ -32,16 +32,20 @@ class Row(NamedTuple):
     previous: list[str]
 
 
-def rows(path: str | os.PathLike, config: str | os.PathLike | dict[str, Any] | None = None) -> list[Row]:
-    """The layers of a file in graph order.
+def rows(
+    path: str | os.PathLike,
+    config: str | os.PathLike | dict[str, Any] | None = None,
+    layers: dict[str, Any] | None = None,
+) -> list[Row]:
+    """The layers of a file in graph order; ``config`` and ``layers`` as `npmoji.load` takes them.
 
     Raises:
-        WeightsError: as `npmoji.load`.
+        WeightsError, InputError: as `npmoji.load`.
     """
     path = os.fspath(path)
     file = formats.read(path)
     try:
-        graph = networks.build(networks.with_config(file, config))
+        graph = networks.build(networks.with_config(file, config), layers=layers)
         shown = set(graph.layers)
         values, longer = graph.try_out(), graph.try_out(FREE_STEPS + 16)  # what differs between them is free
     except WeightsError as error:

@@ -43,6 +43,7 @@ def load(
     device: str = "cpu",
     config: str | os.PathLike[str] | dict[str, Any] | None = None,
     compat: str | None = None,
+    layers: dict[str, Any] | None = None,
 ) -> Model:
     """Load a network from its weights file; without a path, the small bundled model.
 
@@ -65,6 +66,9 @@ def load(
         compat: whose token ids texts get: ``"deepmoji"``, the original's under Python 2.7; ``"torchmoji"``, that port's
             under Python 3, see `Tokenizer`. By default what a converted file was made with, else the original's: a
             torchMoji `.bin` too, as its weights are the original's, trained on the original's ids.
+        layers: for this file what `register_layer` is for all: by the name of a class or a layer a function that makes the
+            layer, a pair of one and the names of its weights, or the name of one of several formulas that go by one class
+            name, as in ``{"Attention": "tanh-unmasked"}``. A layer's name comes before its class.
 
     Arrays are memory-mapped: the file must stay in place while the model is in use. Everything is checked to be finite
     here, but for an embedding of more than 16 MiB: its rows are checked as they are used.
@@ -83,7 +87,7 @@ def load(
     precision = precision or file.precision
     try:
         file = networks.with_config(file, config)
-        graph = networks.build(file, precision)
+        graph = networks.build(file, precision, layers)
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from error
     if vocabulary is None:

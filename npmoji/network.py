@@ -30,17 +30,28 @@ class Graph:
 
     Attributes:
         layers: in graph order, one for each layer of the file.
-        inputs, outputs: where values come in and what comes out.
+        inputs, outputs: where values come in and what comes out, in the order in which a list gives or holds them: in a
+            Keras file that of its ``input_layers`` and ``output_layers``. Keras 3 may list one twice.
+        input_names: the names by which a dict gives the inputs, in their order: those of the layers, unless the model was
+            made with a dict that has other keys.
         named: all layers that have a name of their own, `layers` and what comes before them.
         trims_padding: whether one padded step stands for all that follow it, as in DeepMoji.
     """
 
-    def __init__(self, layers: list[Layer], outputs: list[Layer], trims_padding: bool = False):
+    def __init__(
+        self,
+        layers: list[Layer],
+        outputs: list[Layer],
+        trims_padding: bool = False,
+        inputs: list[Input] | None = None,
+        input_names: list[str] | None = None,
+    ):
         self.layers, self.outputs, self.trims_padding = layers, outputs, trims_padding
         everything = ancestors([*outputs, *layers])
         self.named = {layer.name: layer for layer in everything}
         self.named.update({layer.name: layer for layer in layers})
-        self.inputs: list[Input] = [layer for layer in everything if isinstance(layer, Input)]
+        self.inputs = inputs or [layer for layer in everything if isinstance(layer, Input)]
+        self.input_names = input_names or [layer.name for layer in self.inputs]
 
     @property
     def steps(self) -> int | None:
@@ -152,8 +163,8 @@ class Network:
         """Checked arrays by input name, for what a network with these inputs may be given.
 
         Args:
-            x: an array for the one input there is, a dict by the inputs' names, or a list in their order; what this gave
-                before is not checked again.
+            x: an array for the one input there is, a dict by `Graph.input_names` or by the layers' names, or a list in the
+                order of `Graph.inputs`; what this gave before is not checked again.
 
         Raises:
             InputError: an input missing or unknown, arrays that do not fit, or different numbers of rows.
@@ -163,8 +174,11 @@ class Network:
         inputs = self.graph.inputs
         if len(inputs) == 1 and not given.is_named(x):
             return Checked({inputs[0].name: self._checked(inputs[0], x)})
-        x = given.by_name(x, [layer.name for layer in inputs])
-        arrays = Checked({layer.name: self._named(layer, x[layer.name]) for layer in inputs})
+        names = self.graph.input_names
+        if given.is_named(x) and set(x) != set(names) and set(x) == {layer.name for layer in inputs}:
+            names = [layer.name for layer in inputs]
+        x = given.by_name(x, names)
+        arrays = Checked({layer.name: self._named(layer, x[name]) for layer, name in zip(inputs, names)})
         if len({len(array) for array in arrays.values()}) > 1:
             rows = ", ".join(f"{name!r} has {len(array)}" for name, array in arrays.items())
             raise InputError(f"inputs with different numbers of rows: {rows}")

@@ -6,28 +6,37 @@ import os
 from typing import Any
 
 from . import deepmoji
-from .errors import WeightsError
+from .errors import InputError, WeightsError
 from .formats import Contents
 from .network import Graph
 
 
-def build(file: Contents, precision: str = "fp32") -> Graph:
+def build(file: Contents, precision: str = "fp32", layers: dict[str, Any] | None = None) -> Graph:
     """The network with the weights of ``file``, checked to fit together.
+
+    Args:
+        layers: what layers of classes or names are made by, as `load` takes it.
 
     Raises:
         WeightsError: neither, or layers and weights that do not fit.
+        InputError: ``layers`` is not what it should be, or has a key that is of no use.
     """
     if deepmoji.matches(file) or not file.config:
-        layers = deepmoji.build(file, precision)
-        return Graph(layers, layers[-1:], trims_padding=True)
+        if layers:
+            raise InputError(f"layers: {file.path} is a DeepMoji network, which is known by its layers' names")
+        made = deepmoji.build(file, precision)
+        return Graph(made, made[-1:], trims_padding=True)
     from .keras import graph as keras_graph  # of no use to DeepMoji's start
+    from .keras.kinds import Known
 
     for name, arrays in file.layers.items():
         for array in arrays:
             # one large array alone may be an embedding, which checks the rows in use
             if len(arrays) > 1 or array.nbytes <= deepmoji.LARGE:
                 deepmoji.check_finite(name, array)
-    graph = Graph(*keras_graph.build(file))
+    known = Known(layers)
+    graph = keras_graph.build(file, known)
+    known.check_all_used(file.path)
     graph.try_out()
     return graph
 

@@ -84,3 +84,14 @@ def folder(small, toy_vocabulary, tmp_path_factory) -> Path:
     shutil.copy(small[0], folder / "weights.hdf5")
     (folder / "vocabulary.json").write_text(json.dumps(toy_vocabulary))
     return folder
+
+
+@pytest.fixture()
+def registered():
+    """`register_layer`, undone afterwards."""
+    from npmoji.keras.kinds import REGISTERED, register_layer
+
+    before = dict(REGISTERED)
+    yield register_layer
+    REGISTERED.clear()
+    REGISTERED.update(before)

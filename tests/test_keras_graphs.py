@@ -12,7 +12,6 @@ import npmoji
 from npmoji import Dense, InputError, WeightsError, formats, networks
 from npmoji.engines import backend
 from npmoji.errors import NpmojiError
-from npmoji.keras import kinds as keras_layers
 from npmoji.layers import AttentionWeightedAverage, Layer, Pass, Remask
 
 ENGINES = "numpy", "numba"
@@ -45,8 +44,9 @@ CASES = {path.parent.name: path.parent for path in sorted((DATA / "keras").glob(
 
 def load(name, engine="numpy", config=None):
     folder = CASES[name]
-    (file,) = json.loads((folder / "case.json").read_text())["files"]
-    return npmoji.load(folder / file, engine=engine, config=config)
+    case = json.loads((folder / "case.json").read_text())
+    (file,) = case["files"]
+    return npmoji.load(folder / file, engine=engine, config=config, layers=case.get("layers"))
 
 
 def golden(name, kind):
@@ -204,15 +204,6 @@ def test_a_text_without_valid_steps_is_averaged_to_0():
 
 
 # Layers of one's own -------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture()
-def registered():
-    """`register_layer`, undone afterwards."""
-    before = dict(keras_layers.KINDS)
-    yield npmoji.register_layer
-    keras_layers.KINDS.clear()
-    keras_layers.KINDS.update(before)
 
 
 class Scaled(Layer):

@@ -1,4 +1,5 @@
-"""The attention layers that text classifiers bring along, for genuine Keras: DeepMoji's and the two that circulate on Kaggle.
+"""The attention layers that text classifiers bring along, for genuine Keras: DeepMoji's, the two that circulate on Kaggle,
+and those that other authors called `Attention` too.
 
 Written from their formulas, for one flavour of Keras as for the other: arithmetic is TensorFlow's.
 """
@@ -107,3 +108,55 @@ def layers_for(K: ModuleType) -> tuple[type, type, type]:
             return {**super().get_config(), "bias": self.bias}
 
     return AttentionWeightedAverage, Attention, AttentionWithContext
+
+
+@functools.cache
+def attention_of(K: ModuleType, choice: str, takes_mask: bool) -> type:
+    """A class `Attention` of ``K`` with W (F, 1), b (T, 1) or W (F, F), b, u (F, 1): what `npmoji.keras.choices` calls ``choice``.
+
+    One that takes no mask does not support masking either, and nor does one that takes it and makes no use of it.
+    """
+    import tensorflow as tf
+
+    score, mask_use = choice.split("-")
+
+    class Attention(K.layers.Layer):
+        def __init__(self, **options):
+            super().__init__(**options)
+            self.supports_masking = mask_use == "masked"
+
+        def build(self, shape):
+            width = shape[2] if score == "context" else 1
+            self.W = self.add_weight(name="W", shape=(shape[2], width), initializer="zeros")
+            if score != "linear":
+                bias = (width,) if score == "context" else (shape[1], 1)
+                self.b = self.add_weight(name="b", shape=bias, initializer="zeros")
+            if score == "context":
+                self.u = self.add_weight(name="u", shape=(width, 1), initializer="zeros")
+            self.built = True
+
+        def scores(self, x):
+            e = tf.tensordot(x, self.W, 1)
+            if score == "linear":
+                return e
+            e = tf.tanh(e + self.b)
+            return tf.tensordot(e, self.u, 1) if score == "context" else e
+
+        def average(self, x, mask):
+            e = self.scores(x)
+            if mask_use == "unmasked":
+                return tf.reduce_sum(x * tf.nn.softmax(e, axis=1), axis=1)
+            a = tf.exp(e) if mask is None else tf.exp(e) * tf.cast(mask, tf.float32)[..., None]
+            return tf.reduce_sum(x * a / (tf.reduce_sum(a, axis=1, keepdims=True) + EPSILON), axis=1)
+
+        def compute_mask(self, inputs, mask=None):
+            return None
+
+        def compute_output_shape(self, shape):
+            return (shape[0], shape[2])
+
+    if takes_mask:
+        Attention.call = lambda self, x, mask=None: self.average(x, mask)
+    else:
+        Attention.call = lambda self, x: self.average(x, None)
+    return Attention

@@ -10,7 +10,8 @@ needs tensorflow, tf_keras and Keras 3 (not needed by npmoji itself). For each r
     config.json      the model's to_json(), for the two files with weights only
     golden.npz       ``inputs/NAME``, ``outputs/I``, and ``layers/NAME`` of every call of every layer (``NAME:1`` the
                      second call, ``NAME/0`` the first of several outputs)
-    case.json        versions, and which files there are
+    case.json        versions, which files there are; ``inputs``: the names in the order in which Keras takes a list, and
+                     those by which it takes a dict; ``layers``: what `npmoji.load` must be told
 """
 
 from __future__ import annotations
@@ -48,6 +49,16 @@ SHIPPED = (  # flavour, recipe, seed, and the file to keep
     ("keras3", "attentions", 0, "model.h5"),
     ("keras3", "operators", 1, "model.keras"),
     ("keras3", "named_ends", 1, "model.h5"),
+    ("tf_keras", "listed_ends", 0, "model.h5"),
+    ("tf_keras", "listed_ends", 1, "model.keras"),
+    ("tf_keras", "listed_ends", 2, "weights.h5"),
+    ("tf_keras", "listed_ends", 3, "model.weights.h5"),
+    ("keras3", "listed_ends", 4, "model.h5"),
+    ("keras3", "listed_ends", 5, "model.keras"),
+    ("keras3", "listed_ends", 6, "model.weights.h5"),
+    ("keras3", "called_attention", 0, "model.h5"),
+    ("tf_keras", "six_attentions", 0, "model.h5"),
+    ("keras3", "six_attentions", 0, "model.keras"),
 )
 
 
@@ -63,7 +74,8 @@ class Workshop:
     Attributes:
         K: the module, tf_keras or keras.
         L: its layers.
-        inputs: arrays for the inputs made so far.
+        inputs: arrays for the inputs made so far; ``named`` those of inputs that were given a name.
+        choices: by layer what the class `Attention` is there.
     """
 
     ROWS, STEPS, WORDS = 7, 6, 11
@@ -73,6 +85,8 @@ class Workshop:
         self.keras3 = K.__name__ == "keras"
         self.rng = np.random.default_rng(seed)
         self.inputs: list[np.ndarray] = []
+        self.named: dict[str, np.ndarray] = {}
+        self.choices: dict[str, str] = {}
 
     def pick(self, *options: Any) -> Any:
         """One of them."""
@@ -97,6 +111,8 @@ class Workshop:
         ids[4, 1:] = 0
         ids[5][self.rng.random(steps) < 0.4] = 0
         self.inputs.append(ids.astype(np.int32))
+        if name:
+            self.named[name] = self.inputs[-1]
         return self.K.Input((self.pick(steps, None),) if steps == self.STEPS else (steps,), name=name, dtype="int32")
 
     def numbers(self, *shape: int, name: str | None = None, free: bool = False) -> Any:
@@ -106,6 +122,8 @@ class Workshop:
             x[self.rng.random(x.shape[:2]) < 0.3] = 0
             x[3] = 0
         self.inputs.append(x)
+        if name:
+            self.named[name] = x
         return self.K.Input((None, *shape[1:]) if free and len(shape) == 2 else shape, name=name)
 
     def words(self, name: str | None = None) -> Any:
@@ -537,6 +555,79 @@ def named_ends(w: Workshop) -> Any:
 
 
 @recipe
+def listed_ends(w: Workshop) -> Any:
+    """Inputs of one shape listed in any order, one of them unused; a model within that takes two in another order; outputs."""
+    L = w.L
+    names = [str(name) for name in w.rng.permutation(["a", "b", "c", "d", "e"])]
+    given = {name: w.tokens(name, steps=w.STEPS) for name in names[:3]}
+    given |= {name: w.numbers(w.STEPS, name=name) for name in names[3:]}
+    source, target, other, numbers, _ = (given[name] for name in names)
+    shared = L.Embedding(w.WORDS, 3, mask_zero=w.chance(0.7))
+    _, state = L.GRU(3, return_state=True)(shared(source))
+    decoded = L.GRU(3)(shared(target), initial_state=state)
+    ends = [str(name) for name in w.rng.permutation(["p", "q", "r"])]
+    within = {"p": w.K.Input((w.STEPS,), dtype="int32", name="p"), "q": w.K.Input((3,), name="q")}
+    within["r"] = w.K.Input((w.STEPS,), name="r")
+    embedded = L.GlobalMaxPooling1D()(L.Embedding(w.WORDS, 2)(within["p"]))
+    y = L.Concatenate()([L.Dense(2)(within["r"]), embedded, L.Dense(2, activation="tanh")(within["q"])])
+    outer = {"p": other, "q": decoded, "r": numbers}
+    keyed = w.chance(0.3)  # by other keys than the layers' names, or by each other's
+    keys = dict(zip(ends, w.rng.permutation([f"{end}!" for end in ends] if w.chance() else ends)))
+    inner_ends = {str(keys[end]): within[end] for end in ends} if keyed else [within[end] for end in ends]
+    inner = w.K.Model(inner_ends, [L.Dense(2)(y), y] if w.chance() else y, name="inner")
+    if keyed:
+        parts = inner({str(keys[end]): outer[end] for end in ends})
+    else:
+        parts = inner(outer if w.chance(0.4) else [outer[end] for end in ends])
+    outputs = [decoded, *_flat(parts), L.Dense(2, name="last")(decoded)]
+    outputs = [outputs[i] for i in [*w.rng.permutation(len(outputs)), 0]]
+    inputs: Any = [given[name] for name in w.rng.permutation(names)]
+    how = w.rng.random()
+    if how < 0.15:
+        inputs = [inputs[:2], inputs[2:]]
+    elif how < 0.4:
+        inputs = dict(zip(map(str, w.rng.permutation([f"{name}!" for name in names] if w.chance() else names)), inputs))
+    return w.model(inputs, outputs)
+
+
+ATTENTIONS = [f"{score}-{mask}" for score in ("linear", "tanh", "context") for mask in ("masked", "unmasked")]
+
+
+@recipe
+def six_attentions(w: Workshop) -> Any:
+    """One layer `Attention` of each kind over a masked sequence, named after what it computes."""
+    from keras_attention import attention_of
+
+    w.tokens("ids")
+    ids = w.K.Input((w.STEPS,), dtype="int32", name="ids")  # of a known length, for b
+    x = w.L.Embedding(w.WORDS, 3, mask_zero=True)(ids)
+    w.choices = {choice: choice for choice in ATTENTIONS}
+    return w.model(ids, [attention_of(w.K, name, name.endswith("-masked"))(name=name)(x) for name in ATTENTIONS])
+
+
+@recipe
+def called_attention(w: Workshop) -> Any:
+    """Layers of a class `Attention` by several authors, over masked or unmasked sequences."""
+    from keras_attention import attention_of
+
+    L = w.L
+
+    def made(name: str) -> Any:
+        choice = w.choices[name] = str(w.pick(*ATTENTIONS))
+        return attention_of(w.K, choice, choice.endswith("-masked") or w.chance(0.2))(name=name)
+
+    words = L.Embedding(w.WORDS, 3, mask_zero=w.chance(0.7))
+    if w.chance(0.3):
+        w.tokens(steps=w.STEPS)
+        return w.K.Sequential([w.K.Input((w.STEPS,), dtype="int32"), words, made("attention"), L.Dense(2)])
+    w.tokens("ids")
+    ids = w.K.Input((w.STEPS,), dtype="int32", name="ids")
+    x = words(ids)
+    h = w.recurrent(3, return_sequences=True)(x)
+    return w.model(ids, [made(f"attention_{i}")(w.pick(x, h)) for i in range(3)])
+
+
+@recipe
 def masks(w: Workshop) -> Any:
     """Branches with different masks brought together, and softmax over masked things."""
     L = w.L
@@ -794,21 +885,24 @@ def golden(w: Workshop, model: Any) -> dict[str, np.ndarray]:
     functional = getattr(model, "_functional", None) or model
     flat_inputs = _flat(functional.inputs)
     names = [_input_name(tensor) for tensor in flat_inputs]
-    arrays = dict(zip(names, w.inputs))
+    arrays = {name: w.named.get(name, x) for name, x in zip(names, w.inputs)}
     probe = w.K.Model(functional.inputs, list(named.values()))
     feed = [arrays[name] for name in names]
     values = probe.predict_on_batch(feed if len(feed) > 1 else feed[0])
     values = values if isinstance(values, (list, tuple)) else [values]
-    given = (
-        dict(arrays)
-        if isinstance(getattr(model, "_nested_inputs", getattr(model, "_inputs_struct", None)), dict)
-        else feed
-    )
+    keys = input_keys(model)
+    given = feed if keys is None else {key: arrays[name] for key, name in zip(keys, names)}
     outputs = model.predict_on_batch(given if len(feed) > 1 else feed[0])
     arrays = {f"inputs/{name}": array for name, array in arrays.items()}
     arrays |= {f"layers/{name}": np.asarray(value) for name, value in zip(named, values)}
     keyed = outputs.items() if isinstance(outputs, dict) else enumerate(_flat(outputs))
     return arrays | {f"outputs/{key}": np.asarray(value) for key, value in keyed}
+
+
+def input_keys(model: Any) -> list[str] | None:
+    """The keys of the dict of inputs that a model was made with, sorted as Keras does; None if it was no dict."""
+    inputs = getattr(model, "_nested_inputs", getattr(model, "_inputs_struct", None))
+    return sorted(inputs) if isinstance(inputs, dict) else None
 
 
 def _input_name(tensor: Any) -> str:
@@ -857,6 +951,7 @@ def make_case(name: str, K: ModuleType, seed: int, folder: Path, keep: str = "")
             (folder / file).unlink()
     import tensorflow
 
+    names = [_input_name(tensor) for tensor in _flat((getattr(model, "_functional", None) or model).inputs)]
     case = {
         "recipe": name,
         "seed": seed,
@@ -867,9 +962,18 @@ def make_case(name: str, K: ModuleType, seed: int, folder: Path, keep: str = "")
             "numpy": np.__version__,
         },
         "files": sorted(path.name for path in folder.iterdir() if path.suffix in (".h5", ".keras")),
+        "inputs": [names, input_keys(model) or names],
     }
+    if w.choices:
+        case["layers"] = w.choices
     (folder / "case.json").write_text(json.dumps(case | ({"not_possible": failed} if failed else {}), indent=1) + "\n")
     return failed
+
+
+def _label(flavour: str, name: str, keep: str) -> str:
+    """The folder of a shipped case: it names the file where the recipe is shipped in several."""
+    several = sum((flavour, name) == shipped[:2] for shipped in SHIPPED) > 1
+    return f"{flavour}_{name}" + (f"_{keep.replace('.', '_')}" if several else "")
 
 
 def main() -> None:
@@ -880,6 +984,7 @@ def main() -> None:
     parser.add_argument("--recipes", nargs="+", choices=list(RECIPES), default=list(RECIPES))
     parser.add_argument("--flavours", nargs="+", choices=FLAVOURS, default=list(FLAVOURS))
     parser.add_argument("--shipped", action="store_true", help="the cases that travel with the tests")
+    parser.add_argument("--only", nargs="+", metavar="RECIPE", help="of the shipped cases those of these recipes")
     options = parser.parse_args()
     import keras
     import tf_keras
@@ -887,7 +992,9 @@ def main() -> None:
     modules = {"tf_keras": tf_keras, "keras3": keras}
     asked = [(f, name, seed, "") for f in options.flavours for name in options.recipes for seed in options.seeds]
     for flavour, name, seed, keep in SHIPPED if options.shipped else asked:
-        label = f"{flavour}_{name}" if options.shipped else f"{flavour}_{name}_{seed}"
+        label = _label(flavour, name, keep) if options.shipped else f"{flavour}_{name}_{seed}"
+        if options.only and name not in options.only:
+            continue
         try:
             failed = make_case(name, modules[flavour], seed, options.out / label, keep)
         except Exception as error:  # noqa: BLE001  a network that this Keras cannot make, for whatever reason

@@ -39,7 +39,13 @@ def load(arguments: argparse.Namespace, note: bool = True) -> Model:
         threads=arguments.threads,
         device=arguments.device,
         compat=arguments.compat,
+        layers=layers(arguments),
     )
+
+
+def layers(arguments: argparse.Namespace) -> dict[str, str] | None:
+    """What ``--layer NAME=CHOICE`` asks for, as `npmoji.load` takes it."""
+    return dict(arguments.layer) if arguments.layer else None
 
 
 @contextlib.contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from . import load
+from . import layers, load
 
 
 def info(arguments: argparse.Namespace) -> None:
@@ -23,4 +23,4 @@ def inspect(arguments: argparse.Namespace) -> None:
     from ..outputs import text_output
 
     with text_output("-") as out:
-        out.write(table(rows(arguments.file, arguments.config)))
+        out.write(table(rows(arguments.file, arguments.config, layers(arguments))))

@@ -5,18 +5,20 @@ from __future__ import annotations
 import argparse
 import sys
 
+from . import layers
+
 
 def convert(arguments: argparse.Namespace) -> None:
     """`npmoji convert`."""
     from ..convert import convert
 
-    convert(
-        arguments.source,
-        arguments.target,
-        precision=arguments.precision,
-        vocabulary=arguments.vocabulary,
-        compat=arguments.compat,
-    )
+    options = {
+        "precision": arguments.precision,
+        "vocabulary": arguments.vocabulary,
+        "compat": arguments.compat,
+        "layers": layers(arguments),
+    }
+    convert(arguments.source, arguments.target, **options)
 
 
 def download(arguments: argparse.Namespace) -> int:

@@ -32,7 +32,10 @@ class Ref(NamedTuple):
 
 
 class Call(NamedTuple):
-    """One use of a layer: what it is called with, in order, and by keyword. Constants stand for themselves."""
+    """One use of a layer: what it is called with, in order, and by keyword. Constants stand for themselves.
+
+    Of the keywords that are None only Keras 3's ``mask`` is kept: it tells that the layer's class takes one.
+    """
 
     args: list[Any]
     kwargs: dict[str, Any]
@@ -59,12 +62,24 @@ class Node(NamedTuple):
 
 
 class Network(NamedTuple):
-    """A Sequential or Functional model: its layers in the config's order, and which are inputs and outputs."""
+    """A Sequential or Functional model: its layers in the config's order, and which are inputs and outputs.
+
+    Attributes:
+        inputs, outputs: in the order in which Keras takes and gives them as lists.
+        keys: if the model was made with a dict of inputs, its keys in the order of ``inputs``; a dict goes by them then, and
+            not by the layers' names.
+    """
 
     name: str
     nodes: list[Node]
     inputs: list[Ref]
     outputs: list[Ref]
+    keys: list[str] | None = None
+
+    @property
+    def input_names(self) -> list[str]:
+        """The names by which a dict gives the inputs, in their order."""
+        return self.keys or [ref.layer for ref in self.inputs]
 
 
 def parse(model: dict[str, Any]) -> Network:
@@ -120,7 +135,9 @@ def _functional(config: dict) -> Network:
     if not outputs or len({node.name for node in nodes}) < len(nodes):
         raise WeightsError("a model without outputs" if not outputs else "two layers of a model have the same name")
     nodes, outputs = _renumbered(nodes, outputs)
-    return Network(str(config.get("name", "model")), nodes, inputs, outputs)
+    given = config["input_layers"]
+    keys = sorted(given) if isinstance(given, dict) and len(given) == len(inputs) else None  # else lists are among them
+    return Network(str(config.get("name", "model")), nodes, inputs, outputs, keys)
 
 
 def _renumbered(nodes: list[Node], outputs: list[Ref]) -> tuple[list[Node], list[Ref]]:
@@ -200,7 +217,8 @@ def _refs(value: Any) -> Iterator[Ref]:
 def _call(node: Any) -> Call:
     if isinstance(node, dict) and "args" in node:  # Keras 3
         kwargs = {name: _tensor(value) for name, value in node.get("kwargs", {}).items() if name != "training"}
-        return Call([_tensor(arg) for arg in node["args"]], {name: v for name, v in kwargs.items() if v is not None})
+        kwargs = {name: value for name, value in kwargs.items() if value is not None or name == "mask"}
+        return Call([_tensor(arg) for arg in node["args"]], kwargs)
     tensors = (
         [node] if isinstance(node, list) and node and isinstance(node[0], str) else node
     )  # Keras 2: [[layer, node, tensor, kwargs], ...]

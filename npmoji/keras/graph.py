@@ -13,9 +13,11 @@ from ..formats import Contents
 from ..layers import Input, Layer, Named, Part, Remask, TimeDistributed
 from ..layers.base import Unused
 from ..layers.operations import FUNCTIONS, Operation
+from ..network import Graph
+from . import choices  # noqa: F401  enters its classes
 from . import config as description
 from .config import CONTAINERS, DAMAGE, Call, Network, Node, Ref, flat, refs_of
-from .kinds import KINDS, LARGEST, Place, kind_of
+from .kinds import LARGEST, Known, Place
 
 
 class Slot(NamedTuple):
@@ -31,20 +33,21 @@ MOST_NUMBERS = 1 << 22  # in one row of an input: a shape of more is damage
 RECURRENT = ("Bidirectional", "LSTM", "CuDNNLSTM", "GRU", "CuDNNGRU", "SimpleRNN")
 
 
-def build(file: Contents) -> tuple[list[Layer], list[Layer]]:
-    """The network of a full-model file: its layers in the config's order, and those that give its outputs.
+def build(file: Contents, known: Known | None = None) -> Graph:
+    """The network of a full-model file: its layers in the config's order, its inputs and outputs as Keras lists them.
 
     Raises:
         WeightsError: a class that is not known, arrays that do not fit, or a config that cannot be understood.
     """
+    known = known or Known()
     network = description.parse(file.config)
     try:
-        builder = Builder(file, weights_of(network, file))
-        inputs = {ref: builder.input(network, ref) for ref in network.inputs}
-        outputs = builder.run(network, inputs, "", "")
+        builder = Builder(file, weights_of(network, file, known), known)
+        made = {ref: builder.input(network, ref) for ref in dict.fromkeys(network.inputs)}
+        outputs = builder.run(network, made, "", "")
     except DAMAGE as error:
         raise WeightsError(f"the model_config cannot be understood ({type(error).__name__}: {error})") from error
-    return builder.made, outputs
+    return Graph(builder.made, outputs, inputs=[made[ref] for ref in network.inputs], input_names=network.input_names)
 
 
 class Builder:
@@ -53,8 +56,8 @@ class Builder:
     What a layer is called, ``name``, tells its call too (``outer:1/inner``); its arrays are found by ``key`` (``outer/inner``).
     """
 
-    def __init__(self, file: Contents, arrays: dict[str, dict[str, np.ndarray]]):
-        self.file, self.arrays = file, arrays
+    def __init__(self, file: Contents, arrays: dict[str, dict[str, np.ndarray]], known: Known):
+        self.file, self.arrays, self.known = file, arrays, known
         self.made: list[Layer] = []
         self._recurrent_yet = False
 
@@ -99,7 +102,7 @@ class Builder:
     def _call(self, node: Node, i: int, values: dict[Ref, Layer], name: str, key: str) -> list[Layer]:
         """The outputs of one call of a layer."""
         name, key, call = name + node.name + (f":{i}" if i else ""), key + node.name, node.calls[i]
-        if _is_operation(node):
+        if _is_operation(node, key, self.known):
             arguments = [values[value] if isinstance(value, Ref) else value for value in flat(call.args)]
             return [Operation(node.class_name, arguments, {**node.config, **call.kwargs}, name=name)]
         previous, states = self._arguments(node, call, values, name)
@@ -107,19 +110,28 @@ class Builder:
             return self._nested(node, previous, name, key)
         if node.class_name == "TimeDistributed":
             return [self._enter(self._time_distributed(node, previous, name, key), node)]
-        layer = self._make(node, previous, states, name, key)
+        layer = self._make(node, previous, states, name, key, "mask" in call.kwargs if node.keras3 else None)
         several = layer if isinstance(layer, list) else [layer]
         self._enter(several[0], node)
         return [Part(several[0], i) for i in range(several[0].outputs)] if several[0].outputs > 1 else several
 
-    def _make(self, node: Node, previous: list[Layer], states: tuple[Layer, ...], name: str, key: str) -> Any:
+    def _make(
+        self,
+        node: Node,
+        previous: list[Layer],
+        states: tuple[Layer, ...],
+        name: str,
+        key: str,
+        takes_mask: bool | None = None,
+    ) -> Any:
         config = {**node.config, "class_name": node.class_name.rpartition(">")[2]}
         recurrent = node.class_name in RECURRENT
         first = recurrent and not self._recurrent_yet
         self._recurrent_yet |= recurrent
         zero_masked = not self.file.holds_masked_outputs
-        place = Place(name, config, previous, self.arrays.get(key, {}), self.file.version, zero_masked, states, first)
-        kind = kind_of(node.class_name, name)
+        arrays, version = self.arrays.get(key, {}), self.file.version
+        place = Place(name, config, previous, arrays, version, zero_masked, states, first, takes_mask)
+        kind = self.known.kind(node.class_name, key)
         try:
             made = kind.make(place)
         except WeightsError as error:
@@ -142,9 +154,10 @@ class Builder:
             key: value for key, value in call.kwargs.items() if any(isinstance(ref, Ref) for ref in flat([value]))
         }
         masks, states = kwargs.pop("mask", None), list(flat([kwargs.pop("initial_state", [])]))
-        positional = list(flat(_in_order(node, call.args)))
-        if not positional and len(kwargs) == 1:  # the input by its name, whatever that is
-            positional = list(flat([kwargs.popitem()[1]]))
+        args = call.args
+        if not args and len(kwargs) == 1:  # the input by its name, whatever that is
+            args = [kwargs.popitem()[1]]
+        positional = list(flat(_in_order(node, args)))
         if not positional or not all(isinstance(ref, Ref) for ref in positional + states):
             raise WeightsError(
                 f"layer {name!r} ({node.class_name}) is called with a constant, expected outputs of layers"
@@ -156,7 +169,7 @@ class Builder:
         if node.class_name in RECURRENT:
             positional, states = positional[:1], positional[1:] + states
         previous = [values[ref] for ref in positional]
-        given = [ref if isinstance(ref, Ref) else None for ref in flat([masks])]
+        given = [ref if isinstance(ref, Ref) else None for ref in flat(_in_order(node, [masks]))]
         if states and self.file.version >= (3, 0) and not any(given):
             previous[0] = Unused(previous[0], name=f"{name}/mask")
         for i, mask in enumerate(given[: len(previous)]):
@@ -176,7 +189,7 @@ class Builder:
     def _time_distributed(self, node: Node, previous: list[Layer], name: str, key: str) -> Layer:
         """A layer applied to each step: it is made over an input of its own."""
         inner, start = description.wrapped(node), Input(name=f"{name}/step")
-        apart = Builder(self.file, self.arrays)
+        apart = Builder(self.file, self.arrays, self.known)
         if inner.class_name in CONTAINERS:
             made = apart._nested(inner, [start], name, key)
         else:
@@ -194,17 +207,20 @@ class Builder:
 
 
 def _in_order(node: Node, args: list[Any]) -> list[Any]:
-    """What a layer is called with; a dict by the names of a model's inputs becomes a list in the model's order."""
+    """What a layer is called with; a dict by the names of a model's inputs becomes a list in the model's order.
+
+    The dict may hold more, which Keras passes over.
+    """
     if node.class_name in CONTAINERS and len(args) == 1 and isinstance(args[0], dict):
-        names = [ref.layer for ref in description.parse(node.config["model"]).inputs]
-        if set(args[0]) == set(names):
+        names = description.parse(node.config["model"]).input_names
+        if set(names) <= set(args[0]):
             return [args[0][name] for name in names]
     return args
 
 
-def _is_operation(node: Node) -> bool:
+def _is_operation(node: Node, key: str, known: Known) -> bool:
     """Whether a node that may be a function of Keras 3, by its config, is one: some layers' configs look alike."""
-    return node.operation and (node.class_name in FUNCTIONS or node.class_name not in KINDS)
+    return node.operation and (node.class_name in FUNCTIONS or known.find(node.class_name, key) is None)
 
 
 def _axes(name: str, shape: Any) -> tuple[int | None, ...]:
@@ -220,35 +236,38 @@ def _takers(network: Network, ref: Ref, key: str) -> Iterator[str]:
     """The keys of the embeddings that take an output, directly or through nested models."""
     for node in network.nodes:
         for call in node.calls:
-            refs = list(refs_of(call))
-            if ref in refs and node.class_name == "Embedding":
+            if ref not in refs_of(call):
+                continue
+            if node.class_name == "Embedding":
                 yield key + node.name
-            elif ref in refs and node.class_name in CONTAINERS:
+            elif node.class_name in CONTAINERS:
                 inner = description.parse(node.config["model"])
-                yield from _takers(inner, inner.inputs[refs.index(ref)], f"{key}{node.name}/")
+                given = flat(_in_order(node, call.args or list(call.kwargs.values())))
+                for taker in (own for own, value in zip(inner.inputs, given) if value == ref):
+                    yield from _takers(inner, taker, f"{key}{node.name}/")
 
 
 # Weights -----------------------------------------------------------------------------------------------------------
 
 
-def weights_of(network: Network, file: Contents) -> dict[str, dict[str, np.ndarray]]:
+def weights_of(network: Network, file: Contents, known: Known) -> dict[str, dict[str, np.ndarray]]:
     """The file's arrays as {layer: {name: array}}, nested layers as ``outer/inner``.
 
     Raises:
         WeightsError: a layer has too few or too many arrays, or one that the config does not know.
     """
     found: dict[str, dict[str, np.ndarray]] = {}
-    known = tuple(node.name for node in network.nodes)
-    outer = tuple(f"{name}/" for name in known)
+    names = tuple(node.name for node in network.nodes)
+    outer = tuple(f"{name}/" for name in names)
     stray = [
-        name for name, arrays in file.layers.items() if arrays and name not in known and not name.startswith(outer)
+        name for name, arrays in file.layers.items() if arrays and name not in names and not name.startswith(outer)
     ]
     if stray:
         raise WeightsError(f"the file holds weights of layers that its model_config does not have: {stray}")
     for node in network.nodes:
-        if _is_operation(node):
+        if _is_operation(node, node.name, known):
             continue
-        slots = list(_slots(node, "", True))
+        slots = list(_slots(node, "", True, known))
         apart = {slot.layer: file.layers.get(slot.layer, []) for slot in slots if slot.layer != node.name}
         apart = apart if any(name in file.layers for name in apart) else {}
         if apart:  # Keras 3 keeps a nested model's layers apart
@@ -269,18 +288,18 @@ def _fill(found: dict, slots: list[Slot], arrays: list[np.ndarray], node: Node) 
         found.setdefault(slot.layer, {})[slot.name] = array
 
 
-def _slots(node: Node, prefix: str, trainable: bool) -> Iterator[Slot]:
+def _slots(node: Node, prefix: str, trainable: bool, known: Known) -> Iterator[Slot]:
     """The arrays of a layer, or of all layers of a nested model, in their order."""
     name = prefix + node.name
     if node.class_name in CONTAINERS:
         for inner in description.parse(node.config["model"]).nodes:
-            if not _is_operation(inner):
-                yield from _slots(inner, f"{name}/", trainable)
+            if not _is_operation(inner, f"{name}/{inner.name}", known):
+                yield from _slots(inner, f"{name}/", trainable, known)
         return
     if node.class_name == "TimeDistributed":
-        yield from _slots(description.wrapped(node), prefix, trainable)
+        yield from _slots(description.wrapped(node), prefix, trainable, known)
         return
-    kind = kind_of(node.class_name, name)
+    kind = known.kind(node.class_name, name)
     trainable = trainable and node.config.get("trainable", True)
     for array in kind.arrays(node.config):
         yield Slot(name, array, array in kind.frozen or not trainable)

@@ -6,7 +6,7 @@ A class that is not here can be added with `register_layer`; a file that has it 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -28,6 +28,7 @@ class Place(NamedTuple):
         version: major and minor number of the Keras that wrote the file.
         states: the layers that give a recurrent layer's initial states.
         first: whether no other recurrent layer comes before it.
+        takes_mask: whether its class's ``call`` takes a mask, as Keras 3's Functional models tell; None where none does.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Place(NamedTuple):
     zero_masked: bool
     states: tuple[Layer, ...] = ()
     first: bool = False
+    takes_mask: bool | None = None
 
     @property
     def keras3(self) -> bool:
@@ -75,42 +77,103 @@ class Kind(NamedTuple):
     frozen: tuple[str, ...] = ()
 
 
-KINDS: dict[str, Kind] = {}
+KINDS: dict[str, Kind] = {}  # by class
+REGISTERED: dict[str, Kind] = {}  # by class or by the name of a layer
+
+Names: TypeAlias = Sequence[str] | Callable[[dict[str, Any]], Sequence[str]]
 
 
-def register_layer(
-    class_name: str, make: Callable[..., Layer], arrays: Sequence[str] | Callable[[dict[str, Any]], Sequence[str]] = ()
-) -> None:
-    """Let files with layers of a class of your own be loaded.
+def register_layer(class_name: str, make: Callable[..., Layer] | str, arrays: Names = ()) -> None:
+    """Let files with layers of a class of your own be loaded; for one load only: ``load(path, layers={...})``.
 
     Args:
-        class_name: as Keras stores it.
+        class_name: as Keras stores it; or the name of a layer (in a nested model ``outer/inner``), which comes before its
+            class, for Lambdas say. The name of a class that npmoji knows is always meant as the class.
         make: called as ``make(*previous, config=..., name=..., **arrays)`` with the layers before it, the config as stored
-            and the weights by name; returns an `npmoji.Layer`.
+            and the weights by name; returns an `npmoji.Layer`. Or one of the formulas of `choices.CHOICES` by its name, such
+            as ``"tanh-unmasked"``, for an attention layer.
         arrays: the names of the layer's weights in Keras' order (``layer.weights``); or a function of the config.
 
     Raises:
-        InputError: not a name, or not a function.
+        InputError: not a name, or neither a function nor the name of a choice.
     """
-    if not isinstance(class_name, str) or not class_name or not callable(make):
+    if not isinstance(class_name, str) or not class_name:
         raise InputError("register_layer: expected the name of a class and a function that makes the layer")
+    REGISTERED[class_name] = _own("register_layer", make, arrays)
+
+
+def _own(where: str, make: Any, arrays: Any = ()) -> Kind:
+    """A kind of the caller's own: a function with the names of its arrays, or a choice."""
+    if isinstance(make, str):
+        from .choices import CHOICES  # which is made of what is defined here
+
+        if make not in CHOICES:
+            raise InputError(f"{where}: {make!r} is not one of the choices {', '.join(CHOICES)}")
+        return Kind(CHOICES[make], any_number)
+    if not callable(make) or not (callable(arrays) or isinstance(arrays, (list, tuple))):
+        raise InputError(
+            f"{where}: expected a function that makes the layer, with the names of its weights, or the name of a choice"
+        )
     names = arrays if callable(arrays) else lambda config: list(arrays)
-    KINDS[class_name] = Kind(lambda at: make(*at.previous, config=at.config, name=at.name, **at.arrays), names)
+    return Kind(lambda at: make(*at.previous, config=at.config, name=at.name, **at.arrays), names)
 
 
-def kind_of(class_name: str, name: str) -> Kind:
-    """The kind of a class, custom ones stored as ``package>Class`` too.
+def any_number(config: dict[str, Any]) -> list[str]:
+    """The names of a kind's arrays that take what there is: they are called ``"0"``, ``"1"``, ..."""
+    return ["*"]
+
+
+class Known:
+    """What the layers of one file may be: npmoji's kinds, those registered, and those given for this file.
+
+    What is given comes before what is registered, and that before npmoji's own; in each a layer's name before its class.
+
+    Args:
+        layers: by class or layer name what `register_layer` takes: a function, one with the names of its arrays as a pair,
+            or the name of a choice.
 
     Raises:
-        WeightsError: there is none.
+        InputError: not such a dict.
     """
-    found = KINDS.get(class_name) or KINDS.get(str(class_name).rpartition(">")[2])
-    if found is None:
-        reason = "holds code, which is never run" if class_name in CODE else "is not known"
-        raise WeightsError(
-            f"layer {name!r}: class {class_name!r} {reason}; npmoji.register_layer({class_name!r}, ...) can supply it"
-        )
-    return found
+
+    def __init__(self, layers: dict[str, Any] | None = None):
+        if not isinstance(layers, (dict, type(None))) or not all(isinstance(key, str) and key for key in layers or {}):
+            raise InputError("layers: expected a dict of functions or choices by the names of classes or layers")
+        self.given = {
+            key: _own(f"layers[{key!r}]", *(value if isinstance(value, tuple) and len(value) == 2 else (value,)))
+            for key, value in (layers or {}).items()
+        }
+        self._unused = set(self.given)
+
+    def find(self, class_name: str, layer: str) -> Kind | None:
+        """The kind of a layer, if there is one; custom classes may be stored as ``package>Class``."""
+        classes = (class_name, str(class_name).rpartition(">")[2])
+        for kinds in (self.given, REGISTERED):
+            for key in (layer, *classes):
+                if key in kinds and (key in classes or key not in (*KINDS, *CODE)):
+                    self._unused.discard(key)
+                    return kinds[key]
+        return next((KINDS[key] for key in classes if key in KINDS), None)
+
+    def kind(self, class_name: str, layer: str) -> Kind:
+        """The kind of a layer.
+
+        Raises:
+            WeightsError: there is none.
+        """
+        found = self.find(class_name, layer)
+        if found is None:
+            reason = "holds code, which is never run" if class_name in CODE else "is not known"
+            raise WeightsError(
+                f"layer {layer!r}: class {class_name!r} {reason}; npmoji.register_layer({class_name!r}, ...) can supply it, "
+                f"or for this layer alone register_layer({layer!r}, ...)"
+            )
+        return found
+
+    def check_all_used(self, path: str) -> None:
+        """Raise an InputError if something given is neither a layer of the file nor the class of one."""
+        if self._unused:
+            raise InputError(f"layers: {path} has no layer and no class {', '.join(map(repr, sorted(self._unused)))}")
 
 
 def kind(*class_names: str, arrays: Callable[[dict], list[str]] | None = None, frozen: tuple[str, ...] = ()):
@@ -387,32 +450,14 @@ def _bidirectional(at: Place) -> Layer:
 def _attention(at: Place) -> Layer | list[Layer]:
     if at.arrays["kernel"].shape[1:] != (1,) or not at.arrays["kernel"].size:
         raise WeightsError(f"layer {at.name!r}: kernel has shape {at.arrays['kernel'].shape}, expected (any, 1)")
-    layer = layers.AttentionWeightedAverage(at.previous[0], at.arrays["kernel"], name=at.name)
+    return weighted_average(at, at.previous[0], at.arrays["kernel"], at.setting("return_attention", False))
+
+
+def weighted_average(at: Place, previous: Layer, kernel: np.ndarray, both: bool) -> Layer | list[Layer]:
+    """DeepMoji's attention layer, its parts named after it; ``both``: the weights are an output too."""
+    layer = layers.AttentionWeightedAverage(previous, kernel, name=at.name)
     layer.logits.name, layer.attention.name = f"{at.name}/logits", f"{at.name}/attention"
-    return [layer, layer.attention] if at.setting("return_attention", False) else layer
-
-
-@kind("Attention", "AttentionWithContext", "AttLayer", arrays=lambda config: ["*"])
-def _kaggle_attention(at: Place) -> Layer:
-    """(kernel, bias?) or (kernel, bias?, context): told apart by number and shape, as these classes store no settings."""
-    arrays = list(at.arrays.values())
-    if len(at.previous) != 1 or not 1 <= len(arrays) <= 3 or arrays[0].ndim not in (1, 2):
-        shapes = ", ".join(str(array.shape) for array in arrays)
-        raise WeightsError(
-            f"layer {at.name!r}: class {at.config['class_name']!r} with {len(at.previous)} inputs and arrays {shapes or 'none'} "
-            "is not one of the attention layers known; npmoji.register_layer can supply it"
-        )
-    first, *rest = arrays
-    first = first[:, None] if first.ndim == 1 else first
-    with_context = first.shape[1] > 1 or at.config["class_name"] == "AttentionWithContext"
-    if not with_context <= len(rest) <= 1 + with_context:
-        wanted = "kernel, perhaps bias, and context" if with_context else "kernel and perhaps bias"
-        raise WeightsError(f"layer {at.name!r}: {len(arrays)} arrays, the first {arrays[0].shape}, expected {wanted}")
-    context = rest.pop() if with_context else None
-    context = context[:, None] if context is not None and context.ndim == 1 else context
-    both = bool(at.setting("return_attention", at.setting("return_coefficients", False)))
-    bias = rest[0].reshape(-1) if rest else None
-    return layers.AttentionWithContext(at.previous[0], first, bias, context, return_attention=both, name=at.name)
+    return [layer, layer.attention] if both else layer
 
 
 # Windows and pooling -----------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ Legend: N texts, T steps (padded), F features in, H units, V vocabulary, C class
 
 from .activations import ELU, ReLU, Softmax, ThresholdedReLU, TopK
 from .attention import AttentionLogits, AttentionWeightedAverage, AttentionWeights, AttentionWithContext
-from .base import Checked, Input, Layer, Part, Pass, Remask
+from .base import Checked, Input, Layer, Part, Pass, Remask, Unmasked
 from .core import Activation, Dense, Dropout, Embedding, Masking
 from .merging import Add, Average, Concatenate, Maximum, Minimum, Multiply, Subtract
 from .normalisation import BatchNormalization, LayerNormalization
@@ -78,4 +78,5 @@ __all__ = [
     "ThresholdedReLU",
     "TimeDistributed",
     "TopK",
+    "Unmasked",
 ]

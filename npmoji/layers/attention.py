@@ -63,13 +63,15 @@ class AttentionWithContext(Layer):
     """The attention layers that circulate among Kaggle's text classifiers: an average over time weighted by
     ``exp(tanh(x · kernel + bias))``, or with a context vector by ``exp(tanh(x · kernel + bias) · context)``, normalised.
 
-    Unlike DeepMoji's there is no maximum taken off before exp. Epsilon (1e-7) is added to the sum of the weights.
+    Unlike DeepMoji's there is no maximum taken off before exp. Epsilon (1e-7) is added to the sum of the weights. Others
+    take the softmax over all steps in its place, and heed no mask: ``masked=False``.
 
     Args:
         kernel: float32 (F, 1) without a context; (F, A) with one.
         bias: float32 (T,), one for each step, without a context; (A,) with one; or None.
         context: float32 (A, 1), or None.
         return_attention: give the weights (N, T) too.
+        masked: False for a softmax over all steps, whatever the mask.
     """
 
     uses_mask = True
@@ -82,8 +84,10 @@ class AttentionWithContext(Layer):
         context: np.ndarray | None = None,
         return_attention: bool = False,
         name: str | None = None,
+        masked: bool = True,
     ):
         super().__init__(previous, name=name)
+        self.masked = masked
         self.kernel = self.expect("kernel", kernel, None, 1 if context is None else None)
         self.context = None if context is None else self.expect("context", context, kernel.shape[1], 1)
         self.bias = None if bias is None else self.expect("bias", bias, None if context is None else kernel.shape[1])
@@ -103,10 +107,15 @@ class AttentionWithContext(Layer):
         else:
             hidden = ops.activate("tanh", ops.dense(x, self.packed(ops)))
             logits = ops.attention_logits(np.asarray(hidden), self.context)
-        a = np.asarray(ops.activate("exponential", np.asarray(logits))) * mask
-        weights = a / (step_sum(a.T)[:, None] + EPSILON)
+        weights = self._weights(ops, np.asarray(logits), mask)
         features = ops.weighted_sum(x, weights)
         return (features, weights) if self.outputs > 1 else features
+
+    def _weights(self, ops, logits, mask):  # (N, T) -> (N, T)
+        if not self.masked:
+            return np.asarray(ops.attention_weights(logits, np.ones(logits.shape, bool)))
+        a = np.asarray(ops.activate("exponential", logits)) * mask
+        return a / (step_sum(a.T)[:, None] + EPSILON)
 
     def pack(self, ops):
         return ops.pack_dense(self.kernel, self.bias)

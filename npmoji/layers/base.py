@@ -240,6 +240,25 @@ class Remask(Layer):
         return np.asarray(values[1], bool)
 
 
+class Unmasked(Layer):
+    """Its predecessor without a mask.
+
+    Args:
+        complaint: if given, a mask is a WeightsError of these words: it is not known whether the next layer heeds one.
+    """
+
+    def __init__(self, previous: Layer, complaint: str | None = None, name: str | None = None):
+        super().__init__(previous, name=name)
+        self.complaint = complaint
+
+    def forward(self, ops, x):
+        return x
+
+    def propagate(self, values, masks):
+        if self.complaint is not None and masks[0] is not None:
+            raise WeightsError(self.complaint)
+
+
 class Unused(Layer):
     """Its predecessor, whose mask goes on, but not into the arithmetic of the layer that comes next."""
 
