@@ -15,12 +15,18 @@ from .formats import Contents
 from .layers import LSTM, Bidirectional, Embedding, Layer
 from .model import Model, load, vocabulary_beside
 from .outputs import whole_file
+from .paths import local
 from .precision import LARGEST_HALF, Int8Array, float32, halves, int8, is_finite
 
 SAFETENSORS, HDF5 = (".safetensors",), (".hdf5", ".h5")
 
 
-def convert(source: str, target: str, precision: str | None = None, vocabulary: str | None = None) -> None:
+def convert(
+    source: str | os.PathLike,
+    target: str | os.PathLike,
+    precision: str | None = None,
+    vocabulary: str | os.PathLike | dict[str, int] | None = None,
+) -> None:
     """Write the weights of one file, which are checked by building the network, to another kind of file.
 
     A `.safetensors` file also carries the vocabulary, the names of the classes and reference results, those of the source
@@ -31,12 +37,13 @@ def convert(source: str, target: str, precision: str | None = None, vocabulary: 
         source: any file that `load` takes, or a name that it knows.
         target: ends in `.safetensors`, `.hdf5` or `.h5`.
         precision: of the embedding and the LSTMs' matrices; by default as in the source.
-        vocabulary: path of a vocabulary.json; by default the one the source carries, or the one beside it.
+        vocabulary: as `load` takes it; by default the one the source carries, or the one beside it.
 
     Raises:
         InputError: the target is the source, of no known kind, cannot be written or cannot hold the precision.
         WeightsError, VocabularyError: the source or its vocabulary cannot be used, or the precision cannot hold a weight.
     """
+    target = local(target, "target")
     keras = _is_keras(target)
     if keras and precision not in (None, "fp32"):
         raise InputError(f"{target}: Keras files are of precision fp32, not {precision}")
@@ -64,7 +71,7 @@ def convert(source: str, target: str, precision: str | None = None, vocabulary: 
 
 def _is_keras(target: str) -> bool:
     """Whether the target is to be a Keras file."""
-    name = os.fsdecode(target).lower()
+    name = target.lower()
     if not name.endswith(SAFETENSORS + HDF5):
         raise InputError(f"{target}: expected a name that ends in {', '.join(SAFETENSORS + HDF5)}")
     return name.endswith(HDF5)

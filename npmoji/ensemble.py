@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .errors import InputError
 from .model import Model, Prediction, load
+
+if TYPE_CHECKING:
+    from typing import Self  # not before Python 3.11
 
 
 class Ensemble:
@@ -54,6 +57,17 @@ class Ensemble:
     def top(self, x: Any, k: int = 5) -> list[list[Prediction]]:
         """For each text the k most likely classes by the mean, as `Model.top`."""
         return self.models[0].best(self.predict(x), k)
+
+    def close(self) -> None:
+        """Close all models, see `Model.close`."""
+        for model in self.models:
+            model.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
 
     def __len__(self) -> int:
         return len(self.models)

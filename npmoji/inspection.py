@@ -12,6 +12,7 @@ from . import formats, networks
 from .errors import WeightsError
 from .layers import Layer, Part, Remask
 from .network import FREE_STEPS
+from .paths import local
 
 
 class Row(NamedTuple):
@@ -38,7 +39,7 @@ def rows(path: str | os.PathLike, config: str | os.PathLike | dict[str, Any] | N
     Raises:
         WeightsError: as `npmoji.load`.
     """
-    path = os.fspath(path)
+    path = local(path)
     file = formats.read(path)
     try:
         graph = networks.build(networks.with_config(file, config))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .engines import backend
-from .errors import InputError, NpmojiError, WeightsError
+from .errors import InputError, NpmojiError, WeightsError, shortened
 from .layers import Checked, Csr, Input, Layer, Pass
 
 BATCH_TOKENS = 1536  # texts are run in batches of about this many steps, padding included, unless the backend says
@@ -37,6 +37,21 @@ class Graph:
         self.named = {layer.name: layer for layer in everything}
         self.named.update({layer.name: layer for layer in layers})
         self.inputs: list[Input] = [layer for layer in everything if isinstance(layer, Input)]
+
+    def belonging_to(self, network: Network) -> Graph:
+        """The graph, whose layers belong to the network from now on. If any has one already, which keeps it: a copy."""
+        graph = self.copy() if any(layer.network is not None for layer in self.named.values()) else self
+        for layer in graph.named.values():
+            layer.network = network
+        return graph
+
+    def copy(self, deep: bool = False) -> Graph:
+        """A graph of copies of the layers, which belong to no network; for ``deep`` see `layers.copying`."""
+        from .layers.copying import copies
+
+        found = copies(ancestors([*self.outputs, *self.layers]), deep)
+        layers, outputs = ([found[layer] for layer in some] for some in (self.layers, self.outputs))
+        return Graph(layers, outputs, self.trims_padding)
 
     @property
     def steps(self) -> int | None:
@@ -119,10 +134,9 @@ class Network:
         threads: int | None = None,
         device: str = "cpu",
     ):
-        self.graph, self.layers = graph, graph.layers
+        self.graph = graph = graph.belonging_to(self)
+        self.layers = graph.layers
         self.engine, self.precision, self.threads, self.device = engine, precision, threads, device
-        for layer in graph.named.values():
-            layer.enter = self._enter
         #: multiply-adds a token: every weight of a matrix but the embedding's is used about once
         self.work = sum(
             array.size
@@ -132,6 +146,11 @@ class Network:
         )
         self._work_done = 0
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The arguments besides the graph."""
+        return {name: getattr(self, name) for name in ("engine", "precision", "threads", "device")}
+
     def __getitem__(self, name: str) -> Layer:
         """The layer of that Keras name; of DeepMoji also `attention_logits`, `attention` and `logits`."""
         # Keras numbers unnamed layers: activation_1, concatenate_1, input_1
@@ -139,7 +158,7 @@ class Network:
         for key in (name, stem if number.isdigit() else name):
             if key in self.graph.named:
                 return self.graph.named[key]
-        raise KeyError(f"no layer {name!r}; there are: {', '.join(self.graph.named)}")
+        raise KeyError(shortened(f"no layer {name!r}; there are: {', '.join(self.graph.named)}"))
 
     def arrays(self, x: Any) -> Checked:
         """Checked arrays by input name, for what a network with these inputs may be given.
@@ -185,8 +204,12 @@ class Network:
         except (ValueError, OverflowError) as error:
             raise InputError(f"input {layer.name!r}: expected rows of one length: {error}") from error
 
-    def _enter(self, x: Any) -> tuple[Checked, Any]:
+    def check_ready(self) -> None:
+        """Raise an error unless the weights can be used; called before each batch. `Model` looks at its file."""
+
+    def enter(self, x: Any) -> tuple[Checked, Any]:
         """What a layer's call does first: the inputs' arrays, and the backend to run them on."""
+        self.check_ready()
         arrays = self.arrays(x)
         return arrays, self._backend_for(arrays)
 
@@ -204,6 +227,7 @@ class Network:
         results = Results(N, width)
 
         def work(ops: Any, batch: tuple[Any, Checked]) -> None:
+            self.check_ready()
             rows, some = batch
             results.store(rows, np.asarray(layer.compute(some, Pass(ops))))
 
@@ -213,6 +237,7 @@ class Network:
 
     def _empty(self, layer: Layer, arrays: dict[str, Any]) -> np.ndarray:
         """The layer's output for no rows, which has the shape of one for a row."""
+        self.check_ready()
         from .backends import numpy_ops
 
         row = {

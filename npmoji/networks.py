@@ -46,12 +46,11 @@ def with_config(file: Contents, config: str | os.PathLike | dict[str, Any] | Non
     import json  # neither is of use to DeepMoji's start
 
     from .formats import keras3
+    from .paths import local
 
     if not isinstance(config, dict):
         try:
-            if not isinstance(config, (str, os.PathLike)):
-                raise TypeError(f"expected a dict or the path of a .json file, got {type(config).__name__}")
-            with open(config, encoding="utf-8") as text:
+            with open(local(config, "config"), encoding="utf-8") as text:
                 config = json.load(text)
         except (OSError, ValueError, TypeError, RecursionError) as error:
             raise WeightsError(f"the config {config!r} cannot be read: {error}") from error

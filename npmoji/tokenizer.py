@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from itertools import chain, islice
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 
@@ -267,6 +268,9 @@ class _WordTable(dict):
     def __init__(self, vocabulary: Vocabulary, rules: type):
         super().__init__()
         self.vocabulary, self.rules = vocabulary, rules
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.vocabulary, self.rules)  # empty: a pickle has no use for it
 
     def __missing__(self, word: str) -> Iterable[int]:
         ids = map(self.vocabulary.id, _tokens(word, self.rules))

@@ -35,13 +35,13 @@ SCALE = "_scale"
 PRECISIONS = ("fp32", "fp16", "int8")
 
 
-def read(path: str) -> Contents:
+def read(path: str, mmap: bool = True) -> Contents:
     """Read such a file.
 
     Raises:
         WeightsError: it is damaged, or another kind of safetensors file; names what is wrong.
     """
-    tensors, metadata = safetensors.read(path)
+    tensors, metadata = safetensors.read(path, mmap)
     if metadata.get("format") != FORMAT:
         found = metadata.get("format", "")
         raise WeightsError(f"{path}: a safetensors file of format {found!r:.60}, expected {FORMAT!r}: see `npmoji convert`")

@@ -25,7 +25,7 @@ SIZES = (
 PREFIX = "module."  # of every name, if the model was wrapped for several GPUs
 
 
-def read(path: str | os.PathLike) -> Contents:
+def read(path: str | os.PathLike, mmap: bool = True) -> Contents:
     """Read torchMoji's state dict, of either serialisation.
 
     Matrices are copied where the file does not hold them transposed already; the embedding stays a view of the file,
@@ -35,7 +35,7 @@ def read(path: str | os.PathLike) -> Contents:
         WeightsError: what `torch_pickle.read` raises; or tensors are missing, unexpected or of the wrong shape, all of
             which are named.
     """
-    state = torch_pickle.read(path)
+    state = torch_pickle.read(path, mmap)
     if state and all(name.startswith(PREFIX) for name in state):
         state = {name.removeprefix(PREFIX): tensor for name, tensor in state.items()}
     if problems := _problems(state):
