@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Ensemble:
-    """The mean of several models' predictions.
+    """The mean of several models' predictions. It is closed and pickled as its models are, see `Model`.
 
     Args:
         paths: the models' files.

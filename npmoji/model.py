@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import weakref
 from collections.abc import Iterable, Iterator
@@ -211,6 +210,8 @@ class Model(Network):
         for name in OPEN:
             self.__dict__.pop(name, None)
         if any(file() is not None for file in self.files):  # layers of the caller's own classes may go in circles
+            import gc
+
             gc.collect()
 
     def __enter__(self) -> Self:

@@ -24,7 +24,7 @@ class MappedFile(memory_map.mmap):
     Attributes:
         path: its name, for messages.
         descriptor: of the file mapped, whatever has its name by now.
-        size, time: what they were when it was mapped, in bytes and in nanoseconds.
+        size_then, time_then: of the file when it was mapped, in bytes; of its last change, in nanoseconds.
     """
 
     path: str
@@ -42,9 +42,9 @@ class MappedFile(memory_map.mmap):
         return file
 
     def check(self) -> None:
-        """Raise a WeightsError if the file was written to or cut short since it was mapped. Takes a microsecond."""
+        """Raise a WeightsError if the file was written to or cut short since it was mapped. Takes a microsecond or two."""
         now = os.fstat(self.descriptor)
-        if now.st_size == self.size_then and now.st_mtime_ns == self.time_then:
+        if now.st_mtime_ns == self.time_then and now.st_size == self.size_then:
             return
         if now.st_size < self.size_then:
             what = f"was cut short: it has {now.st_size:,} bytes and had {self.size_then:,}"
