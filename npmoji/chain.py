@@ -23,6 +23,7 @@ from . import layers
 from .errors import InputError, WeightsError
 from .layers import Layer
 from .network import ancestors
+from .paths import local
 
 CLASSES = {name: cls for name, cls in vars(layers).items() if isinstance(cls, type) and issubclass(cls, Layer)}
 GRAPH = "graph"  # the member that holds the JSON
@@ -47,7 +48,7 @@ def save_layers(path: str | os.PathLike[str], *outputs: Layer) -> None:
     entries = [writer.entry(layer) for layer in writer.order(outputs)]
     graph = {"format": 1, "layers": entries, "outputs": [writer.places[layer] for layer in outputs]}
     writer.arrays[GRAPH] = np.frombuffer(json.dumps(graph).encode(), np.uint8)
-    with whole_file(os.fspath(path)) as file:
+    with whole_file(path) as file:
         np.savez(file, **writer.arrays)
 
 
@@ -57,7 +58,7 @@ def load_layers(path: str | os.PathLike[str]) -> list[Layer]:
     Raises:
         WeightsError: missing, damaged, or not written by `save_layers`.
     """
-    path = os.fspath(path)
+    path = local(path)
     try:
         with open(path, "rb") as file, np.load(io.BytesIO(file.read()), allow_pickle=False) as arrays:
             members = {name: arrays[name] for name in arrays.files}

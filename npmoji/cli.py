@@ -13,7 +13,7 @@ import sys
 from typing import Any, NoReturn
 
 from . import __version__
-from .errors import NpmojiError
+from .errors import NpmojiError, shortened
 
 LARGEST = 2**31 - 1  # of a numeric option
 COMPAT: dict[str, Any] = {
@@ -55,8 +55,8 @@ def drop_unwritable() -> None:
 
 
 def one_line(error: BaseException | str) -> str:
-    """The error's message without line breaks."""
-    return " ".join(str(error).split()) or type(error).__name__
+    """The error's message without line breaks, and no longer than a screen."""
+    return shortened(" ".join(str(error).split()) or type(error).__name__)
 
 
 class Parser(argparse.ArgumentParser):

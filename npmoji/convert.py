@@ -16,6 +16,7 @@ from .formats import Contents
 from .layers import LSTM, Bidirectional, Embedding, Layer
 from .model import Model, load, vocabulary_beside
 from .outputs import whole_file
+from .paths import local
 from .precision import LARGEST_HALF, Int8Array, float32, halves, int8, is_finite
 from .tokenizer import ORIGINAL
 
@@ -23,10 +24,10 @@ SAFETENSORS, HDF5 = (".safetensors",), (".hdf5", ".h5")
 
 
 def convert(
-    source: str,
-    target: str,
+    source: str | os.PathLike,
+    target: str | os.PathLike,
     precision: str | None = None,
-    vocabulary: str | None = None,
+    vocabulary: str | os.PathLike | dict[str, int] | None = None,
     compat: str | None = None,
     layers: dict[str, Any] | None = None,
 ) -> None:
@@ -40,7 +41,7 @@ def convert(
         source: any file that `load` takes, or a name that it knows.
         target: ends in `.safetensors`, `.hdf5` or `.h5`.
         precision: of the embedding and the LSTMs' matrices; by default as in the source.
-        vocabulary: path of a vocabulary.json; by default the one the source carries, or the one beside it.
+        vocabulary: as `load` takes it; by default the one the source carries, or the one beside it.
         compat: as `load` takes it; the target keeps it and `load` uses it from then on.
         layers: as `load` takes it, which the target needs again.
 
@@ -48,6 +49,7 @@ def convert(
         InputError: the target is the source, of no known kind, cannot be written or cannot hold the precision.
         WeightsError, VocabularyError: the source or its vocabulary cannot be used, or the precision cannot hold a weight.
     """
+    target = local(target, "target")
     keras = _is_keras(target)
     if keras and precision not in (None, "fp32"):
         raise InputError(f"{target}: Keras files are of precision fp32, not {precision}")
@@ -77,7 +79,7 @@ def convert(
 
 def _is_keras(target: str) -> bool:
     """Whether the target is to be a Keras file."""
-    name = os.fsdecode(target).lower()
+    name = target.lower()
     if not name.endswith(SAFETENSORS + HDF5):
         raise InputError(f"{target}: expected a name that ends in {', '.join(SAFETENSORS + HDF5)}")
     return name.endswith(HDF5)

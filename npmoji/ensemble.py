@@ -14,11 +14,13 @@ from .inputs import Floats, Inputs, Outputs
 from .model import Model, Prediction, load
 
 if TYPE_CHECKING:
+    from typing import Self  # not before Python 3.11
+
     from .progress import Progress
 
 
 class Ensemble:
-    """The mean of several models' predictions.
+    """The mean of several models' predictions. It is closed and pickled as its models are, see `Model`.
 
     Args:
         paths: the models' files.
@@ -70,6 +72,17 @@ class Ensemble:
     def top(self, x: Inputs, k: int = 5, *, progress: Progress = False) -> list[list[Prediction]]:
         """For each text the k most likely classes by the mean, as `Model.top`."""
         return self.models[0].best(self.predict(x, progress=progress), k)
+
+    def close(self) -> None:
+        """Close all models, see `Model.close`."""
+        for model in self.models:
+            model.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
 
     def __len__(self) -> int:
         return len(self.models)

@@ -8,9 +8,23 @@
 The last two are ValueErrors too, which is what the original raises in their place.
 """
 
+LONGEST = 1_500  # characters of a message: a screen of 24 lines holds 1,920
+KEPT = 1_000  # of a longer one's beginning; the rest is its end
+
+
+def shortened(message: str) -> str:
+    """The message, which is cut in the middle if it is longer than a screen: it may quote what is of any length."""
+    if len(message) <= LONGEST:
+        return message
+    gap = f" [... {len(message) - LONGEST:,} more characters ...] "
+    return message[:KEPT] + gap + message[len(message) - (LONGEST - KEPT - len(gap)) :]
+
 
 class NpmojiError(Exception):
-    """Base of all errors raised by npmoji."""
+    """Base of all errors raised by npmoji; none is longer than a screen."""
+
+    def __init__(self, *arguments: object):
+        super().__init__(*(shortened(value) if isinstance(value, str) else value for value in arguments))
 
 
 class WeightsError(NpmojiError):

@@ -13,6 +13,7 @@ import numpy as np
 from . import __version__, formats
 from .engines import default_threads
 from .model import Model, bundled, vocabulary_beside
+from .paths import local
 from .tokenizer import ORIGINAL
 
 
@@ -31,7 +32,7 @@ def lines(model: Model, vocabulary: str | None = None) -> Iterator[tuple[str, st
     elif vocabulary is None and formats.read(model.path).vocabulary is not None:
         yield "vocabulary", f"in the weights file, {len(model.tokenizer.vocabulary):,} words, maxlen {model.tokenizer.maxlen}"
     else:
-        path = vocabulary or vocabulary_beside(model.path)
+        path = local(vocabulary) if vocabulary else vocabulary_beside(model.path)
         yield "vocabulary", f"{path}, {len(model.tokenizer.vocabulary):,} words, maxlen {model.tokenizer.maxlen}"
         yield "", f"{os.path.getsize(path):,} bytes, sha256 {sha256(path)}"
     if model.tokenizer is not None:

@@ -12,6 +12,7 @@ from . import formats, networks
 from .errors import WeightsError
 from .layers import Layer, Part, Remask
 from .network import FREE_STEPS
+from .paths import local
 
 
 class Row(NamedTuple):
@@ -42,7 +43,7 @@ def rows(
     Raises:
         WeightsError, InputError: as `npmoji.load`.
     """
-    path = os.fspath(path)
+    path = local(path)
     file = formats.read(path)
     try:
         graph = networks.build(networks.with_config(file, config), layers=layers)

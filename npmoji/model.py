@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import weakref
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +14,7 @@ from . import formats, inputs, networks
 from .emojis import EMOJIS, Prediction
 from .engines import DEVICES, ENGINES, PRECISIONS, backend
 from .errors import InputError, VocabularyError, WeightsError
+from .formats.mapping import MappedFile, files_behind
 from .inputs import Floats, Inputs, Outputs
 from .layers import AttentionWeightedAverage, Checked, Input, Layer
 from .network import Graph, Network
@@ -20,6 +23,10 @@ from .tokenizer import ORIGINAL, Tokenizer, check_maxlen, rules_of
 if TYPE_CHECKING:
     from .progress import Progress
 
+if TYPE_CHECKING:
+    from typing import Self  # not before Python 3.11
+
+OPEN = ("graph", "layers", "_tokens", "_attlayer")  # what a model has until it is closed
 DOWNLOADS = ("original", "torchmoji")  # what `npmoji download` fetches, and `load` finds by these names
 
 
@@ -44,11 +51,14 @@ def load(
     config: str | os.PathLike[str] | dict[str, Any] | None = None,
     compat: str | None = None,
     layers: dict[str, Any] | None = None,
+    mmap: bool = True,
+    embed: bool = False,
 ) -> Model:
     """Load a network from its weights file; without a path, the small bundled model.
 
     Args:
         path: a file of any kind that `formats` reads, or ``"original"`` or ``"torchmoji"``: what `npmoji download` fetched.
+            Here and in all of npmoji ``~`` is the home directory, and a ``file:///...`` address is the path in it.
         vocabulary: path of a vocabulary.json or a dict word -> id; by default the one the file carries, or `vocabulary.json`
             beside it. Without any the model takes token ids only.
         maxlen: texts are cut and padded to this many tokens, unless the network takes another number only.
@@ -69,13 +79,22 @@ def load(
         layers: for this file what `register_layer` is for all: by the name of a class or a layer a function that makes the
             layer, a pair of one and the names of its weights, or the name of one of several formulas that go by one class
             name, as in ``{"Attention": "tanh-unmasked"}``. A layer's name comes before its class.
+        mmap: map the file instead of reading it. With ``False`` all weights are in memory, and the file is not needed
+            afterwards.
+        embed: a pickle of the model holds its weights and vocabulary, so that it works where the file is not; see `Model`.
 
-    Arrays are memory-mapped: the file must stay in place while the model is in use. Everything is checked to be finite
-    here, but for an embedding of more than 16 MiB: its rows are checked as they are used.
+    A mapped file must not be written to while the model is in use: its weights would change under way, and if the file
+    is cut short the system may end the process. Each call looks at the file's size and time first, and raises a
+    WeightsError if it was written to. To replace it by another one, rename that over it, which changes nothing for models
+    already loaded; npmoji itself writes all its files that way. On Windows a mapped file can be neither replaced nor
+    deleted before `Model.close`.
+
+    Everything is checked to be finite here, but for an embedding of more than 16 MiB: its rows are checked as they are used.
 
     Raises:
         WeightsError, VocabularyError, InputError: the file, the vocabulary or a setting cannot be used.
     """
+    given = dict(locals())
     _check_settings(engine, precision, threads, device)
     check_maxlen(maxlen)
     if compat is not None:
@@ -83,7 +102,7 @@ def load(
     if engine == "torch":
         backend(engine, threads, precision or "fp32", device)  # told now if it cannot be used
     path = find(path)
-    file = formats.read(path)
+    file = formats.read(path, mmap)
     precision = precision or file.precision
     try:
         file = networks.with_config(file, config)
@@ -97,21 +116,42 @@ def load(
     if vocabulary is not None:
         tokenizer = Tokenizer(vocabulary, graph.steps or maxlen, compat or file.compat or ORIGINAL)
     settings = {"engine": engine, "precision": precision, "threads": threads, "device": device}
-    return Model(graph, tokenizer, path=path, references=file.references, **settings)
+    model = Model(graph, tokenizer, path=path, references=file.references, **settings)
+    model.embed, model.source = embed, _source(given, path)
+    model.files = [weakref.ref(mapped) for mapped in files_behind(chain.from_iterable(file.layers.values()))]
+    return model
 
 
 def find(path: str | os.PathLike | None) -> str:
     """The weights file that a path or name stands for; None is the bundled model."""
     if path is None:
         return bundled()
-    if path in DOWNLOADS:
+    if isinstance(path, str) and path in DOWNLOADS:
         from .fetching.cache import downloaded
 
         return downloaded(path)
-    try:
-        return os.fsdecode(path)
-    except TypeError as error:
-        raise InputError(f"path: expected the name of a weights file, got {type(path).__name__}") from error
+    from .paths import local
+
+    return local(path)
+
+
+def _source(given: dict[str, Any], path: str) -> dict[str, Any]:
+    """The arguments of `load` for another time, when the current folder may be another one; ``path`` is the file found."""
+    named = given["path"] is None or given["path"] in DOWNLOADS
+    return {
+        **given,
+        "path": given["path"] if named else os.path.abspath(path),
+        **{name: _absolute(given[name]) for name in ("vocabulary", "config")},
+    }
+
+
+def _absolute(value: Any) -> Any:
+    """The absolute path, if it is a path."""
+    if not isinstance(value, (str, bytes, os.PathLike)):
+        return value
+    from .paths import local
+
+    return os.path.abspath(local(value))
 
 
 def vocabulary_beside(path: str) -> str:
@@ -133,6 +173,10 @@ def _check_settings(engine: str, precision: str | None, threads: int | None, dev
 class Model(Network):
     """A network with its tokenizer.
 
+    ``with npmoji.load(...) as model:`` closes it at the end. `pickle` (joblib, process pools) stores where the model came
+    from and the settings, and loads it again from there: the same file must be in the same place, or it is a WeightsError.
+    With ``embed`` the pickle holds weights and vocabulary, too. `copy.copy` and `copy.deepcopy` need no file.
+
     Attributes:
         layers: the layers in graph order, each callable: ``model.layers[-1](tokens)``.
         tokenizer: a `Tokenizer`, or None if the model has no vocabulary and takes token ids only.
@@ -140,6 +184,9 @@ class Model(Network):
         feature_only: whether it is DeepMoji without its last layer, for `encode` and `attention` but not `predict`.
         path: the weights file.
         references: the reference results that the file carries, or None; see `verify`.
+        source: what `load` was given, with absolute paths; None for a model that was made by hand.
+        embed: whether a pickle holds the weights; one of a model without a source always does.
+        files: weak references to the mapped files behind the weights.
     """
 
     def __init__(
@@ -151,7 +198,11 @@ class Model(Network):
         **settings: Any,
     ):
         super().__init__(graph, **settings)
+        graph = self.graph
         self.tokenizer, self.path, self.references = tokenizer, path, references
+        self.source: dict[str, Any] | None = None
+        self.embed = False
+        self.files: list[weakref.ref[MappedFile]] = []
         self._tokens = next((layer for layer in graph.inputs if layer.vocabulary_size is not None), None)
         self._attlayer = next((layer for layer in graph.layers if isinstance(layer, AttentionWeightedAverage)), None)
         self.vocabulary_size: int = (self._tokens and self._tokens.vocabulary_size) or 0
@@ -159,6 +210,55 @@ class Model(Network):
         self.classes = graph.classes
         self.feature_only = graph.trims_padding and graph.outputs == [self._attlayer]  # which only DeepMoji does
         self._check_vocabulary()
+
+    def close(self) -> None:
+        """Let go of the weights and their mapped file, which can then be deleted on Windows too. Calls raise an InputError.
+
+        The file stays mapped for as long as anything else holds a layer of this model, or an array of its weights.
+        """
+        for name in OPEN:
+            self.__dict__.pop(name, None)
+        if any(file() is not None for file in self.files):  # layers of the caller's own classes may go in circles
+            import gc
+
+            gc.collect()
+
+    def __enter__(self) -> Self:
+        self.check_ready()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    if not TYPE_CHECKING:  # type checkers would take any name
+
+        def __getattr__(self, name: str) -> Any:
+            """What `close` took away."""
+            if name in OPEN and "files" in self.__dict__:
+                raise InputError(f"{self.path}: this model is closed; load it again")
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def check_ready(self) -> None:
+        """Raise an InputError if the model is closed, a WeightsError if its file was written to."""
+        self.graph  # noqa: B018
+        for file in self.files:
+            if (mapped := file()) is not None:
+                mapped.check()
+
+    def __copy__(self) -> Model:
+        from .pickling import duplicate
+
+        return duplicate(self, deep=False)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Model:
+        from .pickling import duplicate
+
+        return duplicate(self, deep=True)
+
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        from .pickling import reduced
+
+        return reduced(self, load)
 
     def predict(self, x: Inputs, *, progress: Progress = False) -> Outputs:
         """Class probabilities, float32 (N, C); a list of arrays for a network with several outputs.

@@ -11,7 +11,7 @@ import numpy as np
 
 from . import inputs as given
 from .engines import backend
-from .errors import InputError, NpmojiError, WeightsError
+from .errors import InputError, NpmojiError, WeightsError, shortened
 from .layers import Activation, AttentionWeightedAverage, Checked, Csr, Input, Layer, Pass, Softmax
 
 if TYPE_CHECKING:
@@ -52,6 +52,21 @@ class Graph:
         self.named.update({layer.name: layer for layer in layers})
         self.inputs = inputs or [layer for layer in everything if isinstance(layer, Input)]
         self.input_names = input_names or [layer.name for layer in self.inputs]
+
+    def belonging_to(self, network: Network) -> Graph:
+        """The graph, whose layers belong to the network from now on. If any has one already, which keeps it: a copy."""
+        graph = self.copy() if any(layer.network is not None for layer in self.named.values()) else self
+        for layer in graph.named.values():
+            layer.network = network
+        return graph
+
+    def copy(self, deep: bool = False) -> Graph:
+        """A graph of copies of the layers, which belong to no network; for ``deep`` see `layers.copying`."""
+        from .layers.copying import copies
+
+        found = copies(ancestors([*self.outputs, *self.layers, *self.inputs]), deep)
+        layers, outputs, inputs = ([found[layer] for layer in some] for some in (self.layers, self.outputs, self.inputs))
+        return Graph(layers, outputs, self.trims_padding, inputs, self.input_names)
 
     @property
     def steps(self) -> int | None:
@@ -137,10 +152,9 @@ class Network:
         threads: int | None = None,
         device: str = "cpu",
     ):
-        self.graph, self.layers = graph, graph.layers
+        self.graph = graph = graph.belonging_to(self)
+        self.layers = graph.layers
         self.engine, self.precision, self.threads, self.device = engine, precision, threads, device
-        for layer in graph.named.values():
-            layer.enter = self._enter
         #: multiply-adds a token: every weight of a matrix but the embedding's is used about once
         self.work = sum(
             array.size
@@ -150,6 +164,11 @@ class Network:
         )
         self._work_done = 0
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The arguments besides the graph."""
+        return {name: getattr(self, name) for name in ("engine", "precision", "threads", "device")}
+
     def __getitem__(self, name: str) -> Layer:
         """The layer of that Keras name; of DeepMoji also `attention_logits`, `attention` and `logits`."""
         # Keras numbers unnamed layers: activation_1, concatenate_1, input_1
@@ -157,7 +176,7 @@ class Network:
         for key in (name, stem if number.isdigit() else name):
             if key in self.graph.named:
                 return self.graph.named[key]
-        raise KeyError(f"no layer {name!r}; there are: {', '.join(self.graph.named)}")
+        raise KeyError(shortened(f"no layer {name!r}; there are: {', '.join(self.graph.named)}"))
 
     def arrays(self, x: Any) -> Checked:
         """Checked arrays by input name, for what a network with these inputs may be given.
@@ -197,8 +216,12 @@ class Network:
                 raise
             raise InputError(f"{label}: {error}") from error
 
-    def _enter(self, x: Any) -> tuple[Checked, Any]:
+    def check_ready(self) -> None:
+        """Raise an error unless the weights can be used; called before each batch. `Model` looks at its file."""
+
+    def enter(self, x: Any) -> tuple[Checked, Any]:
         """What a layer's call does first: the inputs' arrays, and the backend to run them on."""
+        self.check_ready()
         arrays = self.arrays(x)
         return arrays, self._backend_for(arrays)
 
@@ -217,6 +240,7 @@ class Network:
         results = Results(N, width, told)
 
         def work(ops: Any, batch: tuple[Any, Checked]) -> None:
+            self.check_ready()
             rows, some = batch
             results.store(rows, np.asarray(layer.compute(some, Pass(ops))))
 
@@ -226,6 +250,7 @@ class Network:
 
     def _empty(self, layer: Layer, arrays: dict[str, Any]) -> np.ndarray:
         """The layer's output for no rows, which has the shape of one for a row."""
+        self.check_ready()
         from .backends import numpy_ops
 
         row = {

@@ -45,7 +45,7 @@ def with_config(file: Contents, config: str | os.PathLike | dict[str, Any] | Non
     """The file with the config given; a file that has none, and is not DeepMoji's, takes `config.json` beside it.
 
     Raises:
-        WeightsError: the config cannot be read.
+        WeightsError: the config cannot be read. InputError: what is given is no path.
     """
     if config is None:
         beside = os.path.join(os.path.dirname(file.path), "config.json")
@@ -55,15 +55,17 @@ def with_config(file: Contents, config: str | os.PathLike | dict[str, Any] | Non
     import json  # neither is of use to DeepMoji's start
 
     from .formats import keras3
+    from .paths import local
 
     if not isinstance(config, dict):
+        if not isinstance(config, (str, bytes, os.PathLike)):
+            raise WeightsError(f"the config: expected a dict or the path of a .json file, got {type(config).__name__}")
+        path = local(config, "config")
         try:
-            if not isinstance(config, (str, os.PathLike)):
-                raise TypeError(f"expected a dict or the path of a .json file, got {type(config).__name__}")
-            with open(config, encoding="utf-8") as text:
+            with open(path, encoding="utf-8") as text:
                 config = json.load(text)
-        except (OSError, ValueError, TypeError, RecursionError) as error:
-            raise WeightsError(f"the config {config!r} cannot be read: {error}") from error
+        except (OSError, ValueError, RecursionError) as error:
+            raise WeightsError(f"the config {path!r} cannot be read: {error}") from error
     if not isinstance(config, dict) or "class_name" not in config or "config" not in config:
         raise WeightsError("the config is not that of a model: expected the keys 'class_name' and 'config'")
     file = file._replace(keras_version=str(config.get("keras_version", "")) or file.keras_version)

@@ -17,14 +17,17 @@ from .errors import InputError
 
 
 @contextlib.contextmanager
-def whole_file(path: str) -> Iterator[BinaryIO]:
+def whole_file(path: str | bytes | os.PathLike) -> Iterator[BinaryIO]:
     """A binary file to be filled in the ``with`` block: it takes its name only if the block ends well.
 
-    It is written beside the target and renamed. Devices and pipes, which cannot be renamed over, are written directly.
+    It is written beside the target and renamed, so that whoever has mapped the old one keeps it. Devices and pipes, which cannot be renamed over, are written directly.
 
     Raises:
         InputError: the place cannot be written to.
     """
+    from .paths import local
+
+    path = local(path)
     if os.path.exists(path) and not os.path.isfile(path):
         with _telling(path), open(path, "wb") as file:
             yield file

@@ -5,6 +5,7 @@ Plain text: one text a line, UTF-8. `.csv` and `.jsonl`: the column of a given n
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -24,7 +25,11 @@ class Texts:
         InputError: the file cannot be read, or a line is not UTF-8, not a JSON object or lacks the column; names the line.
     """
 
-    def __init__(self, path: str, column: str = "text"):
+    def __init__(self, path: str | os.PathLike, column: str = "text"):
+        if path != "-":
+            from .paths import local
+
+            path = local(path)
         self.name = "standard input" if path == "-" else path
         self.column = column
         self.done = self.size = 0

@@ -302,6 +302,9 @@ class _WordTable(dict):
         super().__init__()
         self.vocabulary, self.rules = vocabulary, rules
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.vocabulary, self.rules)  # empty: a pickle has no use for it
+
     def __missing__(self, word: str) -> Iterable[int]:
         ids = map(self.vocabulary.id, _tokens(word, self.rules))
         if len(word) > self.LONGEST:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .errors import VocabularyError
+from .errors import InputError, VocabularyError
 
 SPECIAL_WORDS = (
     "CUSTOM_MASK", "CUSTOM_UNKNOWN", "CUSTOM_AT", "CUSTOM_URL", "CUSTOM_NUMBER", "CUSTOM_BREAK",
@@ -72,9 +72,9 @@ class Vocabulary:
             self._size = self._words_between() if source.text.startswith(" ") else 0
             if not self._size:
                 self.words  # noqa: B018
-        elif isinstance(source, (str, os.PathLike)):
-            self._name = os.fspath(source)
-            self._content = read(source)
+        elif isinstance(source, (str, bytes, os.PathLike)):
+            self._name = path_of(source)
+            self._content = read(self._name)
             self._size = plain_size(self._content) if len(self._content) >= SCAN_FROM else 0
             if not self._size:
                 self.words  # noqa: B018  (parses and checks)
@@ -151,6 +151,18 @@ def search_text(content: bytes, spaces: np.ndarray, word: str) -> int:
     """How many of the spaces come before the word with spaces around."""
     at = content.find(f" {word} ".encode("utf-8", "surrogatepass")) if word and " " not in word else -1
     return int(np.searchsorted(spaces, at)) if at >= 0 else UNKNOWN
+
+
+def path_of(source: str | bytes | os.PathLike) -> str:
+    """The path of a vocabulary's file, as `paths.local` reads it."""
+    if isinstance(source, str) and os.path.isabs(source):  # as the bundled one's, for which nothing more is imported
+        return source
+    from .paths import local
+
+    try:
+        return local(source, "vocabulary")
+    except InputError as error:
+        raise VocabularyError(str(error)) from error
 
 
 def read(path: str | os.PathLike) -> bytes:

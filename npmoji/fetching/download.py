@@ -7,7 +7,6 @@ cut off by the network or by Ctrl-C stays for the next call to resume; what came
 from __future__ import annotations
 
 import contextlib
-import gc
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -25,7 +24,9 @@ MOST_WEIGHTS = 1 << 30  # bytes; the original has 90 MB
 MOST_VOCABULARY = 1 << 24  # bytes; the original has 1 MB
 
 
-def download(name: str = "original", url: str | None = None, vocabulary_url: str | None = None) -> str:
+def download(
+    name: str = "original", url: str | os.PathLike | None = None, vocabulary_url: str | os.PathLike | None = None
+) -> str:
     """Fetch weights and vocabulary into ``home()/name``, where ``load(name)`` finds them.
 
     What is there already and good is kept, unless an address is given for it. Only one process at a time works in that
@@ -46,6 +47,7 @@ def download(name: str = "original", url: str | None = None, vocabulary_url: str
         InputError: no such name, or an address that is none.
     """
     weights, vocabulary = cache.weights_path(name), cache.vocabulary_path(name)
+    url, vocabulary_url = (None if given is None else os.fsdecode(given) for given in (url, vocabulary_url))
     given = None if url is None else local_path(url)
     folder = os.path.dirname(weights)
     try:
@@ -126,12 +128,8 @@ def check_weights(path: str, vocabulary: str) -> None:
     from ..deepmoji import check_finite
     from ..model import load
 
-    try:
-        model = load(path, vocabulary=vocabulary, engine="numpy")
-        check_finite("embedding", model["embedding"].embeddings)  # not looked through by `load` if it is large
-    finally:
-        model = None
-        gc.collect()  # lets go of the mapped file, which Windows would not rename
+    model = load(path, vocabulary=vocabulary, engine="numpy", mmap=False)  # Windows would not rename a mapped file
+    check_finite("embedding", model["embedding"].embeddings)  # not looked through by `load` if it is large
 
 
 def is_a_page(path: str) -> bool:

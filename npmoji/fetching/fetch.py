@@ -21,6 +21,7 @@ from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 from ..errors import InputError
+from ..paths import local, scheme
 from .web import CHUNK, FetchError, TransientError, printable, receive, refusal, request
 
 RETRIES = 4  # in a row, with no more than CHUNK gained by any
@@ -65,9 +66,8 @@ def local_path(url: str) -> str | None:
     Raises:
         InputError: the address is of another kind, damaged, or holds a user name or password.
     """
-    scheme, mark, _ = url.partition("://")
-    if not mark or not re.fullmatch("[A-Za-z][A-Za-z0-9+.-]*", scheme):
-        return url
+    if scheme(url) in ("", "file"):
+        return local(url)
     try:
         parts = urlsplit(url)
     except ValueError as error:
@@ -76,8 +76,6 @@ def local_path(url: str) -> str | None:
         raise InputError(f"an address at {parts.hostname} with a user name or password in it: these are not taken")
     if parts.scheme in ("http", "https") and parts.netloc:
         return None
-    if parts.scheme == "file" and parts.netloc in ("", "localhost"):
-        return urllib.request.url2pathname(parts.path)
     raise InputError(f"{url}: expected an address that begins with http://, https:// or file:///, or a path")
 
 

@@ -9,7 +9,7 @@
     torch_pickle.py   the two serialisations of torch.save underneath
     unpickler.py      the pickles in them, without running these
     keras3.py         Keras 3's `.keras` and `.weights.h5`
-    mapping.py        the bytes of a file, mapped
+    mapping.py        the bytes of a file, mapped, and whether they are still the same
     zip_file.py       the zip file that a `.keras` is, and the newer serialisation of torch.save
     foreign.py        what cannot be read, named, and how to export it
 """
@@ -28,14 +28,17 @@ PICKLE = tuple(bytes((0x80, protocol)) for protocol in range(2, 6))  # the first
 ZIP = b"PK\3\4"
 
 
-def read(path: str | os.PathLike) -> Contents:
+def read(path: str | os.PathLike, mmap: bool = True) -> Contents:
     """Read a weights file of any known container, told by its first bytes.
+
+    Args:
+        mmap: arrays are views of the mapped file where they can be; else they are in memory, and the file is not needed.
 
     Raises:
         WeightsError: the file is missing, empty, truncated, damaged or of no kind that is read; names what is wrong.
     """
     try:
-        return _read(path)
+        return _read(path, mmap)
     except WeightsError as error:
         from . import foreign
 
@@ -44,25 +47,25 @@ def read(path: str | os.PathLike) -> Contents:
         raise
 
 
-def _read(path: str | os.PathLike) -> Contents:
+def _read(path: str | os.PathLike, mmap: bool) -> Contents:
     head = _first_bytes(path)
     # safetensors: the header's length in eight bytes, which may look like a pickle's first, then its JSON
     if (head[4:8] == bytes(4) and head[8:9] == b"{") or (head and os.fsdecode(path).endswith(".safetensors")):
         from . import npmoji_file
 
-        return npmoji_file.read(os.fsdecode(path))
+        return npmoji_file.read(os.fsdecode(path), mmap)
     if head.startswith(ZIP):
-        return _read_zip(path)
+        return _read_zip(path, mmap)
     if head.startswith(PICKLE) and head[8:9] != b"{":
         from . import torch_state
 
-        return torch_state.read(path)
+        return torch_state.read(path, mmap)
     from . import keras_hdf5
 
-    return keras_hdf5.read(path)  # also with bytes of the user before the HDF5, and for all that is no known kind
+    return keras_hdf5.read(path, mmap)  # also with bytes of the user before the HDF5, and for all that is no known kind
 
 
-def _read_zip(path: str | os.PathLike) -> Contents:
+def _read_zip(path: str | os.PathLike, mmap: bool) -> Contents:
     """A zip file, told by its members; by its own name, if they cannot be listed."""
     from . import keras3, torch_state, zip_file
 
@@ -71,9 +74,9 @@ def _read_zip(path: str | os.PathLike) -> Contents:
     except (zip_file.ZipError, OSError):  # the reader says what is wrong
         names = ["model.weights.h5" if os.fsdecode(path).endswith(".keras") else "data.pkl"]
     if any(name.endswith("data.pkl") for name in names):
-        return torch_state.read(path)
+        return torch_state.read(path, mmap)
     if not {"config.json", "model.weights.h5"}.isdisjoint(names):
-        return keras3.read_archive(os.fsdecode(path))
+        return keras3.read_archive(os.fsdecode(path), mmap)
     raise WeightsError(
         f"{os.fsdecode(path)}: a zip file, but neither a .keras file nor one of torch.save: expected a member "
         f"'config.json' or 'data.pkl', found {', '.join(map(repr, names[:5])) or 'none'}"

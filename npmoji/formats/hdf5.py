@@ -30,14 +30,14 @@ ATTRIBUTE, SYMBOL_TABLE, ATTRIBUTE_INFO = 0x0C, 0x11, 0x15
 LARGEST_SPACE = 1 << 48  # elements, extents of 0 left out: beyond this NumPy may refuse even an empty array
 
 
-def open_file(path: str | os.PathLike) -> Group:
-    """The root group of a file, which is memory-mapped for as long as its groups or arrays are in use.
+def open_file(path: str | os.PathLike, mmap: bool = True) -> Group:
+    """The root group of a file, which is memory-mapped for as long as its groups or arrays are in use, or else read.
 
     Raises:
         OSError: the file cannot be opened.
         Hdf5Error, Unsupported: see there; also later, when the damaged or unsupported part is reached.
     """
-    data = mapped(path, Hdf5Error)
+    data = mapped(path, Hdf5Error, mmap)
     if not data:
         raise Hdf5Error("the file is empty")
     return open_buffer(data)

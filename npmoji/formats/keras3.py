@@ -65,14 +65,14 @@ def with_config(file: Contents, config: dict[str, Any]) -> Contents:
     return file._replace(config=config, layers={names[g]: arrays for g, arrays in file.layers.items() if g in names})
 
 
-def read_archive(path: str) -> Contents:
+def read_archive(path: str, mmap: bool = True) -> Contents:
     """Read a `.keras` file.
 
     Raises:
         WeightsError: missing, damaged, truncated, or without its config or weights; names the member that is wrong.
     """
     try:
-        archive = Zip(mapped(path))
+        archive = Zip(mapped(path, mmap))
         config = _json(archive, "config.json")
         metadata = _json(archive, "metadata.json") if "metadata.json" in archive.members else {}
         root = hdf5.open_buffer(archive.read("model.weights.h5", 1, LARGEST))

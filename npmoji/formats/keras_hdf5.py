@@ -23,7 +23,7 @@ from . import hdf5
 from .contents import Contents, checked_compat, float_array
 
 
-def read(path: str | os.PathLike) -> Contents:
+def read(path: str | os.PathLike, mmap: bool = True) -> Contents:
     """Read a Keras 2 HDF5 file, weights only or full model.
 
     Raises:
@@ -31,7 +31,7 @@ def read(path: str | os.PathLike) -> Contents:
     """
     path = os.fsdecode(path)
     try:
-        return _contents(path, hdf5.open_file(path))
+        return _contents(path, hdf5.open_file(path, mmap))
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         raise WeightsError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
     except hdf5.Hdf5Error as error:

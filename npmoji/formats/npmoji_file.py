@@ -36,13 +36,13 @@ SCALE = "_scale"
 PRECISIONS = ("fp32", "fp16", "int8")
 
 
-def read(path: str) -> Contents:
+def read(path: str, mmap: bool = True) -> Contents:
     """Read such a file, or torchMoji's state dict in a safetensors file.
 
     Raises:
         WeightsError: it is damaged, or another kind of safetensors file; names what is wrong.
     """
-    tensors, metadata = safetensors.read(path)
+    tensors, metadata = safetensors.read(path, mmap)
     if metadata.get("format") != FORMAT:
         return _state_dict(path, tensors, metadata.get("format", ""))
     precision = metadata.get("precision")

@@ -33,14 +33,14 @@ LARGEST_SPACE = 1 << 48  # elements, extents of 0 left out: beyond this NumPy ma
 LENGTH, ALIGNMENT = 8, 64  # bytes
 
 
-def read(path: str) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """The arrays, read-only views of the mapped file (copies of bfloat16 ones), and the texts of the metadata.
+def read(path: str, mmap: bool = True) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """The arrays, read-only views of the file, mapped or else read (copies of bfloat16 ones), and the texts of the metadata.
 
     Raises:
         WeightsError: the file is missing, truncated or breaks a rule of the format; names the file and the tensor.
     """
     try:
-        data = mapped(path, lambda what: WeightsError(f"{path}: {what}"))
+        data = mapped(path, lambda what: WeightsError(f"{path}: {what}"), mmap)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         raise WeightsError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
     if len(data) < LENGTH:

@@ -29,7 +29,7 @@ MOST_EXPANDED = 1 << 22  # elements a tensor may have, by strides of 0, though i
 FLOATS = {"FloatStorage": "<f4", "DoubleStorage": "<f8", "HalfStorage": "<f2", "BFloat16Storage": "<u2"}
 
 
-def read(path: str | os.PathLike) -> dict[str, np.ndarray]:
+def read(path: str | os.PathLike, mmap: bool = True) -> dict[str, np.ndarray]:
     """The tensors of a state dict by name: float32, of any strides, not to be written to.
 
     Raises:
@@ -37,7 +37,7 @@ def read(path: str | os.PathLike) -> dict[str, np.ndarray]:
     """
     path = os.fsdecode(path)
     try:
-        return _tensors(mapped(path))
+        return _tensors(mapped(path, mmap))
     except (TorchError, ZipError) as error:
         raise WeightsError(f"{path}: cannot be read as PyTorch weights: {error}") from error
     except (OSError, ValueError, MemoryError) as error:  # ValueError: a NUL in the name

@@ -28,7 +28,7 @@ PREFIX = "module."  # of every name, if the model was wrapped for several GPUs
 HEAD = "output_layer."  # begins the names of the last layer's tensors
 
 
-def read(path: str | os.PathLike) -> Contents:
+def read(path: str | os.PathLike, mmap: bool = True) -> Contents:
     """Read torchMoji's state dict, of either serialisation.
 
     Matrices are copied where the file does not hold them transposed already; the embedding stays a view of the file,
@@ -38,7 +38,7 @@ def read(path: str | os.PathLike) -> Contents:
         WeightsError: what `torch_pickle.read` raises; or tensors are missing, unexpected or of the wrong shape, all of
             which are named.
     """
-    return contents(os.fsdecode(path), torch_pickle.read(path))
+    return contents(os.fsdecode(path), torch_pickle.read(path, mmap))
 
 
 def holds(names: Iterable[str]) -> bool:

@@ -27,14 +27,14 @@ class ZipError(Exception):
     """The bytes are no zip file, or a damaged or truncated one, or lack what is asked for; says what is wrong."""
 
 
-def mapped(path: str | os.PathLike) -> memoryview:
-    """The bytes of a file, memory-mapped for as long as a part of them is in use.
+def mapped(path: str | os.PathLike, mmap: bool = True) -> memoryview:
+    """The bytes of a file, memory-mapped for as long as a part of them is in use, or else read.
 
     Raises:
         OSError, ValueError: the file cannot be opened; ValueError if its name has a NUL.
         ZipError: it is a pipe or empty.
     """
-    data = mapping.mapped(path, ZipError)
+    data = mapping.mapped(path, ZipError, mmap)
     if not data:
         raise ZipError("the file is empty")
     return data

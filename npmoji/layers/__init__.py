@@ -10,6 +10,7 @@
     wrappers.py        layers around layers
     operations.py      single functions of Keras 3's graphs
     sparse.py          inputs that are mostly zeros
+    copying.py         copies of layers that hang together
 
 Legend: N texts, T steps (padded), F features in, H units, V vocabulary, C classes. Layer names are the weights file's.
 """

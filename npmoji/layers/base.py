@@ -11,7 +11,8 @@ share a network. With each value travels its mask, as in Keras: bool (N, T), Tru
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import operator
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -48,6 +49,7 @@ class Layer:
 
     uses_mask = False
     outputs = 1  # how many there are
+    network: Any = None  # the `Network` that the layer belongs to, whose engine a call runs on; else it is NumPy's
 
     def __new__(cls, *arguments: Any, **options: Any) -> Self:
         layer = super().__new__(cls)
@@ -58,8 +60,6 @@ class Layer:
     def __init__(self, *previous: Layer, name: str | None = None):
         self.previous = previous
         self.name = name or type(self).__name__.lower()
-        #: what is done with a network's input before the pass, and the backend for it; `Model` sets its own
-        self.enter: Callable[[Any], tuple[Any, Any]] = lambda X: (X, numpy_ops)
         self._packed: dict[Any, Any] = {}
 
     def __call__(self, X: inputs.Inputs) -> inputs.Outputs:
@@ -68,7 +68,7 @@ class Layer:
 
         ``X`` is an array, for the one input there is, or a dict of arrays by the names of the inputs.
         """
-        X, ops = self.enter(X)
+        X, ops = (X, numpy_ops) if self.network is None else self.network.enter(X)
         value = self.compute(X, Pass(ops))
         return [np.asarray(part) for part in value] if isinstance(value, tuple) else np.asarray(value)
 
@@ -132,6 +132,23 @@ class Layer:
             wanted = ", ".join("any" if want is None else str(want) for want in shape)
             raise WeightsError(f"layer {self.name!r}: {label} has shape {array.shape}, expected ({wanted})")
         return array if compact or array.dtype not in COMPACT else float32(array)
+
+    def __copy__(self) -> Self:
+        new = object.__new__(type(self))
+        new.__dict__.update(self.__dict__)
+        return new
+
+    def __reduce_ex__(self, protocol: int) -> Any:
+        """A network's layer is pickled as that network and the layer's name, any other one with all it is made from."""
+        if self.network is None or self.network.graph.named.get(self.name) is not self:
+            return super().__reduce_ex__(protocol)
+        return operator.getitem, (self.network, self.name)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name not in ("network", "_packed")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _packed={})
 
     def __repr__(self) -> str:
         arrays = ", ".join(f"{name} {array.shape}" for name, array in self.weights().items())

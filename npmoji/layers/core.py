@@ -68,16 +68,19 @@ class Dense(Layer):
         name: str | None = None,
         logits: str = "logits",
     ):
-        self.logits = self
-        if activation != "linear":
-            self.logits = Dense(previous, kernel, bias, name=logits)
-        super().__init__(previous if activation == "linear" else self.logits, name=name)
+        before = previous if activation == "linear" else Dense(previous, kernel, bias, name=logits)
+        super().__init__(before, name=name)
         self.kernel = self.expect("kernel", kernel, None, None)
         self.bias = None if bias is None else self.expect("bias", bias, kernel.shape[1])
         self.activation = activation
 
+    @property
+    def logits(self) -> Layer:
+        """The layer that holds the values before the activation: this one, if it is linear."""
+        return self if self.activation == "linear" else self.previous[0]
+
     def forward(self, ops, x):  # (..., F) -> (..., C)
-        if self.logits is not self:
+        if self.activation != "linear":  # the layer of the logits has done the rest
             return ops.activate(self.activation, x)
         if isinstance(x, Csr):
             return x.product(self.kernel, self.bias, self.name)

@@ -48,6 +48,7 @@ from ..engines import backend
 from ..errors import InputError
 from ..info import sha256
 from ..layers import AttentionWeights, Concatenate, Dropout, Embedding, Input, Layer, Pass
+from ..paths import local
 from .golden_files import (
     FORMAT_VERSION,
     MANIFEST,
@@ -84,7 +85,7 @@ PROBABILITIES, LAYERS = 2e-6, 1e-5
 INT8 = 1e-2
 
 
-def write(model: Model, source: Source, target: str, npz: bool = False, block: int | None = None) -> None:
+def write(model: Model, source: Source, target: str | os.PathLike, npz: bool = False, block: int | None = None) -> None:
     """Write golden outputs: a folder, or one file. They appear whole or not at all.
 
     Args:
@@ -99,7 +100,7 @@ def write(model: Model, source: Source, target: str, npz: bool = False, block: i
     """
     from ..outputs import scratch_folder, whole_file, whole_folder
 
-    target = os.fsdecode(target)
+    target = local(target, "target")
     if not target:
         raise InputError("expected the name of a folder to write, got ''")
     rows = _Rows(model, source)

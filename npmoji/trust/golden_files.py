@@ -17,6 +17,7 @@ from urllib.parse import quote, unquote
 import numpy as np
 
 from ..errors import InputError
+from ..paths import local
 
 MANIFEST = "manifest.json"
 FORMAT_VERSION = 1
@@ -138,7 +139,7 @@ def check_replaceable(folder: str) -> None:
 # Reading --------------------------------------------------------------------------------------------------------------
 
 
-def read(path: str) -> Golden:
+def read(path: str | os.PathLike) -> Golden:
     """Read golden outputs or a candidate: a folder, a .npz, a single tensor as .npy, or a .json of names and lists.
 
     A manifest must be sound and all its tensors there. Whether shapes, types and values are right is left to `compare`.
@@ -146,7 +147,7 @@ def read(path: str) -> Golden:
     Raises:
         InputError: it cannot be read, is damaged, is of another format version, or holds no tensor.
     """
-    path = os.fsdecode(path)
+    path = local(path)
     if os.path.isdir(path):
         return _read_folder(path)
     readers = {".npz": _read_npz, ".npy": _read_npy, ".json": _read_json}
@@ -158,9 +159,9 @@ def read(path: str) -> Golden:
     return readers[suffix](path)
 
 
-def read_inputs(path: str) -> np.ndarray | dict[str, np.ndarray]:
+def read_inputs(path: str | os.PathLike) -> np.ndarray | dict[str, np.ndarray]:
     """What a network is given: the array of a .npy file, or those of a .npz by the names of its inputs."""
-    path = os.fsdecode(path)
+    path = local(path)
     return load_array(path) if path.lower().endswith(".npy") else _read_npz(path).tensors
 
 

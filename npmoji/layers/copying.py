@@ -1,0 +1,58 @@
+"""Copies of layers that hang together as the layers do."""
+
+from __future__ import annotations
+
+import copy
+import operator
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from ..precision import Int8Array
+from .base import Layer
+
+
+def copies(layers: Iterable[Layer], deep: bool = False) -> dict[Layer, Layer]:
+    """A copy of each layer, and of all that it is made from; they belong to no network.
+
+    Args:
+        layers: in graph order, so that no chain of layers is followed from its end.
+        deep: the copies share those arrays only that cannot be written to, such as those of a mapped file.
+    """
+    copier = _Copier(deep)
+    for layer in layers:
+        copier.copied(layer)
+    return copier.made
+
+
+class _Copier:
+    """Makes one copy of each layer."""
+
+    def __init__(self, deep: bool):
+        self.deep = deep
+        self.made: dict[Layer, Layer] = {}
+        self._memo: dict[int, Any] = {}  # of `copy.deepcopy`
+
+    def copied(self, value: Any) -> Any:
+        """A layer's attribute: with copies of the layers in it, and of the rest if so asked."""
+        if isinstance(value, Layer):
+            return self.made.get(value) or self._layer(value)
+        if type(value) in (tuple, list):
+            return type(value)(map(self.copied, value))
+        if type(value) is dict:
+            return {key: self.copied(item) for key, item in value.items()}
+        return copy.deepcopy(value, self._memo) if self.deep and not _is_read_only(value) else value
+
+    def _layer(self, layer: Layer) -> Layer:
+        self.made[layer] = new = object.__new__(type(layer))
+        new.__setstate__({name: self.copied(value) for name, value in layer.__getstate__().items()})
+        if all(map(operator.is_, layer.weights().values(), new.weights().values())):
+            new._packed = layer._packed  # the same weights need to be packed only once
+        return new
+
+
+def _is_read_only(value: Any) -> bool:
+    """Whether it is an array, an `Int8Array` too, that cannot be written to."""
+    array = value.values if isinstance(value, Int8Array) else value
+    return isinstance(array, np.ndarray) and not array.flags.writeable
