@@ -323,8 +323,16 @@ class Tokenizer:
     def ids(self, text: str) -> list[int]:
         """The ids of a text's first `maxlen` tokens, 1 for unknown ones."""
         _require_text(text)
-        words = _split(text, self._rules, self.maxlen)
-        return list(islice(chain.from_iterable(map(self._table.__getitem__, words)), self.maxlen))
+        return self._first(text, self.maxlen)
+
+    def is_cut(self, text: str) -> bool:
+        """Whether a text has more than `maxlen` tokens."""
+        _require_text(text)
+        return len(self._first(text, self.maxlen + 1)) > self.maxlen
+
+    def _first(self, text: str, number: int) -> list[int]:
+        words = _split(text, self._rules, number)
+        return list(islice(chain.from_iterable(map(self._table.__getitem__, words)), number))
 
     def __call__(self, texts: Iterable[str]) -> np.ndarray:
         """The ids of N texts, uint16 (N, maxlen), with zeros after the end of each."""
