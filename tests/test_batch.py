@@ -468,3 +468,13 @@ def test_progress_fits_the_terminal(monkeypatch, width, size):
     assert len(lines) >= 20 and max(outputs.columns(line) for line in lines) <= max(width - 1, 1)
     assert last == "npmoji: 246,900 texts in 35:00, 118 texts/s, 7 cut\n"
     assert ("left" in lines[-2]) is (size > 0 and width >= 20) and ("[#" in lines[-2]) is (size > 0 and width >= 60)
+
+
+@pytest.mark.parametrize("packing", ["", *PACKERS])
+def test_progress_counts_what_was_done_not_what_was_read(write, packing):
+    content = "".join(f"{os.urandom(20).hex()}\n" for _ in range(4096)).encode()
+    source = Inputs([write("a.txt", PACKERS[packing](content) if packing else content)])
+    parts = [source.done / source.size for _ in source.blocks(512)]
+    assert parts[-1] == 1 and parts == sorted(parts)
+    if packing in ("", ".gz"):  # the others unpack much at once
+        assert parts[:-1] == pytest.approx([i / 8 for i in range(1, 8)], abs=0.07)

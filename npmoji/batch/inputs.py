@@ -58,12 +58,12 @@ class Inputs:
         self.typed = "-" in paths and sys.stdin.isatty()
         self._faulty, self._first = 0, ""
         self._before = 0
-        self._source: Source | None = None
+        self._lines: Lines | None = None
 
     @property
     def done(self) -> int:
-        """Bytes read so far."""
-        return self._before + (self._source.done if self._source else 0)
+        """Bytes of the records so far."""
+        return self._before + (self._lines.done if self._lines else 0)
 
     @property
     def kept(self) -> list[str] | None:
@@ -100,16 +100,16 @@ class Inputs:
 
     def close(self) -> None:
         """Close the file that is open."""
-        if self._source is not None:
-            self._before, source, self._source = self.done, self._source, None
-            source.close()
+        if self._lines is not None:
+            self._before, lines, self._lines = self.done, self._lines, None
+            lines.source.close()
 
     def _arriving(self) -> Iterator[Record | None]:
         """All records; None where the next has yet to come."""
         for path, form in zip(self._paths, self._forms):
-            self._source = Source(path)
+            self._lines = Lines(Source(path), self._encoding)
             try:
-                for record in READERS[form](Lines(self._source, self._encoding), self._columns, self._delimiter):
+                for record in READERS[form](self._lines, self._columns, self._delimiter):
                     if record is None or record.text is not None or self._passes(record):
                         yield record
             finally:

@@ -36,14 +36,16 @@ class Lines:
         self._head = self._tail = b""  # the first bytes, and the last of those decoded so far
         self._sample: bytes | None = None  # bytes that are no text, once there are any
         self._started = False
+        self._piece = (0, 0, 0, 0)  # of the bytes decoded last: where they begin and end; lines before them and in them
 
     def __iter__(self) -> Iterator[str | None]:
         rest: list[str] = []  # the pieces of a line whose end has not come
         while True:
             if not self.source.waiting():
                 yield None
-            chunk = self.source.read()
+            before, chunk = self.source.done, self.source.read()
             first, *others = self._decode(chunk).split("\n")
+            self._piece = (before, self.source.done, self.number, len(others))
             rest.append(first)
             if others:
                 self.number += 1
@@ -57,6 +59,12 @@ class Lines:
         if line := "".join(rest):
             self.number += 1
             yield line
+
+    @property
+    def done(self) -> int:
+        """About how many of the source's bytes are in the lines given so far."""
+        start, end, before, number = self._piece
+        return end - (end - start) * (before + number - self.number) // number if number else end
 
     def problem(self, line: str) -> str:
         """What is wrong with a line's bytes; "" if nothing is."""

@@ -22,7 +22,7 @@ class Source:
 
     Attributes:
         name: what messages call it.
-        done: bytes read so far, compressed ones where they are.
+        done: bytes given so far, compressed ones where they are.
 
     Raises (also while reading):
         InputError: it cannot be read, or is no whole file of its compression.
@@ -67,7 +67,7 @@ class Source:
             self._compression = next((suffix for suffix, magic in _MAGIC.items() if re.match(magic, first)), "")
         elif not first:
             raise InputError(f"{self.name}: empty, expected a {_KINDS[self._compression]} file")
-        self._ahead = first
+        self._ahead, self.done = first, 0
         if self._compression:
             self._unpacked = _unpacker(self._compression, _Packed(self._raw))
 
@@ -77,9 +77,9 @@ class Source:
                 self._ahead = self._arrivals.read(CHUNK)
             except OSError as error:
                 raise self._unreadable(error) from error
-            self.done += len(self._ahead)
             self._ended = not self._ahead  # a terminal would have to be told so twice
         some, self._ahead = self._ahead[:size], self._ahead[size:]
+        self.done += len(some)
         return some
 
     def _unreadable(self, error: OSError) -> InputError:
@@ -207,10 +207,14 @@ def arrivals(file: BinaryIO) -> Direct | Polled | Threaded:
 
 
 class _Packed:
-    """As much of a file as the standard library's decompressors ask for."""
+    """A file for the standard library's decompressors, who read little ahead here, so that progress can be told."""
 
     def __init__(self, read: Callable[[int], bytes]):
-        self.read = read
+        self._read = read
+
+    def read(self, size: int) -> bytes:
+        """Up to so many bytes."""
+        return self._read(min(size, CHUNK // 8))
 
 
 def _unpacker(suffix: str, file: Any) -> Any:
