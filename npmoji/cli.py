@@ -20,6 +20,7 @@ COMPAT: dict[str, Any] = {
     "choices": ("deepmoji", "torchmoji"),
     "help": "whose token ids: the original's or torchMoji's (default: what a converted file says, else the original's)",
 }
+ON_ERROR = "a row without a text: fail (default; what comes before it is kept), skip it, or null: keep it with"
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -75,12 +76,18 @@ def parser() -> Parser:
 
     score = commands.add_parser("score", parents=[texts, common], help="the most likely emojis of each text")
     score.add_argument("-o", "--output", default="-", metavar="FILE", help="where to write (default: standard output)")
-    score.add_argument("--format", choices=("text", "csv", "jsonl"), default="text", help="default: text, made for people")
+    formats = ("text", "csv", "tsv", "jsonl")
+    score.add_argument("--format", choices=formats, help="default: by FILE's suffix, else text, made for people")
     score.add_argument("--top", type=positive, default=5, metavar="K", help="how many emojis a text (default 5)")
+    keep = "other columns to keep, before the results: all, none (default), or their names"
+    score.add_argument("--keep", type=kept, default=[], metavar="COL,…", help=keep)
+    score.add_argument("--emojis", action="store_true", help="for csv and tsv: a column of the emojis behind their ids")
+    score.add_argument("--on-error", choices=("fail", "skip", "null"), default="fail", help=f"{ON_ERROR} empty results")
     score.set_defaults(run="texts.score")
 
     encode = commands.add_parser("encode", parents=[texts, common], help="the features of each text, as a .npy file")
     encode.add_argument("-o", "--output", required=True, metavar="FILE.npy", help="float32, one row a text")
+    encode.add_argument("--on-error", choices=("fail", "skip", "null"), default="fail", help=f"{ON_ERROR} NaN")
     encode.set_defaults(run="texts.encode")
 
     info = commands.add_parser("info", parents=[common], help="which weights, engine and CPU are in use")
@@ -95,11 +102,10 @@ def parser() -> Parser:
     verify = commands.add_parser("verify", parents=[common], help="check the weights against their reference results")
     verify.set_defaults(run="trust.verify")
 
-    golden = commands.add_parser("golden", parents=[common], help="every layer's output, for authors of other ports")
-    golden.add_argument("texts", nargs="?", metavar="TEXTS", help="texts, one a line (.csv, .jsonl too), token ids (.npy), or inputs by name (.npz)")
+    golden = commands.add_parser("golden", parents=[file_options(), common], help="every layer's output, for authors of other ports")
+    golden.add_argument("texts", nargs="?", metavar="TEXTS", help="texts, one a line (.csv, .tsv, .jsonl too), token ids (.npy), or inputs by name (.npz)")
     golden.add_argument("target", metavar="OUTDIR", help="the folder to write; with --npz one file")
     golden.add_argument("--builtin", action="store_true", help="a list of tricky texts and token ids in place of TEXTS")
-    golden.add_argument("--column", default="text", metavar="NAME", help="the column of a .csv or .jsonl (default: text)")
     golden.add_argument("--npz", action="store_true", help="write one .npz file instead of a folder")
     golden.set_defaults(run="trust.golden")
 
@@ -151,10 +157,10 @@ def model_options(engine: bool = True) -> argparse.ArgumentParser:
 
 def text_options(default: str = "standard input") -> argparse.ArgumentParser:
     """The arguments that say which texts, and where they come from if none is given."""
-    texts = argparse.ArgumentParser(add_help=False)
+    texts = argparse.ArgumentParser(add_help=False, parents=[file_options()])
     texts.add_argument("texts", nargs="*", metavar="TEXT", help=f"texts; without any, and without -i, {default}")
-    texts.add_argument("-i", "--input", metavar="FILE", help="a file with one text a line, .csv or .jsonl; - is standard input")
-    texts.add_argument("--column", default="text", metavar="NAME", help="the column of a .csv or .jsonl (default: text)")
+    text = "a file with one text a line, .csv, .tsv or .jsonl, also as .gz, .bz2 or .xz; - is standard input; may be given again"
+    texts.add_argument("-i", "--input", action="append", metavar="FILE", help=text)
     return texts
 
 
@@ -173,6 +179,32 @@ LAYER: dict[str, Any] = {
     "metavar": "NAME=CHOICE",
     "help": "which formula the layers of a class, or one by its name, are (see docs/networks.md)",
 }
+
+
+def file_options() -> argparse.ArgumentParser:
+    """The options that say what a file of texts holds."""
+    files = argparse.ArgumentParser(add_help=False)
+    group = files.add_argument_group("files of texts")
+    group.add_argument("--column", metavar="NAME", help="the column of a .csv, .tsv or .jsonl (default: text)")
+    forms = ("txt", "csv", "tsv", "jsonl")
+    group.add_argument("--input-format", choices=forms, help="default: by each name, for standard input txt")
+    group.add_argument("--encoding", metavar="ENC", help="default: utf-8; utf-16, latin-1, cp1252, …")
+    text = "between columns (default: a comma or, in a .tsv, a tab; ; | and tabs are recognised by the header)"
+    group.add_argument("--delimiter", type=delimiter, metavar="D", help=text)
+    return files
+
+
+def kept(text: str) -> list[str] | None:
+    """argparse type: the names of columns; None for all of them."""
+    return None if text == "all" else [] if text == "none" else text.split(",")
+
+
+def delimiter(text: str) -> str:
+    r"""argparse type: one character, a tab also as \t."""
+    character = "\t" if text in ("\\t", "tab") else text
+    if len(character) != 1 or character in '"\r\n\0':
+        raise argparse.ArgumentTypeError(f"{text!r} is not one character that can stand between columns")
+    return character
 
 
 def positive(text: str) -> int:

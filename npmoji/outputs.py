@@ -1,26 +1,34 @@
-"""Where results go: files that appear whole or not at all, and the formats of `npmoji score` and `npmoji encode`."""
+"""Where results go: files that appear whole or not at all, standard output, and the progress line."""
 
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import sys
 import time
 import unicodedata
 from collections.abc import Callable, Iterator
-from typing import BinaryIO, TextIO
+from typing import Any, BinaryIO, TextIO
 
-import numpy as np
-
-from .emojis import NAMES, Prediction
 from .errors import InputError
+
+
+class Unfinished(InputError):
+    """The input ends early with an error, and what was made of the ``rows`` before is whole in itself."""
+
+    def __init__(self, message: str, rows: int):
+        super().__init__(message)
+        self.rows = rows
 
 
 @contextlib.contextmanager
 def whole_file(path: str | bytes | os.PathLike) -> Iterator[BinaryIO]:
     """A binary file to be filled in the ``with`` block: it takes its name only if the block ends well.
 
-    It is written beside the target and renamed, so that whoever has mapped the old one keeps it. Devices and pipes, which cannot be renamed over, are written directly.
+    It is written beside the target and renamed, so that whoever has mapped the old one keeps it. Devices and pipes, which
+    cannot be renamed over, are written directly. If the block ends with `Unfinished`, what it wrote is kept under the name
+    with ``.partial`` behind it.
 
     Raises:
         InputError: the place cannot be written to.
@@ -36,8 +44,13 @@ def whole_file(path: str | bytes | os.PathLike) -> Iterator[BinaryIO]:
     part = f"{target}.{os.urandom(4).hex()}.part"
     with _telling(path), contextlib.ExitStack() as cleanup:
         cleanup.callback(_remove, part)  # before it exists: an interruption may come at any time
-        with open(part, "xb") as file:
-            yield file
+        try:
+            with open(part, "xb") as file:
+                yield file
+        except Unfinished as error:
+            os.replace(part, f"{target}.partial")
+            kept = f"what was done before it, {error.rows:,} rows, is in {target}.partial"
+            raise InputError(f"{error}; {kept}") from error
         os.replace(part, target)
 
 
@@ -114,8 +127,12 @@ def _telling(name: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def text_output(path: str) -> Iterator[TextIO]:
-    """UTF-8 text to a whole file, or to standard output for ``"-"``; what UTF-8 cannot hold is written as \\udcxx."""
+def text_output(path: str, compression: str = "") -> Iterator[TextIO]:
+    """UTF-8 text to a whole file, or to standard output for ``"-"``; what UTF-8 cannot hold is written as \\udcxx.
+
+    Args:
+        compression: ``".gz"``, ``".bz2"`` or ``".xz"`` for a file that is to be compressed.
+    """
     if path == "-":
         if sys.stdout is None:  # closed by whoever started us
             raise InputError("standard output is closed")
@@ -125,104 +142,35 @@ def text_output(path: str) -> Iterator[TextIO]:
             yield sys.stdout
             sys.stdout.flush()
         return
-    options = {"encoding": "utf-8", "errors": "backslashreplace", "newline": "\n"}
-    with whole_file(path) as file, open(file.fileno(), "w", closefd=False, **options) as text:
+    with whole_file(path) as file, _packer(file, compression) as content, _encoded(content) as text:
         yield text
 
 
-class ArrayFile:
-    """Rows appended to a `.npy` file whose number is known only at the end: float32 (rows, width), C order."""
+def _packer(file: BinaryIO, compression: str) -> contextlib.AbstractContextManager[Any]:
+    """A file that compresses what is written to it, by its suffix; the same content gives the same bytes at any time."""
+    if compression == ".gz":
+        from gzip import GzipFile
 
-    HEADER = 128  # bytes; NumPy's reader takes any length that the header itself states
+        return GzipFile("", "wb", 6, file, mtime=0)
+    if compression == ".bz2":
+        from bz2 import BZ2File
 
-    def __init__(self, file: BinaryIO, width: int):
-        self.file, self.width, self.rows = file, width, 0
-        file.write(bytes(self.HEADER))
+        return BZ2File(file, "wb")
+    if compression == ".xz":
+        from lzma import LZMAFile
 
-    def append(self, rows: np.ndarray) -> None:
-        """Write some more rows, (any number, width)."""
-        self.file.write(np.ascontiguousarray(rows, "<f4").tobytes())
-        self.rows += len(rows)
-
-    def finish(self) -> None:
-        """Write the header, now that the number of rows is known."""
-        head = np.lib.format.magic(1, 0) + (self.HEADER - 10).to_bytes(2, "little")
-        text = f"{{'descr': '<f4', 'fortran_order': False, 'shape': ({self.rows}, {self.width}), }}"
-        self.file.seek(0)
-        self.file.write(head + text.encode("ascii").ljust(self.HEADER - 11) + b"\n")
+        return LZMAFile(file, "wb")
+    return contextlib.nullcontext(file)
 
 
-# csv, json and shutil are imported where they are used: a text on the command line should be answered at once.
-
-# Formats of `npmoji score`: each takes a stream and writes one text with its predictions at a time ---------------------
-
-
-class JsonLines:
-    """``{"text": ..., "emojis": [{"id": 36, "emoji": ..., "p": 0.1234}, ...]}`` a line."""
-
-    def __init__(self, out: TextIO, k: int):
-        import json
-
-        self.out, self.encode = out, json.JSONEncoder(ensure_ascii=False).encode
-
-    def write(self, text: str, top: list[Prediction]) -> None:
-        """One line."""
-        emojis = [{"id": p.id, "emoji": p.emoji, "p": shortest(p.probability)} for p in top]
-        self.out.write(self.encode({"text": text, "emojis": emojis}) + "\n")
-
-
-class Csv:
-    """The columns of the original's example script: Text, Top5%, Emoji_1..Emoji_5 (ids), Pct_1..Pct_5."""
-
-    def __init__(self, out: TextIO, k: int):
-        import csv
-
-        self.rows = csv.writer(out, lineterminator="\n")
-        ranks = range(1, k + 1)
-        self.rows.writerow(["Text", f"Top{k}%", *(f"Emoji_{i}" for i in ranks), *(f"Pct_{i}" for i in ranks)])
-
-    def write(self, text: str, top: list[Prediction]) -> None:
-        """One row."""
-        p = [shortest(prediction.probability) for prediction in top]
-        self.rows.writerow([text, shortest(sum(p)), *(prediction.id for prediction in top), *p])
-
-
-class People:
-    """The text, then a line an emoji: emoji, name, percentage, and on a terminal a small bar; at most 80 columns there."""
-
-    BAR = 20  # columns for 100 %
-
-    def __init__(self, out: TextIO, k: int):
-        self.out, self.first, self.width = out, True, 0
-        if out.isatty():
-            import shutil
-
-            self.width = min(80, shutil.get_terminal_size().columns or 80)  # Python 3.10 may give 0
-
-    def write(self, text: str, top: list[Prediction]) -> None:
-        """One paragraph."""
-        text = "".join(c if c.isprintable() else " " for c in text)
-        if self.width:
-            text = shorten(text, self.width)
-        lines = [text, *(self._line(prediction) for prediction in top)]
-        self.out.write("" if self.first else "\n")
-        self.out.write("\n".join(lines) + "\n")
-        self.first = False
-
-    def _line(self, p: Prediction) -> str:
-        name = NAMES[p.id] if p.emoji else f"class {p.id}"
-        line = f"  {p.emoji}{' ' * (4 - columns(p.emoji))}{name:20}{100 * p.probability:6.1f} %"
-        if self.width:
-            line += "  " + "█" * max(1, round(self.BAR * p.probability))
-        return line
-
-
-FORMATS = {"text": People, "csv": Csv, "jsonl": JsonLines}
-
-
-def shortest(p: float) -> float:
-    """A float32 as the shortest decimal that gives it back."""
-    return float(str(np.float32(p)))
+@contextlib.contextmanager
+def _encoded(file: BinaryIO) -> Iterator[TextIO]:
+    """UTF-8 text to a binary file, which stays open."""
+    text = io.TextIOWrapper(file, "utf-8", "backslashreplace", "\n")
+    try:
+        yield text
+    finally:
+        text.detach()  # writes the rest
 
 
 def columns(text: str) -> int:
@@ -242,27 +190,98 @@ def shorten(text: str, width: int) -> str:
 
 
 class Progress:
-    """One line on standard error, rewritten as the work goes on: only on a terminal, and only for what takes a while."""
+    """One line on standard error, rewritten as the work goes on: only on a terminal, and only for what takes a while.
+
+    Args:
+        size: how much there is to do, in what `step` counts as done: bytes, texts, anything; 0 if that is not known.
+        enabled: whether it is wanted at all.
+
+    Attributes:
+        enabled: whether it is wanted, and there is a terminal.
+        texts: how many were done.
+    """
+
+    BAR = 30  # columns
 
     def __init__(self, size: int, enabled: bool = True):
-        self.size, self.texts, self.shown = size, 0, False
-        self.enabled = enabled and sys.stderr.isatty()
-        self.next = time.monotonic() + 1
+        self.size, self.texts = size, 0
+        self.enabled = enabled and sys.stderr is not None and sys.stderr.isatty()
+        self._start = time.monotonic()
+        self._next = self._start + 1
+        self._warm: tuple[float, int, int] | None = None  # time, texts and done after the first step, which may compile
+        self._shown = 0  # columns that the line takes now
 
     def step(self, texts: int, done: int) -> None:
-        """``texts`` more were done, with ``done`` of ``size`` bytes read."""
+        """``texts`` more were done, with ``done`` of ``size`` behind us."""
         self.texts += texts
-        if not self.enabled or time.monotonic() < self.next:
+        if not self.enabled:
             return
-        self.next = time.monotonic() + 0.2
-        part = min(1.0, done / self.size) if self.size else 0
-        bar = f"[{'#' * round(30 * part):30}] {100 * part:3.0f} %  " if self.size else ""
-        sys.stderr.write(f"\r{bar}{self.texts:,} texts ")
-        sys.stderr.flush()
-        self.shown = True
+        now = time.monotonic()
+        self._warm = self._warm or (now, self.texts, done)
+        if now >= self._next:
+            self._next = now + 0.2
+            line = self._line(now, done)
+            sys.stderr.write(f"\r{line}{' ' * (self._shown - columns(line))}")
+            sys.stderr.flush()
+            self._shown = columns(line)
 
     def close(self) -> None:
         """Take the line away."""
-        if self.shown:
-            sys.stderr.write("\r" + " " * 60 + "\r")
+        if self._shown:
+            sys.stderr.write(f"\r{' ' * self._shown}\r")
             sys.stderr.flush()
+            self._shown = 0
+
+    def finish(self, note: str = "") -> None:
+        """Take the line away and leave one that sums up, with a ``note`` behind it."""
+        self.close()
+        if self.enabled:
+            seconds = time.monotonic() - self._start
+            rate = _rate(self.texts, seconds)
+            sys.stderr.write(f"npmoji: {self.texts:,} texts in {_duration(seconds)}, {rate}{note and ', '}{note}\n")
+            sys.stderr.flush()
+
+    def _line(self, now: float, done: int) -> str:
+        """What fits: a bar, how much is done, how fast it goes, how long it will take."""
+        start, texts, before = self._warm or (now, 0, 0)
+        if start == now:
+            start, texts, before = self._start, 0, 0
+        counts, rate = f"{self.texts:,} texts", _rate(self.texts - texts, now - start)
+        left = part = ""
+        if self.size:
+            done = min(done, self.size)
+            part = f"{100 * done / self.size:3.0f} %"
+            if done > before:
+                left = f"{_clock((self.size - done) * (now - start) / (done - before))} left"
+        width = _width() - 1  # in the last column some terminals begin a new line
+        for pieces in ((part, counts, rate, left), (part, counts, left), (part, left), (part or counts,)):
+            line = "  ".join(piece for piece in pieces if piece)
+            if len(line) <= width:
+                break
+        bar = min(self.BAR, width - len(line) - 4)
+        if self.size and bar >= self.BAR // 3:
+            line = f"[{'#' * round(bar * done / self.size):{bar}}]  {line}"
+        return shorten(line, width)
+
+
+def _width() -> int:
+    """Columns of the terminal that standard error is."""
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns or 80
+    except (OSError, ValueError, AttributeError):
+        return 80
+
+
+def _rate(texts: int, seconds: float) -> str:
+    rate = texts / max(seconds, 1e-6)
+    return f"{rate:,.0f} texts/s" if rate >= 10 else f"{rate:.1f} texts/s"
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 100 else _clock(seconds)
+
+
+def _clock(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"

@@ -361,11 +361,16 @@ class Tokenizer:
     def ids(self, text: str) -> list[int]:
         """The ids of a text's first `maxlen` tokens, 1 for unknown ones."""
         _require_text(text)
-        return self._ids(text)
+        return self._first(text, self.maxlen)
 
-    def _ids(self, text: str) -> list[int]:
-        words = _split(text, self._rules, self.maxlen)
-        return list(islice(chain.from_iterable(map(self._table.__getitem__, words)), self.maxlen))
+    def is_cut(self, text: str) -> bool:
+        """Whether a text has more than `maxlen` tokens."""
+        _require_text(text)
+        return len(self._first(text, self.maxlen + 1)) > self.maxlen
+
+    def _first(self, text: str, number: int) -> list[int]:
+        words = _split(text, self._rules, number)
+        return list(islice(chain.from_iterable(map(self._table.__getitem__, words)), number))
 
     def to_sentence(self, ids: Iterable[int]) -> str:
         """The words of one text's ids with spaces between, padding left out: a row of what the tokenizer gave.
@@ -408,7 +413,7 @@ class Tokenizer:
         for row, text in enumerate(rows):
             if not isinstance(text, str):
                 raise inputs.not_a_text(row, text)
-            ids = self._ids(text)
+            ids = self._first(text, self.maxlen)
             matrix[row, :len(ids)] = ids
         return matrix
 

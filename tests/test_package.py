@@ -16,7 +16,7 @@ import npmoji
 
 PACKAGE = Path(npmoji.__file__).parent
 #: each of these may use those before it, never one after it
-CHAIN = ("errors", "formats", "kernels", "backends", "layers", "deepmoji", "model", "commands", "cli")
+CHAIN = ("errors", "formats", "kernels", "backends", "layers", "deepmoji", "model", "batch", "commands", "cli")
 
 
 def module_name(path):
@@ -100,7 +100,7 @@ def reached(name):
 
 def test_imports_are_seen():
     """The walk below is worth something only if it sees the arrows that are there."""
-    assert imported("npmoji.commands.texts") >= {"npmoji.errors", "npmoji.outputs", "npmoji.commands"}
+    assert imported("npmoji.commands.texts") >= {"npmoji.errors", "npmoji.outputs", "npmoji.batch.writers", "npmoji.commands"}
     assert imported("npmoji.backends.numba_ops") >= {"npmoji.backends.numpy_ops"}
     assert imported("npmoji.model") >= {"npmoji.engines", "npmoji.networks", "npmoji.tokenizer"}
     assert imported("npmoji.engines") >= {"npmoji.backends.numba_ops", "npmoji.errors"}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..errors import InputError
-from . import load
+from . import check_given, load, read_files
 
 if TYPE_CHECKING:
     from ..model import Model
@@ -39,22 +40,18 @@ def golden(arguments: argparse.Namespace) -> None:
     if arguments.builtin == (arguments.texts is not None):
         raise InputError("golden: give either TEXTS or --builtin, and OUTDIR")
     model = load(arguments)
-    source = BUILTIN if arguments.builtin else listed(arguments.texts, arguments.column)
+    source = BUILTIN if arguments.builtin else listed(arguments, [arguments.texts])
     write(model, source, arguments.target, npz=arguments.npz)
 
 
-def listed(path: str, column: str) -> list[str] | np.ndarray | dict[str, np.ndarray]:
-    """The texts of a file, the token ids of a `.npy`, or the inputs of a `.npz` by name."""
-    from ..texts import Texts
+def listed(arguments: argparse.Namespace, paths: list[str]) -> list[str] | np.ndarray | dict[str, np.ndarray]:
+    """The texts of files, the token ids of a `.npy`, or the inputs of a `.npz` by name."""
     from ..trust.golden import read_inputs
 
-    if path.lower().endswith((".npy", ".npz")):
-        return read_inputs(path)
-    texts = Texts(path, column)
-    try:
-        return list(texts)
-    finally:
-        texts.close()
+    if len(paths) == 1 and paths[0].lower().endswith((".npy", ".npz")):
+        return read_inputs(paths[0])
+    with contextlib.closing(read_files(arguments, paths)) as inputs:
+        return [record.text for record in inputs if record.text is not None]
 
 
 def compare(arguments: argparse.Namespace) -> int:
@@ -74,9 +71,9 @@ def parity(arguments: argparse.Namespace) -> int:
     engines = arguments.engine or ["numpy", "numba"]
     if len(engines) != 2:
         raise InputError("parity: give --engine twice")
-    if arguments.texts and arguments.input:
-        raise InputError("give texts or -i FILE, not both")
-    source = arguments.texts or (listed(arguments.input, arguments.column) if arguments.input else BUILTIN)
+    if arguments.texts:
+        check_given(arguments)
+    source = arguments.texts or (listed(arguments, arguments.input) if arguments.input else BUILTIN)
     sides, device = [], arguments.device
     for engine in engines:
         arguments.engine, arguments.device = engine, device if engine == "torch" else "cpu"

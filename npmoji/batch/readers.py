@@ -1,0 +1,230 @@
+"""The records of one file. Each reader takes its lines, and gives None wherever the next record has yet to come."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from ..errors import InputError
+from . import Record
+from .lines import Lines
+
+DELIMITERS = {"csv": ",", "tsv": "\t"}
+_ELSE = ";\t|"  # what separates columns in a .csv whose header makes no sense with commas
+
+
+class Columns:
+    """Which columns are wanted.
+
+    Args:
+        text: the name of the texts' column.
+        keep: names of others, or None for all others.
+
+    Attributes:
+        kept: the names of the others, in order, as soon as they are known; for JSON lines those of the first row.
+        unseen: of the names asked for, those that no row has had so far.
+    """
+
+    def __init__(self, text: str, keep: list[str] | None):
+        self.text = text
+        self.keep = None if keep is None else [name for name in dict.fromkeys(keep) if name != text]
+        self.kept: list[str] | None = self.keep
+        self.unseen = set(self.keep or ())
+
+    def of(self, names: list[str]) -> list[str]:
+        """Those to be kept of a row or table with these columns."""
+        chosen = [name for name in names if name != self.text] if self.keep is None else self.keep
+        if self.kept is None:
+            self.kept = chosen
+        if self.unseen:
+            self.unseen.difference_update(names)
+        return chosen
+
+
+def plain(lines: Lines, columns: Columns, delimiter: str | None) -> Iterator[Record | None]:
+    """One text a line."""
+    source = lines.source.name
+    for line in lines:
+        if line is None:
+            yield None
+        elif problem := lines.problem(line):
+            yield Record(None, None, source, lines.number, problem)
+        else:
+            yield Record(line.rstrip("\r"), None, source, lines.number)
+
+
+# JSON lines -----------------------------------------------------------------------------------------------------------
+
+_NAMES = {bool: "true or false", int: "a number", float: "a number"}
+_NAMES |= {list: "an array", dict: "an object", str: "a string"}
+
+
+def jsonl(lines: Lines, columns: Columns, delimiter: str | None) -> Iterator[Record | None]:
+    """One object a line."""
+    source = lines.source.name
+    for line in lines:
+        if line is None:
+            yield None
+        elif line.strip():
+            problem = lines.problem(line)
+            text, others, problem = (None, {}, problem) if problem else _object(line, columns)
+            yield Record(text, others, source, lines.number, problem)
+
+
+def _object(line: str, columns: Columns) -> tuple[str | None, dict[str, Any], str]:
+    """A row's text, other columns, and what is wrong with it."""
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        place = f" at character {error.pos + 1}" if isinstance(error, json.JSONDecodeError) else ""
+        return None, {}, f"not JSON: {getattr(error, 'msg', error)}{place}"
+    if not isinstance(row, dict):
+        return None, {}, f"expected an object with {columns.text!r}, got {_NAMES.get(type(row), 'null')}"
+    others = {name: row.get(name) for name in columns.of(list(row))}
+    if columns.text not in row:
+        found = ", ".join(map(repr, row)) or "nothing"
+        return None, others, f"expected an object with {columns.text!r}, got one with {found}"[:300]
+    text = row[columns.text]
+    if isinstance(text, str):
+        return text, others, ""
+    found = "a missing value (null)" if text is None else _NAMES[type(text)]
+    return None, others, f"{columns.text!r} is {found}, expected a string"
+
+
+# Tables ---------------------------------------------------------------------------------------------------------------
+
+
+def table(lines: Lines, columns: Columns, delimiter: str | None, default: str) -> Iterator[Record | None]:
+    """Comma- or tab-separated columns under a header; without a delimiter given, another one is recognised by the header."""
+    csv.field_size_limit(2**31 - 1)
+    feed, source = _Feed(lines), lines.source.name
+    rows = feed.rows(delimiter or default)
+    for names in rows:
+        if names is not None:
+            break
+        yield None
+    else:
+        names = []
+    if delimiter is None and columns.text not in names:
+        delimiter, names = _recognised(feed.taken, columns.text, names, default)
+        rows = feed.rows(delimiter)
+    delimiter = delimiter or default
+    line, problem = feed.problem()
+    if problem:
+        raise InputError(f"{source}, line {line}: {problem}")
+    _check_header(names, columns, source)
+    place, chosen = names.index(columns.text), columns.of(names)
+    kept = [(name, names.index(name)) for name in chosen]
+    for row in rows:
+        if row is None:
+            yield None
+            continue
+        line, problem = feed.problem()
+        if problem := problem or _misfit(row, names, delimiter):
+            yield Record(None, None, source, line, problem)
+        else:
+            yield Record(row[place], {name: row[i] for name, i in kept}, source, line)
+
+
+def _recognised(header: list[str], column: str, names: list[str], default: str) -> tuple[str, list[str]]:
+    """The delimiter and columns by which a header has the column; else by which it has several, else as they were."""
+    found = {default: names}
+    for delimiter in _ELSE:
+        try:
+            found[delimiter] = next(csv.reader([line + "\n" for line in header], delimiter=delimiter, strict=True), [])
+        except csv.Error:
+            continue
+        if column in found[delimiter]:
+            return delimiter, found[delimiter]
+    return max(found.items(), key=lambda item: len(item[1])) if len(names) < 2 else (default, names)
+
+
+def _check_header(names: list[str], columns: Columns, source: str) -> None:
+    for name in (columns.text, *(columns.keep or ())):
+        if name not in names:
+            option = "--column" if name == columns.text else "--keep"
+            found = str(names)[:300] if names else "none"
+            raise InputError(f"{source}: no column {name!r} ({option}), there are: {found}")
+    twice = next((name for name in (columns.text, *columns.of(names)) if names.count(name) > 1), None)
+    if twice is not None:
+        raise InputError(f"{source}: two columns named {twice!r}, expected different names")
+
+
+def _misfit(row: list[str], names: list[str], delimiter: str) -> str:
+    if len(row) == len(names):
+        return ""
+    few = len(row) < len(names)
+    shown = ", ".join(map(repr, names)) if len(names) <= 10 else f"{names[0]!r}, …"
+    hint = "a column is missing" if few else f'a text that holds {delimiter!r} must stand in quotes: "…"'
+    return f"too {'few' if few else 'many'} columns, {len(row)}, expected {len(names)} ({shown}): {hint}"
+
+
+class _Pause(Exception):
+    """The rest of a record has yet to come."""
+
+
+class _Feed:
+    """Lines for the standard library's reader, which gets those of a record once more if it did not come whole.
+
+    Attributes:
+        taken: the lines of the last row.
+    """
+
+    def __init__(self, lines: Lines):
+        self.lines, self.taken = lines, []
+        self._iterator, self._again = iter(lines), []  # the latter's last line is the next
+
+    def __iter__(self) -> _Feed:
+        return self
+
+    def __next__(self) -> str:
+        if self._again:
+            line = self._again.pop()
+        else:
+            line = next(self._iterator)
+            if line is None:
+                raise _Pause
+        self.taken.append(line)
+        return line.replace("\0", "") + "\n"  # Python 3.10 takes no NUL; `problem` says that it is there
+
+    def rows(self, delimiter: str) -> Iterator[list[str] | None]:
+        """The rows that are not blank."""
+        reader = csv.reader(self, delimiter=delimiter, strict=True)
+        while True:
+            self.taken = []
+            try:
+                row = next(reader)
+            except StopIteration:
+                return
+            except _Pause:
+                self._again += reversed(self.taken)
+                row = None
+            except csv.Error as error:
+                line, problem = self.problem()
+                raise InputError(f"{self.lines.source.name}, line {line}: {problem or f'not CSV: {error}'}") from error
+            if row is None or row:
+                yield row
+
+    def problem(self) -> tuple[int, str]:
+        """The line and kind of what is wrong with the last row's characters; if nothing is, its first line and ""."""
+        first = self.lines.number - len(self._again) - len(self.taken) + 1
+        for number, line in enumerate(self.taken, first):
+            if "\0" in line:
+                return number, "holds NUL, a byte that is no text"
+            if problem := self.lines.problem(line):
+                return number, problem
+        return first, ""
+
+
+def _csv(lines: Lines, columns: Columns, delimiter: str | None) -> Iterator[Record | None]:
+    return table(lines, columns, delimiter, ",")
+
+
+def _tsv(lines: Lines, columns: Columns, delimiter: str | None) -> Iterator[Record | None]:
+    return table(lines, columns, delimiter, "\t")
+
+
+Reader = Callable[[Lines, Columns, "str | None"], Iterator["Record | None"]]
+READERS: dict[str, Reader] = {"txt": plain, "csv": _csv, "tsv": _tsv, "jsonl": jsonl}

@@ -1,0 +1,240 @@
+"""Bytes from files, pipes, sockets and terminals as they come; compressed ones are decompressed on the way."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import sys
+from collections.abc import Callable
+from typing import Any, BinaryIO
+
+from ..errors import InputError
+from .names import split
+
+CHUNK = 1 << 16
+_KINDS = {".gz": "gzip", ".bz2": "bzip2", ".xz": "xz"}
+_MAGIC = {".gz": b"\x1f\x8b", ".bz2": rb"BZh[1-9]1AY&SY", ".xz": re.escape(b"\xfd7zXZ\0")}  # not to be met in text
+
+
+class Source:
+    """The bytes of a file, or of standard input (``"-"``).
+
+    Attributes:
+        name: what messages call it.
+        done: bytes given so far, compressed ones where they are.
+
+    Raises (also while reading):
+        InputError: it cannot be read, or is no whole file of its compression.
+    """
+
+    def __init__(self, path: str):
+        self.path, self.name, self.done = path, name_of(path), 0
+        self._ahead, self._begun, self._ended = b"", False, False
+        self._unpacked: Any = None
+        try:
+            file = standard_input() if path == "-" else open(path, "rb", buffering=0)  # noqa: SIM115
+        except OSError as error:
+            raise self._unreadable(error) from error
+        self._arrivals = arrivals(file)
+
+    def waiting(self) -> bool:
+        """Whether `read` gives something at once; always for a file, and where decompressing is at work."""
+        return self._ended or bool(self._ahead) or self._unpacked is not None or self._arrivals.waiting()
+
+    def read(self) -> bytes:
+        """Some more bytes, as soon as there are any; none at the end."""
+        if not self._begun:
+            self._begin()
+        if self._unpacked is None:
+            return self._raw(CHUNK)
+        try:
+            return self._unpacked.read1(CHUNK)
+        except (OSError, EOFError, *_errors()) as error:
+            kind = _KINDS[self._compression]
+            raise InputError(f"{self.name}: damaged, incomplete, or not {kind}: {error}") from error
+
+    def close(self) -> None:
+        """Close the file; standard input stays open."""
+        if self.path != "-":
+            self._arrivals.file.close()
+
+    def _begin(self) -> None:
+        """Look at the first bytes, and decompress if they or the name call for it."""
+        self._begun, first = True, self._raw(CHUNK)
+        _, self._compression = split(self.path)
+        if not self._compression:
+            self._compression = next((suffix for suffix, magic in _MAGIC.items() if re.match(magic, first)), "")
+        elif not first:
+            raise InputError(f"{self.name}: empty, expected a {_KINDS[self._compression]} file")
+        self._ahead, self.done = first, 0
+        if self._compression:
+            self._unpacked = _unpacker(self._compression, _Packed(self._raw))
+
+    def _raw(self, size: int) -> bytes:
+        if not self._ahead and not self._ended:
+            try:
+                self._ahead = self._arrivals.read(CHUNK)
+            except OSError as error:
+                raise self._unreadable(error) from error
+            self._ended = not self._ahead  # a terminal would have to be told so twice
+        some, self._ahead = self._ahead[:size], self._ahead[size:]
+        self.done += len(some)
+        return some
+
+    def _unreadable(self, error: OSError) -> InputError:
+        return InputError(f"{self.name}: cannot be read: {error.strerror or error}")
+
+
+def name_of(path: str) -> str:
+    """What messages call a file."""
+    return "standard input" if path == "-" else path
+
+
+def standard_input() -> BinaryIO:
+    """Standard input's bytes, without a buffer between where it has one."""
+    if sys.stdin is None:  # closed by whoever started us
+        raise InputError("standard input is closed")
+    return getattr(sys.stdin.buffer, "raw", sys.stdin.buffer)
+
+
+def size_of(path: str) -> int:
+    """How many bytes there are to read; 0 if that is not known.
+
+    Raises:
+        InputError: there is no such file, or it may not be read.
+    """
+    try:
+        if path == "-":
+            file = standard_input()
+            return max(0, os.fstat(file.fileno()).st_size - file.tell()) if _is_file(file) else 0
+        if stat.S_ISFIFO(os.stat(path).st_mode):  # to open it would be to wait for its writer
+            return 0
+        with open(path, "rb", buffering=0) as file:
+            return os.fstat(file.fileno()).st_size if _is_file(file) else 0
+    except OSError as error:
+        raise InputError(f"{name_of(path)}: cannot be read: {error.strerror or error}") from error
+
+
+def _is_file(file: BinaryIO) -> bool:
+    try:
+        return stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+    except (OSError, AttributeError):  # something made of bytes in memory
+        return False
+
+
+# How to know whether more has come ------------------------------------------------------------------------------------
+
+
+class Direct:
+    """What a read never waits for: a file on a disk."""
+
+    def __init__(self, file: BinaryIO):
+        self.file, self.read = file, file.read
+
+    def waiting(self) -> bool:
+        """Whether a read gives something at once."""
+        return True
+
+
+class Polled:
+    """A pipe, socket or terminal on a system that can say whether something has come."""
+
+    def __init__(self, file: BinaryIO):
+        import select
+
+        self.file, self._select = file, select.select
+
+    def waiting(self) -> bool:
+        """Whether a read gives something at once."""
+        return bool(self._select([self.file], [], [], 0)[0])
+
+    def read(self, size: int) -> bytes:
+        """Some bytes, as soon as there are any."""
+        while (some := self.file.read(size)) is None:  # a descriptor that was set not to wait
+            self._select([self.file], [], [])
+        return some
+
+
+class Threaded:
+    """The same where no system call says it: a thread does the waiting. At most a megabyte is read ahead."""
+
+    def __init__(self, file: BinaryIO):
+        import queue
+        import threading
+
+        self.file, self._empty = file, queue.Empty
+        self._queue: queue.Queue[bytes | OSError] = queue.Queue(16)
+        threading.Thread(target=self._fill, daemon=True).start()
+
+    def _fill(self) -> None:
+        some: bytes | OSError = b" "
+        while isinstance(some, bytes) and some:
+            try:
+                some = self.file.read(CHUNK) or b""
+            except OSError as error:
+                some = error
+            self._queue.put(some)
+
+    def waiting(self) -> bool:
+        """Whether a read gives something at once."""
+        return not self._queue.empty()
+
+    def read(self, size: int) -> bytes:
+        """Some bytes, as soon as there are any."""
+        while True:
+            try:
+                some = self._queue.get(timeout=1)  # Windows lets Ctrl-C through between two waits only
+            except self._empty:
+                continue
+            if isinstance(some, OSError):
+                raise some
+            return some
+
+
+def arrivals(file: BinaryIO) -> Direct | Polled | Threaded:
+    """What reads a file and knows whether more has come."""
+    try:
+        file.fileno()
+    except (OSError, AttributeError):
+        return Direct(file)
+    if _is_file(file):
+        return Direct(file)
+    return Polled(file) if os.name == "posix" else Threaded(file)
+
+
+# Compression ----------------------------------------------------------------------------------------------------------
+
+
+class _Packed:
+    """A file for the standard library's decompressors, who read little ahead here, so that progress can be told."""
+
+    def __init__(self, read: Callable[[int], bytes]):
+        self._read = read
+
+    def read(self, size: int) -> bytes:
+        """Up to so many bytes."""
+        return self._read(min(size, CHUNK // 8))
+
+
+def _unpacker(suffix: str, file: Any) -> Any:
+    """A compressed file's content."""
+    if suffix == ".gz":
+        from gzip import GzipFile
+
+        return GzipFile(fileobj=file, mode="rb")
+    if suffix == ".bz2":
+        from bz2 import BZ2File
+
+        return BZ2File(file)
+    from lzma import LZMAFile
+
+    return LZMAFile(file)
+
+
+def _errors() -> tuple[type[Exception], ...]:
+    """What decompressors raise beside OSError and EOFError."""
+    import zlib
+
+    lzma = sys.modules.get("lzma")
+    return (zlib.error, lzma.LZMAError) if lzma else (zlib.error,)

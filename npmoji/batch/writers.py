@@ -1,0 +1,155 @@
+"""The formats of results: each takes a stream, and writes a record with its predictions at a time.
+
+A record without a text has None for predictions.
+"""
+
+from __future__ import annotations
+
+from typing import BinaryIO, TextIO
+
+import numpy as np
+
+from ..emojis import NAMES
+from ..errors import InputError
+from ..model import Prediction
+from ..outputs import columns, shorten
+from . import Record
+
+# csv, json and shutil are imported where they are used: a text on the command line should be answered at once.
+
+
+class JsonLines:
+    """``{"text": ..., "emojis": [{"id": 36, "emoji": ..., "p": 0.1234}, ...]}`` a line, after the columns that are kept."""
+
+    def __init__(self, out: TextIO, k: int, kept: list[str] | None = None, emojis: bool = False):
+        import json
+
+        self.out, self.rows, self.encode = out, 0, json.JSONEncoder(ensure_ascii=False).encode
+
+    def write(self, record: Record, top: list[Prediction] | None) -> None:
+        """One line."""
+        if record.others:
+            check_names(record.others, ("text", "emojis"))
+        emojis = top and [{"id": p.id, "emoji": p.emoji, "p": shortest(p.probability)} for p in top]
+        self.out.write(self.encode({**record.others, "text": record.text, "emojis": emojis}) + "\n")
+        self.rows += 1
+
+
+class Csv:
+    """The columns of the original's example script: Text, Top5%, Emoji_1..Emoji_5 (ids), Pct_1..Pct_5.
+
+    Before them the columns that are kept; after them, if ``emojis``, a column Emojis: all of them in order.
+    """
+
+    delimiter = ","
+
+    def __init__(self, out: TextIO, k: int, kept: list[str] | None = None, emojis: bool = False):
+        import csv
+        import json
+
+        self.rows, self.kept, self.emojis, self._json = 0, kept or [], emojis, json.dumps
+        ranks = range(1, k + 1)
+        names = ["Text", f"Top{k}%", *(f"Emoji_{i}" for i in ranks), *(f"Pct_{i}" for i in ranks)]
+        names += ["Emojis"] if emojis else []
+        check_names(self.kept, names)
+        self._known, self._empty = set(self.kept), [""] * (len(names) - 1)
+        self._write = csv.writer(out, delimiter=self.delimiter, lineterminator="\n").writerow
+        self._write([*self.kept, *names])
+
+    def write(self, record: Record, top: list[Prediction] | None) -> None:
+        """One row."""
+        kept = self._cells(record) if self.kept or record.others else []
+        if top is None:
+            self._write([*kept, record.text, *self._empty])
+        else:
+            p = [shortest(prediction.probability) for prediction in top]
+            emojis = [" ".join(prediction.emoji for prediction in top)] if self.emojis else []
+            self._write([*kept, record.text, shortest(sum(p)), *(prediction.id for prediction in top), *p, *emojis])
+        self.rows += 1
+
+    def _cells(self, record: Record) -> list[str]:
+        """The kept columns as text: other values than strings as JSON has them, a missing one empty."""
+        if not self._known.issuperset(record.others):
+            name = next(name for name in record.others if name not in self._known)
+            raise InputError(
+                f"{record.place}: a column {name!r}, which the first row lacks; name the columns to be kept: --keep COL,…"
+            )
+        values = map(record.others.get, self.kept)
+        return [v if isinstance(v, str) else "" if v is None else self._json(v, ensure_ascii=False) for v in values]
+
+
+class Tsv(Csv):
+    """The same with tabs, quoted in the same way."""
+
+    delimiter = "\t"
+
+
+class People:
+    """The text, then a line an emoji: emoji, name, percentage, and on a terminal a small bar; at most 80 columns there."""
+
+    BAR = 20  # columns for 100 %
+
+    def __init__(self, out: TextIO, k: int, kept: list[str] | None = None, emojis: bool = False):
+        self.out, self.rows, self.width = out, 0, 0
+        if out.isatty():
+            import shutil
+
+            self.width = min(80, shutil.get_terminal_size().columns or 80)  # Python 3.10 may give 0
+
+    def write(self, record: Record, top: list[Prediction] | None) -> None:
+        """One paragraph."""
+        text = f"({record.place}: no text)" if record.text is None else record.text
+        text = "".join(c if c.isprintable() else " " for c in text)
+        if self.width:
+            text = shorten(text, self.width)
+        lines = [text, *(self._line(prediction) for prediction in top or ())]
+        self.out.write("\n" if self.rows else "")
+        self.out.write("\n".join(lines) + "\n")
+        self.rows += 1
+
+    def _line(self, p: Prediction) -> str:
+        name = NAMES[p.id] if p.emoji else f"class {p.id}"
+        line = f"  {p.emoji}{' ' * (4 - columns(p.emoji))}{name:20}{100 * p.probability:6.1f} %"
+        if self.width:
+            line += "  " + "█" * max(1, round(self.BAR * p.probability))
+        return line
+
+
+FORMATS = {"text": People, "csv": Csv, "tsv": Tsv, "jsonl": JsonLines}
+
+
+def check_names(kept, results) -> None:
+    """Raise an InputError if a column that is kept has the name of one of the results'."""
+    clash = next((name for name in kept if name in results), None)
+    if clash is not None:
+        raise InputError(
+            f"column {clash!r} cannot be kept: the results have one of that name; name those to be kept: --keep COL,…, "
+            "or the texts' own: --column"
+        )
+
+
+def shortest(p: float) -> float:
+    """A float32 as the shortest decimal that gives it back."""
+    return float(str(np.float32(p)))
+
+
+class ArrayFile:
+    """Rows appended to a `.npy` file whose number is known only at the end: float32 (rows, width), C order."""
+
+    HEADER = 128  # bytes; NumPy's reader takes any length that the header itself states
+
+    def __init__(self, file: BinaryIO, width: int):
+        self.file, self.width, self.rows = file, width, 0
+        file.write(bytes(self.HEADER))
+
+    def append(self, rows: np.ndarray) -> None:
+        """Write some more rows, (any number, width)."""
+        self.file.write(np.ascontiguousarray(rows, "<f4").tobytes())
+        self.rows += len(rows)
+
+    def close(self) -> None:
+        """Write the header, now that the number of rows is known."""
+        head = np.lib.format.magic(1, 0) + (self.HEADER - 10).to_bytes(2, "little")
+        text = f"{{'descr': '<f4', 'fortran_order': False, 'shape': ({self.rows}, {self.width}), }}"
+        self.file.seek(0)
+        self.file.write(head + text.encode("ascii").ljust(self.HEADER - 11) + b"\n")
