@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import sys
+import time
 from collections.abc import Iterator
 from itertools import chain, islice
 from typing import TYPE_CHECKING, TypeVar
 
-from ..errors import InputError
+from ..errors import InputError, NpmojiError
 from ..texts import Texts, chunks
 
 if TYPE_CHECKING:
@@ -18,17 +20,15 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 
 BLOCK = 512  # texts read, computed and written together
-BUNDLED_NOTE = (
-    "npmoji: using the small bundled model, trained on sentences written for this project; "
-    "for the original's weights: --weights deepmoji_weights.hdf5 (with vocabulary.json beside it)"
-)
+BUNDLED_NOTE = "npmoji: using the small bundled model; for the original's weights: npmoji download, then --weights original"
+DAY = 24 * 60 * 60  # s between two such notes
 
 
 def load(arguments: argparse.Namespace, note: bool = True) -> Model:
-    """The model that the common options ask for; on a terminal the bundled one says what it is."""
+    """The model that the common options ask for; on a terminal the bundled one says what it is, once a day."""
     from ..model import load
 
-    if note and arguments.weights is None and sys.stderr.isatty():
+    if note and arguments.weights is None and sys.stderr.isatty() and is_due("bundled-note"):
         print(BUNDLED_NOTE, file=sys.stderr)
     return load(
         arguments.weights,
@@ -39,6 +39,25 @@ def load(arguments: argparse.Namespace, note: bool = True) -> Model:
         threads=arguments.threads,
         device=arguments.device,
     )
+
+
+def is_due(name: str) -> bool:
+    """Whether the note of this name was not shown within a day; from now on it was. A file's time in npmoji's cache folder
+    remembers it; where that cannot be written, a note is always due."""
+    from ..fetching.cache import home
+
+    try:
+        path = os.path.join(home(), name)
+        with contextlib.suppress(FileNotFoundError):
+            if 0 <= time.time() - os.stat(path).st_mtime < DAY:
+                return False
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb"):
+            pass
+        os.utime(path)
+    except (NpmojiError, OSError):
+        pass
+    return True
 
 
 @contextlib.contextmanager
