@@ -153,7 +153,7 @@ def parser() -> Parser:
     download.set_defaults(run="files.download")
 
     completion = commands.add_parser("completion", help="completion of commands and options for a shell")
-    completion.description = 'For bash and zsh: eval "$(npmoji completion bash)"; for fish: npmoji completion fish | source.'
+    completion.description = 'Bash and zsh: eval "$(npmoji completion bash)"; fish: npmoji completion fish | source.'
     completion.add_argument("shell", choices=("bash", "zsh", "fish"), help="the shell whose script is printed")
     completion.set_defaults(run="about.completion")
     return top
@@ -163,7 +163,7 @@ def model_options(engine: bool = True) -> argparse.ArgumentParser:
     """The options that say which model and how it is run."""
     common = argparse.ArgumentParser(add_help=False)
     group = common.add_argument_group("model")
-    kinds = ".hdf5, .h5, .keras, .weights.h5, torchMoji's .bin, .safetensors; or `original` or `torchmoji`, as downloaded"
+    kinds = ".hdf5, .h5, .keras, .weights.h5, torchMoji's .bin, .safetensors; or `original`, `torchmoji`: as downloaded"
     group.add_argument("--weights", metavar="PATH", help=f"{kinds} (default: the small bundled model)")
     group.add_argument("--vocabulary", metavar="PATH", help="vocabulary.json (default: the one beside the weights)")
     group.add_argument("--maxlen", type=positive, default=30, metavar="N", help="tokens a text is cut to (default 30)")

@@ -73,9 +73,9 @@ def argument(action: argparse.Action) -> Argument:
 def bash(found: list[Command]) -> Iterator[str]:
     """For bash, also the old one of macOS; names of files are left to bash itself."""
     yield "_npmoji() {"
-    yield '    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} command=${COMP_WORDS[1]} words= files='
+    yield "    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} command=${COMP_WORDS[1]} words= files="
     yield "    [[ $COMP_CWORD == 1 ]] && command="
-    yield '    [[ $word == = ]] && word='
+    yield "    [[ $word == = ]] && word="
     yield "    [[ $before == = ]] && before=${COMP_WORDS[COMP_CWORD-2]}"
     yield '    case "$command $before" in'
     for command in found:
@@ -103,9 +103,8 @@ def zsh(found: list[Command]) -> Iterator[str]:
 
     def value(argument: Argument) -> str:
         words = f"({' '.join(argument.words)})" if argument.words else " "
-        if argument.files:
-            return r'{_alternative "words\:word\:%s" "files\:file\:_files"}' % words if argument.words else "_files"
-        return words
+        both = f'{{_alternative "words\\:word\\:{words}" "files\\:file\\:_files"}}'
+        return words if not argument.files else both if argument.words else "_files"
 
     yield "#compdef npmoji"
     yield "_npmoji() {"

@@ -43,7 +43,8 @@ def bundled() -> str:
     for folder in folders:
         if copy := _out_of_archive(folder):
             return copy
-    raise WeightsError(f"{package}: the bundled weights {BUNDLED!r} are missing from this installation; give load() others")
+    missing = f"the bundled weights {BUNDLED!r} are missing from this installation"
+    raise WeightsError(f"{package}: {missing}; load(path) takes others")
 
 
 def _out_of_archive(folder: str) -> str | None:

@@ -24,7 +24,9 @@ Made = TypeVar("Made")
 LONG = 60 * 60  # s
 
 
-def begin(target: str, cleanup: contextlib.ExitStack, make: Callable[[str], Made], remove: Callable[[str], None]) -> tuple[str, Made]:
+def begin(
+    target: str, cleanup: contextlib.ExitStack, make: Callable[[str], Made], remove: Callable[[str], None]
+) -> tuple[str, Made]:
     """Make a part of the target, to be held and then removed, if it is still there, when ``cleanup`` is closed.
 
     Args:

@@ -474,6 +474,55 @@ def test_a_place_that_cannot_be_written(server, tmp_path, weights):
         download.download()
 
 
+def test_a_failed_download_leaves_no_folder_and_no_lock(server, place):
+    server.behaviours[WORDS] = [bad.answer(404)] * 2
+    left_of_home = []
+    for _ in range(2):
+        with pytest.raises(VocabularyError, match="404"):
+            download.download()
+        assert not place.exists()
+        left_of_home.append(place.parent.exists())
+        place.parent.mkdir(exist_ok=True)
+    assert left_of_home == [False, True]  # the second time it was there before
+
+
+def test_the_lock_of_a_killed_process_is_taken_over(server, place):
+    place.mkdir(parents=True)
+    (place / "download.lock").touch()
+    download.download()
+    assert left(place) == GOOD
+
+
+def test_who_waits_goes_on_when_the_folder_has_gone(server, place, capsys):
+    """The one before it fails, and takes lock and folder away."""
+    with download.locked(str(place / "download.lock")):
+        thread = threading.Thread(target=download.download)
+        thread.start()
+        while "waiting for it" not in capsys.readouterr().err:
+            time.sleep(0.01)
+    thread.join()
+    assert left(place) == GOOD
+
+
+def test_only_one_is_in_the_lock(place):
+    """Also while others make and remove its file and folder all the time."""
+    inside, most = [], []
+
+    def visit():
+        for _ in range(20):
+            with download.locked(str(place / "download.lock")):
+                inside.append(1)
+                most.append(len(inside))
+                inside.pop()
+
+    threads = [threading.Thread(target=visit) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(most) == 60 and set(most) == {1} and not place.exists()
+
+
 def test_a_download_is_used_by_name(server, small):
     download.download()
     loaded = npmoji.load("original")

@@ -18,7 +18,7 @@ from setuptools.command.sdist import sdist
 
 BESIDES = ("docs", "tests", "tools")  # folders of a source distribution beside those that are installed
 LEFT_OUT = re.compile(r"__pycache__|\.pyc$|\.part$|/\.")
-RELATIVE_LINK = re.compile(r"\[([^\]]+)\]\((?![a-z]+:|#)[^)]+\)")
+CODE_OR_RELATIVE_LINK = re.compile(r"(```.*?```|`[^`\n]*`)|\[([^\]]+)\]\((?![a-z]+:|#)[^)]+\)", re.DOTALL)
 
 
 class Build(build):
@@ -54,4 +54,4 @@ class Metadata(egg_info):
 
 def without_relative_links(text: str) -> str:
     """Markdown with the text of each relative link, as code, in the link's place."""
-    return RELATIVE_LINK.sub(r"`\1`", text)
+    return CODE_OR_RELATIVE_LINK.sub(lambda found: found[1] or f"`{found[2]}`", text)

@@ -3,6 +3,7 @@
 Not PyTorch, which is large: an application that uses ``engine="torch"`` imports it itself, or names it with --hidden-import.
 """
 
+# ruff: noqa: N999  (PyInstaller wants this name)
 from pathlib import Path
 
 import npmoji

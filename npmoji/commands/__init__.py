@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 
 BLOCK = 512  # texts read, computed and written together
-BUNDLED_NOTE = "npmoji: using the small bundled model; for the original's weights: npmoji download, then --weights original"
+BUNDLED_NOTE = (
+    "npmoji: using the small bundled model; for the original's weights: npmoji download, then --weights original"
+)
 DAY = 24 * 60 * 60  # s between two such notes
 
 

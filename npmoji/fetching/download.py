@@ -171,25 +171,28 @@ def locked(path: str) -> Iterator[None]:
 
 
 def acquired(path: str) -> BinaryIO:
-    """The lock's file, locked."""
-    told = False
+    """The lock's file, locked; and its folder. Whoever had it before may remove both at any moment."""
+    told, failures = False, 0
     while True:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
+        try:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            file = open(path, "ab")  # noqa: SIM115
+        except FileNotFoundError:
+            failures += 1
+            if failures > 100:  # there cannot be such a folder
+                raise
+            continue
         with contextlib.ExitStack() as closing:
-            try:
-                file = closing.enter_context(open(path, "ab"))
-            except FileNotFoundError:
-                if os.path.isdir(os.path.dirname(path)):
-                    raise
-                continue  # whoever had the lock has just removed the folder
+            closing.callback(file.close)
             while not take(file):
                 if not told:
                     tell("another npmoji is downloading; waiting for it")
                 told = True
                 time.sleep(0.1)
-            if os.path.exists(path) and os.path.samestat(os.fstat(file.fileno()), os.stat(path)):
-                closing.pop_all()
-                return file
+            with contextlib.suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(file.fileno()), os.stat(path)):
+                    closing.pop_all()
+                    return file
 
 
 def take(file: BinaryIO) -> bool:
