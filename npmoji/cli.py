@@ -68,7 +68,8 @@ def one_line(error: BaseException | str) -> str:
 
 def warned(message: Warning | str, *_: Any) -> None:
     """Show a warning in one line, as errors are."""
-    print(f"npmoji: warning: {one_line(message)}", file=sys.stderr)
+    if sys.stderr is not None:
+        print(f"npmoji: warning: {one_line(message)}", file=sys.stderr)
 
 
 class Parser(argparse.ArgumentParser):

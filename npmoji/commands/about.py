@@ -28,10 +28,7 @@ def inspect(arguments: argparse.Namespace) -> None:
 
 def usage(arguments: argparse.Namespace) -> None:
     """`npmoji` alone."""
-    from ..outputs import text_output
-
-    with text_output("-") as out:
-        arguments.parser.print_help(out)
+    arguments.parser.print_help()
 
 
 def completion(arguments: argparse.Namespace) -> None:

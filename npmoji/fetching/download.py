@@ -177,7 +177,7 @@ def acquired(path: str) -> BinaryIO:
         try:
             os.makedirs(os.path.dirname(path), exist_ok=True)
             file = open(path, "ab")  # noqa: SIM115
-        except FileNotFoundError:
+        except (FileNotFoundError, FileExistsError):  # the latter from makedirs, if a folder goes while it looks
             failures += 1
             if failures > 100:  # there cannot be such a folder
                 raise
@@ -189,10 +189,9 @@ def acquired(path: str) -> BinaryIO:
                     tell("another npmoji is downloading; waiting for it")
                 told = True
                 time.sleep(0.1)
-            with contextlib.suppress(FileNotFoundError):
-                if os.path.samestat(os.fstat(file.fileno()), os.stat(path)):
-                    closing.pop_all()
-                    return file
+            if os.fstat(file.fileno()).st_nlink and os.path.exists(path):  # else it was removed, and locks nobody out
+                closing.pop_all()
+                return file
 
 
 def take(file: BinaryIO) -> bool:

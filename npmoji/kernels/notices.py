@@ -7,7 +7,7 @@ import sys
 import warnings
 from collections.abc import Callable
 
-from numba.core import event
+from numba.core import event as events
 
 COMPILING = "npmoji: compiling the kernels, once per machine: some seconds ..."
 NOT_KEPT = "compiled kernels cannot be kept, so every process will compile them, for some seconds: "
@@ -16,12 +16,12 @@ FROZEN = "the user's cache folder cannot be written to"
 ARCHIVE = "npmoji is in an archive, and Numba keeps them for files on disk only; unpack it, or take engine='numpy'"
 
 
-class Notices(event.Listener):
+class Notices(events.Listener):
     """One line on standard error, on a terminal only, when the first kernel is compiled; none if all are in the cache."""
 
     told = False
 
-    def on_start(self, event: event.Event) -> None:
+    def on_start(self, event: events.Event) -> None:
         """Numba compiles something, perhaps not ours."""
         if self.told or not event.data["dispatcher"].py_func.__module__.startswith("npmoji."):
             return
@@ -29,7 +29,7 @@ class Notices(event.Listener):
         if sys.stderr is not None and sys.stderr.isatty():
             print(COMPILING, file=sys.stderr, flush=True)
 
-    def on_end(self, event: event.Event) -> None:
+    def on_end(self, event: events.Event) -> None:
         """Nothing to be said."""
 
     def not_cached(self, function: Callable) -> None:
@@ -42,4 +42,4 @@ class Notices(event.Listener):
 
 
 notices = Notices()
-event.register("numba:compile", notices)
+events.register("numba:compile", notices)
