@@ -1,6 +1,6 @@
 """The command line: arguments, exit codes, and nothing a user of the library would need.
 
-Exit codes: 0 done; 1 a comparison or verification failed; 2 wrong usage, input or file, told in one line; 130 interrupted. A closed pipe ends quietly.
+Exit codes: 0 done, also for the help that `npmoji` alone prints; 1 a comparison or verification failed; 2 wrong usage, input or file, told in one line; 130 interrupted. A closed pipe ends quietly.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import importlib
 import os
 import signal
 import sys
+import warnings
 from typing import Any, NoReturn
 
 from . import __version__
@@ -21,6 +22,14 @@ COMPAT: dict[str, Any] = {
     "help": "whose token ids: the original's or torchMoji's (default: what a converted file says, else the original's)",
 }
 ON_ERROR = "a row without a text: fail (default; what comes before it is kept), skip it, or null: keep it with"
+EXAMPLES = """\
+examples:
+  npmoji score "I love mom's cooking"
+  npmoji score -i texts.txt -o emojis.csv
+  npmoji encode -i texts.txt -o features.npy
+
+`npmoji COMMAND --help` lists the options of a command.
+"""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -34,7 +43,9 @@ def main(argv: list[str] | None = None) -> int:
         # For the few texts that NumPy's engine is used for, BLAS' threads mostly wait for each other. Read at its import.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", str(getattr(arguments, "threads", None) or 1))
         module, function = arguments.run.split(".")
-        return getattr(importlib.import_module(f"npmoji.commands.{module}"), function)(arguments) or 0
+        with warnings.catch_warnings():
+            warnings.showwarning = warned
+            return getattr(importlib.import_module(f"npmoji.commands.{module}"), function)(arguments) or 0
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:  # whoever read our output has gone
@@ -60,8 +71,21 @@ def one_line(error: BaseException | str) -> str:
     return shortened(" ".join(str(error).split()) or type(error).__name__)
 
 
+def warned(message: Warning | str, *_: Any) -> None:
+    """Show a warning in one line, as errors are."""
+    if sys.stderr is not None:
+        print(f"npmoji: warning: {one_line(message)}", file=sys.stderr)
+
+
 class Parser(argparse.ArgumentParser):
-    """Wrong usage is told in one line."""
+    """Wrong usage is told in one line, which names the help of the command that was meant."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """What argparse does, but a command's parser leaves no unknown options to be refused by the one above."""
+        namespace, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return namespace, unknown
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"npmoji: error: {one_line(message)} (see {self.prog} --help)\n")
@@ -69,9 +93,15 @@ class Parser(argparse.ArgumentParser):
 
 def parser() -> Parser:
     """All commands with their options; ``run`` names the module and function in `commands` that does the work."""
-    top = Parser(prog="npmoji", description="Texts to emojis and emotion features: DeepMoji without a framework.")
+    top = Parser(
+        prog="npmoji",
+        description="Texts to emojis and emotion features: DeepMoji without a framework.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     top.add_argument("--version", action="version", version=f"npmoji {__version__}")
-    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=Parser)
+    top.set_defaults(run="about.usage", parser=top)
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", parser_class=Parser)
     common, texts = model_options(), text_options()
 
     score = commands.add_parser("score", parents=[texts, common], help="the most likely emojis of each text")
@@ -135,6 +165,11 @@ def parser() -> Parser:
     download.add_argument("--url", metavar="URL", help="a mirror of the weights file, or a local path")
     download.add_argument("--vocabulary-url", metavar="URL", help="a mirror of vocabulary.json, or a local path")
     download.set_defaults(run="files.download")
+
+    completion = commands.add_parser("completion", help="completion of commands and options for a shell")
+    completion.description = 'Bash and zsh: eval "$(npmoji completion bash)"; fish: npmoji completion fish | source.'
+    completion.add_argument("shell", choices=("bash", "zsh", "fish"), help="the shell whose script is printed")
+    completion.set_defaults(run="about.completion")
     return top
 
 
@@ -142,7 +177,8 @@ def model_options(engine: bool = True) -> argparse.ArgumentParser:
     """The options that say which model and how it is run."""
     common = argparse.ArgumentParser(add_help=False)
     group = common.add_argument_group("model")
-    group.add_argument("--weights", metavar="PATH", help="Keras HDF5 weights (default: the small bundled model)")
+    kinds = ".hdf5, .h5, .keras, .weights.h5, torchMoji's .bin, .safetensors; or `original`, `torchmoji`: as downloaded"
+    group.add_argument("--weights", metavar="PATH", help=f"{kinds} (default: the small bundled model)")
     group.add_argument("--vocabulary", metavar="PATH", help="vocabulary.json (default: the one beside the weights)")
     group.add_argument("--compat", **COMPAT)
     group.add_argument("--maxlen", type=positive, default=30, metavar="N", help="tokens a text is cut to (default 30)")

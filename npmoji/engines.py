@@ -32,7 +32,7 @@ def backend(name: str, threads: int | None = None, precision: str = "fp32", devi
         try:
             from .backends.torch_ops import TorchOps
         except ImportError as error:
-            raise InputError(f"engine 'torch' cannot be used: {error}; pip install 'npmoji[torch]'") from error
+            raise InputError(f"engine 'torch' cannot be used: {error}; pip install 'torch>=2.0'") from error
         return TorchOps(device, threads, precision)
     try:
         from .backends.numba_ops import NumbaOps

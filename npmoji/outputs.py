@@ -28,7 +28,7 @@ def whole_file(path: str | bytes | os.PathLike) -> Iterator[BinaryIO]:
 
     It is written beside the target and renamed, so that whoever has mapped the old one keeps it. Devices and pipes, which
     cannot be renamed over, are written directly. If the block ends with `Unfinished`, what it wrote is kept under the name
-    with ``.partial`` behind it.
+    with ``.partial`` behind it. What killed processes have left of earlier attempts is removed.
 
     Raises:
         InputError: the place cannot be written to.
@@ -40,12 +40,14 @@ def whole_file(path: str | bytes | os.PathLike) -> Iterator[BinaryIO]:
         with _telling(path), open(path, "wb") as file:
             yield file
         return
+    from . import parts
+
     target = os.path.realpath(path)  # a link stays one
-    part = f"{target}.{os.urandom(4).hex()}.part"
     with _telling(path), contextlib.ExitStack() as cleanup:
-        cleanup.callback(_remove, part)  # before it exists: an interruption may come at any time
+        parts.sweep(target)
+        part, file = parts.begin(target, cleanup, lambda part: open(part, "xb"), _remove)  # noqa: SIM115
         try:
-            with open(part, "xb") as file:
+            with file:
                 yield file
         except Unfinished as error:
             os.replace(part, f"{target}.partial")
@@ -64,6 +66,8 @@ def whole_folder(path: str, may_replace: Callable[[str], None]) -> Iterator[str]
     Raises:
         InputError: the place cannot be written to, or holds something else.
     """
+    from . import parts
+
     target = os.path.realpath(path)
     with _telling(path):
         _check_gives_way(target, may_replace)  # before the work that fills the new one
@@ -71,6 +75,7 @@ def whole_folder(path: str, may_replace: Callable[[str], None]) -> Iterator[str]
             yield part
             _check_gives_way(target, may_replace)
             _take_place(part, target)
+        parts.sweep(target)  # not before: a process killed in `_take_place` has left the old folder there
 
 
 @contextlib.contextmanager
@@ -78,10 +83,10 @@ def scratch_folder(target: str) -> Iterator[str]:
     """An empty folder beside the target, for the time of the ``with`` block."""
     import shutil
 
-    part = f"{target}.{os.urandom(4).hex()}.part"
+    from . import parts
+
     with contextlib.ExitStack() as cleanup:
-        cleanup.callback(shutil.rmtree, part, ignore_errors=True)  # before it exists: see `whole_file`
-        os.mkdir(part)
+        part, _ = parts.begin(target, cleanup, os.mkdir, lambda part: shutil.rmtree(part, ignore_errors=True))
         yield part
 
 

@@ -95,3 +95,14 @@ def registered():
     yield register_layer
     REGISTERED.clear()
     REGISTERED.update(before)
+
+
+#: files of whole tables of cases, or of compilation for other CPUs: each more than some 8 s alone on a core
+SLOW_FILES = {"bench", "convert", "faults", "golden", "hdf5", "kernels", "kernels_gru", "kernels_int8", "random_graphs", "torch"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as `quick` all tests but those marked `slow` and those in the slow files."""
+    for item in items:
+        if "slow" not in item.keywords and item.path.stem.removeprefix("test_") not in SLOW_FILES:
+            item.add_marker("quick")

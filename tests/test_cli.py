@@ -259,7 +259,6 @@ def test_a_closed_stream_is_one_line(capfd, weights, monkeypatch, name):
 @pytest.mark.parametrize(
     "arguments",
     [
-        [],
         ["scor"],
         ["score", "--frmat", "csv"],
         ["score", "--format", "xml", "lol"],

@@ -172,7 +172,8 @@ def test_shorten(text, width, wanted):
     assert outputs.shorten(text, width) == wanted
 
 
-def test_the_bundled_model_says_what_it_is_on_a_terminal_only(capfd):
+def test_the_bundled_model_says_what_it_is_on_a_terminal_only(capfd, monkeypatch, tmp_path):
+    monkeypatch.setenv("NPMOJI_HOME", str(tmp_path / "home"))
     code, out, err = on_a_terminal("score", "I love mom's cooking", stream="stderr")
     assert (code, err) == (0, commands.BUNDLED_NOTE + "\n")
     assert out.startswith("I love mom's cooking\n") and "█" not in out

@@ -2,6 +2,7 @@
 
 import re
 import runpy
+import sys
 
 import pytest
 from conftest import ROOT
@@ -24,3 +25,16 @@ def test_links_lead_somewhere(page):
     prose = re.sub(r"```.*?```|`[^`\n]*`", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
     for target in re.findall(r"\]\(([^)#:]+)[)#]", prose):
         assert (page.parent / target).exists(), target
+
+
+def test_the_picture_is_what_a_terminal_shows(monkeypatch):
+    """The README's first example, with its output."""
+    from test_cli import run
+    from test_cli_streams import Terminal
+
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```\w*\n(.*?)^```", page, flags=re.MULTILINE | re.DOTALL)
+    text = re.search(r'npmoji score "([^"]+)"', blocks[0])[1]
+    monkeypatch.setattr("sys.stdout", Terminal())
+    assert run("score", "--engine", "numpy", text) == 0
+    assert sys.stdout.getvalue() == blocks[1]

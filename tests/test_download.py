@@ -67,11 +67,13 @@ def part(weights):
 
 
 def left(folder):
-    """Names of the files in a folder."""
-    return sorted(path.name for path in folder.iterdir())
+    """Names of the files in a folder; it is not to be left empty."""
+    names = sorted(path.name for path in folder.iterdir())
+    assert names
+    return names
 
 
-GOOD = ["deepmoji_weights.hdf5", "download.lock", "vocabulary.json"]
+GOOD = ["deepmoji_weights.hdf5", "vocabulary.json"]
 
 
 # What the web does, and all is well in the end --------------------------------------------------------------------------
@@ -268,7 +270,7 @@ def test_what_came_corrupt_is_removed_and_fetched_anew(server, content, place, w
     with pytest.raises(WeightsError, match="not what it should be") as caught:
         download.download()
     assert ".part" not in str(caught.value)
-    assert left(place) == ["download.lock", "vocabulary.json"]
+    assert left(place) == ["vocabulary.json"]
     server.files[WEIGHTS] = content[WEIGHTS]
     download.download()
     assert server.asked(WEIGHTS)[-1]["Range"] is None and weights.read_bytes() == content[WEIGHTS]
@@ -279,7 +281,7 @@ def test_a_file_without_end_is_refused(server, place, monkeypatch):
     server.behaviours[WEIGHTS] = [bad.chunked()]
     with pytest.raises(WeightsError, match="more came than 100000 bytes"):
         download.download()
-    assert left(place) == ["download.lock", "vocabulary.json"]
+    assert left(place) == ["vocabulary.json"]
 
 
 def test_the_vocabulary_is_the_published_one(server, content, place):
@@ -288,7 +290,7 @@ def test_the_vocabulary_is_the_published_one(server, content, place):
         download.download()
     with pytest.raises(VocabularyError, match="sha256"):
         download.download(vocabulary_url=server.address + WORDS)
-    assert left(place) == ["download.lock"] and not server.asked(WEIGHTS)
+    assert not place.exists() and not server.asked(WEIGHTS)
     server.behaviours[WORDS] = [bad.answer(404)]
     with pytest.raises(VocabularyError, match="HTTP 404.*--vocabulary-url"):
         download.download()
@@ -300,7 +302,7 @@ def test_the_vocabulary_fits_the_weights(server, toy_vocabulary, place, monkeypa
     monkeypatch.setattr(cache, "VOCABULARY_SHA256", hashlib.sha256(large).hexdigest())
     with pytest.raises(VocabularyError, match="does not fit"):
         download.download()
-    assert left(place) == ["download.lock", "vocabulary.json"]
+    assert left(place) == ["vocabulary.json"]
 
 
 def test_no_way_out_of_https():
@@ -408,7 +410,7 @@ def test_bad_local_copies(server, content, folder, place, monkeypatch):
     (place / "vocabulary.json").unlink()
     with pytest.raises(VocabularyError, match="sha256"):
         download.download(url=str(folder / WEIGHTS[1:]))
-    assert left(place) == ["download.lock"]
+    assert not place.exists()
 
 
 @pytest.mark.parametrize("which", ["deepmoji_weights.hdf5", "deepmoji_weights.hdf5.part"])
@@ -472,6 +474,55 @@ def test_a_place_that_cannot_be_written(server, tmp_path, weights):
         download.download()
 
 
+def test_a_failed_download_leaves_no_folder_and_no_lock(server, place):
+    server.behaviours[WORDS] = [bad.answer(404)] * 2
+    left_of_home = []
+    for _ in range(2):
+        with pytest.raises(VocabularyError, match="404"):
+            download.download()
+        assert not place.exists()
+        left_of_home.append(place.parent.exists())
+        place.parent.mkdir(exist_ok=True)
+    assert left_of_home == [False, True]  # the second time it was there before
+
+
+def test_the_lock_of_a_killed_process_is_taken_over(server, place):
+    place.mkdir(parents=True)
+    (place / "download.lock").touch()
+    download.download()
+    assert left(place) == GOOD
+
+
+def test_who_waits_goes_on_when_the_folder_has_gone(server, place, capsys):
+    """The one before it fails, and takes lock and folder away."""
+    with download.locked(str(place / "download.lock")):
+        thread = threading.Thread(target=download.download)
+        thread.start()
+        while "waiting for it" not in capsys.readouterr().err:
+            time.sleep(0.01)
+    thread.join()
+    assert left(place) == GOOD
+
+
+def test_only_one_is_in_the_lock(place):
+    """Also while others make and remove its file and folder all the time."""
+    inside, most = [], []
+
+    def visit():
+        for _ in range(20):
+            with download.locked(str(place / "download.lock")):
+                inside.append(1)
+                most.append(len(inside))
+                inside.pop()
+
+    threads = [threading.Thread(target=visit) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(most) == 60 and set(most) == {1} and not place.exists()
+
+
 def test_a_download_is_used_by_name(server, small):
     download.download()
     loaded = npmoji.load("original")
@@ -530,7 +581,8 @@ def test_the_waiting_one_says_so(server, place, capsys):
 
 
 PROGRAM = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # also where the tests run in the background
 from npmoji import cli
 from npmoji.fetching import cache
 cache.VOCABULARY_SHA256 = sys.argv.pop()

@@ -396,7 +396,7 @@ def test_without_torch(small):
     )
     command = [sys.executable, "-c", code]
     result = subprocess.run(command, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True, check=True)
-    assert "engine 'torch' cannot be used" in result.stdout and "pip install 'npmoji[torch]'" in result.stdout
+    assert "engine 'torch' cannot be used" in result.stdout and "pip install 'torch>=2.0'" in result.stdout
 
 
 # The benchmark -------------------------------------------------------------------------------------------------------

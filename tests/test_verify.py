@@ -266,6 +266,8 @@ def test_the_files_own_results_decide(published, monkeypatch, wanted):
     monkeypatch.setattr(module, "PUBLISHED_MEANS", (1, 1, 1, 1, 1))
     verdict = verify(published)
     assert verdict.passed and verdict.lines[-1].endswith("which are not the original weights")
+    assert any(line.startswith("  no    feature means") for line in verdict.lines)
+    assert not any("FAIL" in line for line in verdict.lines)  # the published results decide nothing here
 
 
 def test_other_sizes_or_no_vocabulary_are_not_compared_with_the_original(published, monkeypatch):

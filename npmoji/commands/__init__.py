@@ -6,12 +6,13 @@ import argparse
 import contextlib
 import os
 import sys
+import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..batch import Record
-from ..errors import InputError
+from ..errors import InputError, NpmojiError
 from ..texts import chunks
 
 if TYPE_CHECKING:
@@ -23,16 +24,16 @@ Item = TypeVar("Item")
 
 BLOCK = 512  # texts read, computed and written together
 BUNDLED_NOTE = (
-    "npmoji: using the small bundled model, trained on sentences written for this project; "
-    "for the original's weights: --weights deepmoji_weights.hdf5 (with vocabulary.json beside it)"
+    "npmoji: using the small bundled model; for the original's weights: npmoji download, then --weights original"
 )
+DAY = 24 * 60 * 60  # s between two such notes
 
 
 def load(arguments: argparse.Namespace, note: bool = True) -> Model:
-    """The model that the common options ask for; on a terminal the bundled one says what it is."""
+    """The model that the common options ask for; on a terminal the bundled one says what it is, once a day."""
     from ..model import load
 
-    if note and arguments.weights is None and sys.stderr.isatty():
+    if note and arguments.weights is None and sys.stderr.isatty() and is_due("bundled-note"):
         print(BUNDLED_NOTE, file=sys.stderr)
     return load(
         arguments.weights,
@@ -69,6 +70,25 @@ class Given:
         """Lists of up to ``size`` records."""
         for block in chunks(self.texts, size):
             yield [Record(text) for text in block]
+
+
+def is_due(name: str) -> bool:
+    """Whether the note of this name was not shown within a day; from now on it was. A file's time in npmoji's cache folder
+    remembers it; where that cannot be written, a note is always due."""
+    from ..fetching.cache import home
+
+    try:
+        path = os.path.join(home(), name)
+        with contextlib.suppress(FileNotFoundError):
+            if 0 <= time.time() - os.stat(path).st_mtime < DAY:
+                return False
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb"):
+            pass
+        os.utime(path)
+    except (NpmojiError, OSError):
+        pass
+    return True
 
 
 @contextlib.contextmanager

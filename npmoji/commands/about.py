@@ -1,4 +1,4 @@
-"""What there is to know of a model: `npmoji info` and `npmoji inspect`."""
+"""What there is to know of a model: `npmoji info` and `npmoji inspect`; and of the command line itself."""
 
 from __future__ import annotations
 
@@ -24,3 +24,17 @@ def inspect(arguments: argparse.Namespace) -> None:
 
     with text_output("-") as out:
         out.write(table(rows(arguments.file, arguments.config, layers(arguments))))
+
+
+def usage(arguments: argparse.Namespace) -> None:
+    """`npmoji` alone."""
+    arguments.parser.print_help()
+
+
+def completion(arguments: argparse.Namespace) -> None:
+    """`npmoji completion`."""
+    from ..completion import script
+    from ..outputs import text_output
+
+    with text_output("-") as out:
+        out.write(script(arguments.parser, arguments.shell))

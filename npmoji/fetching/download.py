@@ -51,7 +51,6 @@ def download(
     given = None if url is None else local_path(url)
     folder = os.path.dirname(weights)
     try:
-        os.makedirs(folder, exist_ok=True)
         with locked(os.path.join(folder, "download.lock")):
             bring_vocabulary(name, vocabulary, vocabulary_url, given)
             bring_weights(name, weights, vocabulary, url)
@@ -148,15 +147,49 @@ def steps(name: str) -> str:
 
 @contextlib.contextmanager
 def locked(path: str) -> Iterator[None]:
-    """Wait until no other process is in such a block. The system releases the lock of a process that ends, however."""
-    with open(path, "ab") as file:
-        told = False
-        while not take(file):
-            if not told:
-                tell("another npmoji is downloading; waiting for it")
-            told = True
-            time.sleep(0.1)
+    """Wait until no other process is in such a block. The system releases the lock of a process that ends, however.
+
+    The folder of the lock is made. Afterwards the lock goes, and so do the folder, and the one it is in if that is new too,
+    unless something came into them.
+    """
+    folder = os.path.dirname(path)
+    folders = [folder] if os.path.isdir(os.path.dirname(folder)) else [folder, os.path.dirname(folder)]
+    file = acquired(path)
+    try:
         yield
+    finally:
+        if os.name == "nt":
+            file.close()  # nobody else can have it open when it is removed
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+        file.close()  # only now, so that whoever waits for it sees that it has gone
+        with contextlib.suppress(OSError):
+            for place in folders:
+                os.rmdir(place)
+
+
+def acquired(path: str) -> BinaryIO:
+    """The lock's file, locked; and its folder. Whoever had it before may remove both at any moment."""
+    told, failures = False, 0
+    while True:
+        try:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            file = open(path, "ab")  # noqa: SIM115
+        except (FileNotFoundError, FileExistsError):  # the latter from makedirs, if a folder goes while it looks
+            failures += 1
+            if failures > 100:  # there cannot be such a folder
+                raise
+            continue
+        with contextlib.ExitStack() as closing:
+            closing.callback(file.close)
+            while not take(file):
+                if not told:
+                    tell("another npmoji is downloading; waiting for it")
+                told = True
+                time.sleep(0.1)
+            if os.fstat(file.fileno()).st_nlink and os.path.exists(path):  # else it was removed, and locks nobody out
+                closing.pop_all()
+                return file
 
 
 def take(file: BinaryIO) -> bool:

@@ -5,6 +5,7 @@ on the batch and the CPU; Numba's vectoriser offers no fused multiply-add and st
 are packed once, and each result is one fixed chain of operations, whatever the batch, the thread count or the CPU.
 
     target.py    what Numba compiles for: vector width, block sizes
+    notices.py   what is said of compilation
     vectors.py   vector instructions as LLVM IR; tanh, exp and the gates written in them
     blocks.py    the innermost pieces: a register block of a product, the update of a few units
     float32.py   matrix product, LSTM direction and elementwise functions on arrays; weights may be halves

@@ -8,12 +8,16 @@ LSTM, i.e. the four vectors i, f, c, o side by side; a *group* is two blocks.
 from __future__ import annotations
 
 import functools
+import os
 import platform
+import sys
 from collections.abc import Callable
 
 from numba import njit, types
 from numba.core import config
 from numba.core.codegen import get_host_cpu_features
+
+from .notices import notices
 
 _NEEDS = {  # feature -> what it is built upon: switched on along with it, and dragging it down when switched off
     "avx2": ("avx",),
@@ -91,18 +95,29 @@ FLOATS = types.Array(types.float32, 1, "C")
 
 
 def jit(*signatures: str) -> Callable:
-    """`njit` that releases the GIL and caches; without any writable cache folder it compiles each time instead."""
+    """`njit` that releases the GIL and caches; without any writable cache folder it warns, and compiles each time instead."""
 
     def decorate(function: Callable) -> Callable:
         options = {"nogil": True, "error_model": "numpy"}
+        place_in_application(function)
         try:
             return njit(list(signatures) or None, cache=True, **options)(function)
         except RuntimeError as error:
             if "no locator" not in str(error):
                 raise
+            notices.not_cached(function)
             return njit(list(signatures) or None, **options)(function)
 
     return decorate
+
+
+def place_in_application(function: Callable) -> None:
+    """In a frozen application, let a function's file name not depend on the current folder, nor on where a single file was
+    unpacked to: Numba finds what it compiled by that name."""
+    name = function.__code__.co_filename
+    if getattr(sys, "frozen", False) and not (os.path.isabs(name) and os.path.exists(name)):
+        place = os.path.join(os.path.dirname(os.path.abspath(sys.executable)), function.__module__)
+        function.__code__ = function.__code__.replace(co_filename=f"{place}.py")
 
 
 inner = functools.partial(njit, nogil=True, error_model="numpy")
