@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import formats, networks
+from .backends import DEVICES, ENGINES, backend
 from .emojis import EMOJIS
-from .engines import DEVICES, ENGINES, PRECISIONS, backend
 from .errors import InputError, VocabularyError, WeightsError
 from .layers import AttentionWeightedAverage, Input
 from .network import Graph, Network
+from .precision import PRECISIONS
 from .texts import chunks
 from .tokenizer import Tokenizer, check_maxlen
 
@@ -113,8 +114,8 @@ def vocabulary_beside(path: str) -> str:
 
 
 def _check_settings(engine: str, precision: str | None, threads: int | None, device: str) -> None:
-    if engine not in ENGINES:
-        raise InputError(f"engine {engine!r}: expected one of {', '.join(ENGINES)}")
+    if engine not in ("auto", *ENGINES):
+        raise InputError(f"engine {engine!r}: expected one of auto, {', '.join(ENGINES)}")
     if precision is not None and precision not in PRECISIONS:
         raise InputError(f"precision {precision!r}: expected one of {', '.join(PRECISIONS)}")
     if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):

@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import WeightsError
 from ..formats import Contents
 from ..layers import Input, Layer, Named, Part, Remask, TimeDistributed
-from ..layers.base import Unused
+from ..layers.base import HiddenMask
 from ..layers.operations import FUNCTIONS, Operation
 from . import config as description
 from .config import CONTAINERS, DAMAGE, Call, Network, Node, Ref, flat, refs_of
@@ -158,7 +158,7 @@ class Builder:
         previous = [values[ref] for ref in positional]
         given = [ref if isinstance(ref, Ref) else None for ref in flat([masks])]
         if states and self.file.version >= (3, 0) and not any(given):
-            previous[0] = Unused(previous[0], name=f"{name}/mask")
+            previous[0] = HiddenMask(previous[0], name=f"{name}/mask")
         for i, mask in enumerate(given[: len(previous)]):
             if mask is not None:
                 previous[i] = Remask(previous[i], values[mask], name=f"{name}/mask{i or ''}")

@@ -25,10 +25,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from .. import formats
-from ..engines import PRECISIONS, backend
+from ..backends.ops import REFERENCE
 from ..errors import WeightsError
 from ..formats import Contents
 from ..layers import AttentionWeightedAverage, Pass
+from ..precision import PRECISIONS
 from ..vocabulary import UNKNOWN
 from .golden_texts import BUILTIN
 
@@ -202,7 +203,7 @@ def references(model: Model) -> dict[str, Any] | None:
         ids = [np.trim_zeros(row, "b").tolist() for row in BUILTIN.rows(maxlen, model.vocabulary_size)[:12]]
     else:
         ids = [word_ids(model.tokenizer, text, maxlen) for text in texts]
-    X, run = {model.graph.inputs[0].name: padded(ids, maxlen)}, Pass(backend("numpy"))
+    X, run = {model.graph.inputs[0].name: padded(ids, maxlen)}, Pass(REFERENCE)
     probabilities = np.asarray(model.graph.outputs[0].pull(X, run)[0])
     if probabilities.ndim != 2 or probabilities.shape[1] != model.classes:
         return None
