@@ -6,10 +6,11 @@ import argparse
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from .engines import DEVICES, ENGINES, PRECISIONS
+from .backends import DEVICES, ENGINES
 from .fetching.cache import SOURCES
+from .precision import PRECISIONS
 
-WORDS = {"--engine": ENGINES, "--precision": PRECISIONS, "--device": DEVICES, "--weights": tuple(SOURCES)}
+WORDS = {"--engine": ("auto", *ENGINES), "--precision": PRECISIONS, "--device": DEVICES, "--weights": tuple(SOURCES)}
 FILES = ("CANDIDATE", "FILE", "GOLDEN", "IN", "OUT", "OUTDIR", "PATH", "TEXTS", "URL")  # metavars, up to a dot
 
 

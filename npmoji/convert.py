@@ -10,14 +10,13 @@ import numpy as np
 
 from . import deepmoji, formats, networks
 from .emojis import EMOJIS
-from .engines import PRECISIONS
 from .errors import InputError, WeightsError
 from .formats import Contents
 from .layers import LSTM, Bidirectional, Embedding, Layer
 from .model import Model, load, vocabulary_beside
 from .outputs import whole_file
 from .paths import local
-from .precision import LARGEST_HALF, Int8Array, float32, halves, int8, is_finite
+from .precision import LARGEST_HALF, PRECISIONS, Int8Array, float32, halves, int8, is_finite
 from .tokenizer import ORIGINAL
 
 SAFETENSORS, HDF5 = (".safetensors",), (".hdf5", ".h5")

@@ -31,6 +31,14 @@ WEIGHTED = {"embedding": 1, "bi_lstm_0": 6, "bi_lstm_1": 6, "attlayer": 1, "soft
 #: those that feature-only weights have
 FEATURES = [name for name in WEIGHTED if name != "softmax"]
 
+KERNELS, MATRICES = (0, 3), (0, 1, 3, 4)  # places of a bi_lstm's input matrices, and of all, among its arrays
+#: arrays that a precision rounds to IEEE halves: layer -> their places
+HALVES: dict[str, dict[str, tuple[int, ...]]] = {
+    "fp32": {},
+    "fp16": {"embedding": (0,), "bi_lstm_0": MATRICES, "bi_lstm_1": MATRICES},
+    "int8": {"embedding": (0,), "bi_lstm_0": KERNELS},
+}
+
 LARGE = 16 << 20  # bytes; an embedding beyond this is not scanned for NaN when loaded: its rows are checked in use
 
 
@@ -108,10 +116,7 @@ def check_finite(layer: str, array: np.ndarray) -> None:
 
 def check_half_range(layers: dict[str, list[np.ndarray]], precision: str) -> None:
     """Raise a WeightsError if a weight that the precision rounds to an IEEE half is too large for it."""
-    w = {"embedding": [0], "bi_lstm_0": [0, 3]}  # int8
-    if precision == "fp16":
-        w = {"embedding": [0], "bi_lstm_0": [0, 1, 3, 4], "bi_lstm_1": [0, 1, 3, 4]}
-    for name, places in w.items() if precision != "fp32" else ():
+    for name, places in HALVES[precision].items():
         for array in (layers[name][i] for i in places):
             if (name != "embedding" or array.nbytes <= LARGE) and not fits_half(array):
                 raise WeightsError(

@@ -11,7 +11,7 @@ from importlib import metadata
 import numpy as np
 
 from . import __version__, formats
-from .engines import default_threads
+from .backends import default_threads
 from .model import Model, bundled, vocabulary_beside
 from .paths import local
 from .tokenizer import ORIGINAL

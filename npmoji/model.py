@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import formats, inputs, networks
+from .backends import DEVICES, ENGINES, backend
 from .emojis import EMOJIS, Prediction
-from .engines import DEVICES, ENGINES, PRECISIONS, backend
 from .errors import InputError, VocabularyError, WeightsError
 from .formats.mapping import MappedFile, files_behind
 from .inputs import Floats, Inputs, Outputs
 from .layers import AttentionWeightedAverage, Checked, Input, Layer
 from .network import Graph, Network
+from .precision import PRECISIONS
 from .tokenizer import ORIGINAL, Tokenizer, check_maxlen, rules_of
 
 if TYPE_CHECKING:
@@ -189,8 +190,8 @@ def vocabulary_beside(path: str) -> str:
 
 
 def _check_settings(engine: str, precision: str | None, threads: int | None, device: str) -> None:
-    if engine not in ENGINES:
-        raise InputError(f"engine {engine!r}: expected one of {', '.join(ENGINES)}")
+    if engine not in ("auto", *ENGINES):
+        raise InputError(f"engine {engine!r}: expected one of auto, {', '.join(ENGINES)}")
     if precision is not None and precision not in PRECISIONS:
         raise InputError(f"precision {precision!r}: expected one of {', '.join(PRECISIONS)}")
     if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):

@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import inputs as given
-from .engines import backend
+from .backends import backend
+from .backends.ops import REFERENCE, Ops
 from .errors import InputError, NpmojiError, WeightsError, shortened
 from .layers import Activation, AttentionWeightedAverage, Checked, Csr, Input, Layer, Pass, Softmax
 
 if TYPE_CHECKING:
     from .progress import Told
 
-BATCH_TOKENS = 1536  # texts are run in batches of about this many steps, padding included, unless the backend says
-# otherwise; on a CPU more of them costs fresh memory
 AUTO_WORK = 20e9  # multiply-adds, in all, after which engine="auto" spends the half second that importing numba takes
 FREE_STEPS = 64  # what a free axis of an input is taken to be when a network is tried out
 # what layers that do not fit together may raise
@@ -103,9 +102,7 @@ class Graph:
         raise failed
 
     def _try_out(self, steps: int) -> dict[Layer, Any]:
-        from .backends import numpy_ops
-
-        run, X = Pass(numpy_ops), {layer.name: zeros(layer, 1, steps) for layer in self.inputs}
+        run, X = Pass(REFERENCE), {layer.name: zeros(layer, 1, steps) for layer in self.inputs}
         for layer in self.named.values():
             try:
                 with np.errstate(all="ignore"):
@@ -219,7 +216,7 @@ class Network:
     def check_ready(self) -> None:
         """Raise an error unless the weights can be used; called before each batch. `Model` looks at its file."""
 
-    def enter(self, x: Any) -> tuple[Checked, Any]:
+    def enter(self, x: Any) -> tuple[Checked, Ops]:
         """What a layer's call does first: the inputs' arrays, and the backend to run them on."""
         self.check_ready()
         arrays = self.arrays(x)
@@ -239,25 +236,23 @@ class Network:
             return value if width is None else np.zeros((0, width), np.float32)
         results = Results(N, width, told)
 
-        def work(ops: Any, batch: tuple[Any, Checked]) -> None:
+        def work(ops: Ops, batch: tuple[Any, Checked]) -> None:
             self.check_ready()
             rows, some = batch
             results.store(rows, np.asarray(layer.compute(some, Pass(ops))))
 
         ops = self._backend_for(arrays)
-        ops.for_each(self._batches(arrays, getattr(ops, "BATCH_TOKENS", BATCH_TOKENS)), work)
+        ops.for_each(self._batches(arrays, ops.batch_tokens), work)
         return results.out
 
     def _empty(self, layer: Layer, arrays: dict[str, Any]) -> np.ndarray:
         """The layer's output for no rows, which has the shape of one for a row."""
         self.check_ready()
-        from .backends import numpy_ops
-
         row = {
             source.name: np.zeros((1, *x.shape[1:]), x.dtype) if isinstance(x, np.ndarray) else zeros(source, 1)
             for source, x in zip(self.graph.inputs, map(arrays.get, (source.name for source in self.graph.inputs)))
         }
-        return np.asarray(layer.compute(row, Pass(numpy_ops)))[:0]
+        return np.asarray(layer.compute(row, Pass(REFERENCE)))[:0]
 
     def _batches(self, arrays: Checked, tokens: int) -> Iterator[tuple[Any, Checked]]:
         """Rows and their part of each input, about so many tokens at a time."""
@@ -277,7 +272,7 @@ class Network:
             rows = np.arange(start, min(start + size, len(first)))
             yield rows, Checked({name: array[start : start + size] for name, array in arrays.items()})
 
-    def _backend_for(self, arrays: dict[str, Any]) -> Any:
+    def _backend_for(self, arrays: dict[str, Any]) -> Ops:
         if self.engine != "auto":
             return backend(self.engine, self.threads, self.precision, self.device)
         tokens = max(np.count_nonzero(a) if getattr(a, "ndim", 0) == 2 else len(a) for a in arrays.values())
@@ -313,7 +308,7 @@ class Results:
                 self._told(self._done, self.rows)
 
 
-def trimmed_batches(tokens: np.ndarray, size: int = BATCH_TOKENS) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def trimmed_batches(tokens: np.ndarray, size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Rows of about equal length together, longest first, each batch cut to one step more than its longest row.
 
     That one padded step stands for all that follow: beyond a row's last token every step of every layer is the same,

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
+PRECISIONS = ("fp32", "fp16", "int8")  # the finest first
+
 QUANTUM = np.float32(127)  # the largest magnitude of a quantised number
 TINY = np.float32(1e-30)  # rows or columns no larger than this count as zeros
 COMPACT = (np.dtype(np.float16), np.dtype(np.int8))  # of what is stored in less than float32

@@ -11,7 +11,8 @@ import pytest
 from conftest import DATA, LAYERS
 
 import npmoji
-from npmoji.backends import numpy_ops
+from npmoji.backends.activations import ACTIVATIONS, softmax
+from npmoji.backends.ops import Ops
 from npmoji.info import sha256
 from npmoji.layers import Pass
 from npmoji.trust import faults
@@ -66,21 +67,22 @@ def golden_of(model, tensors):
 
 def reference():
     """The reference's functions, with the recurrence written out once more, to be spoilt; for each the layers pack anew."""
-    ops = SimpleNamespace(**vars(numpy_ops))
-    ops.PACKING = f"spoilt {next(numbers)}"
-    ops.gates = dict(numpy_ops.ACTIVATIONS)
+    ops = Ops()
+    ops.packing = f"spoilt {next(numbers)}"
+    ops.gates = dict(ACTIVATIONS)
 
     def bidirectional(x, mask, forward, backward, gate, hold_masked, **_):
         ahead = ops.lstm(x, mask, forward, ops.gates[gate], hold_masked, backwards=False)
         behind = ops.lstm(x, mask, backward, ops.gates[gate], hold_masked, backwards=True)
         return np.concatenate([ahead, behind], axis=-1)
 
+    ops.pack_lstm = lambda *arrays, **_: arrays[:3]
     ops.lstm, ops.bidirectional = lstm, bidirectional
     return ops
 
 
 def lstm(x, mask, weights, gate, hold, backwards, rounded=np.float32):
-    """`numpy_ops.lstm`; ``rounded`` is applied to whatever is computed."""
+    """`Ops.lstm`; ``rounded`` is applied to whatever is computed."""
     kernel, recurrent, bias = weights
     T, H = x.shape[1], len(recurrent)
     h, c, out = (
@@ -377,7 +379,7 @@ ATTENTION = {
         np.exp(logits - logits.max(axis=1, keepdims=True)) * mask, 0
     ),
     "attention's maximum": lambda logits, mask: shares(np.exp(logits - logits.max()) * mask),
-    "attention by additive mask": lambda logits, mask: numpy_ops.softmax(logits - 1e9 * ~mask).astype(np.float32),
+    "attention by additive mask": lambda logits, mask: softmax(logits - 1e9 * ~mask).astype(np.float32),
 }
 
 

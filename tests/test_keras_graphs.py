@@ -10,7 +10,7 @@ from conftest import DATA, SHARED, needs_shared
 
 import npmoji
 from npmoji import Dense, InputError, WeightsError, formats, networks
-from npmoji.engines import backend
+from npmoji.backends import backend
 from npmoji.errors import NpmojiError
 from npmoji.layers import AttentionWeightedAverage, Layer, Pass, Remask
 

@@ -11,16 +11,15 @@ import pytest
 from conftest import DATA, SHARED
 from test_kernels import GATES, chain, in_another_process
 
-from npmoji.backends import numpy_ops
 from npmoji.backends.numba_ops import NumbaOps
-from npmoji.backends.numpy_precision import NumpyOps
+from npmoji.backends.ops import REFERENCE, Ops
 from npmoji.formats import keras_hdf5
 from npmoji.kernels import float32 as nk
 from npmoji.kernels.gru import arrange_gates, gru, pack_gru
 from npmoji.kernels.target import LANES
 
 NUMBA = NumbaOps(2)
-ENGINES = {"numpy": numpy_ops, "numba": NUMBA}
+ENGINES = {"numpy": REFERENCE, "numba": NUMBA}
 FUNCTIONS = {"sigmoid": nk.sigmoid, "hard_sigmoid": nk.hard_sigmoid, "hard_sigmoid_keras3": nk.hard_sigmoid_keras3}
 
 
@@ -126,9 +125,10 @@ def test_odd_sizes(engine, units):
         n, steps = sizes[turn % len(sizes)]
         x, mask = random_texts(rng, n, steps, 5)
         initial = np.float32(rng.uniform(-1, 1, (n, units))) if given else None
-        options = reset_after, hold_masked, go_backwards, initial
-        results = ops.gru(x, mask, ops.pack_gru(*weights), gate, "tanh", *options)
-        expected = defined(x, mask, *weights, gate, *options)
+        options = {"gate": gate, "reset_after": reset_after, "hold_masked": hold_masked}
+        options |= {"go_backwards": go_backwards, "initial_state": initial}
+        results = ops.gru(x, mask, ops.pack_gru(*weights), activation="tanh", **options)
+        expected = defined(x, mask, *weights, **options)
         for value, want in zip(results, expected):
             assert value.dtype == np.float32
             np.testing.assert_allclose(value, want, atol=2e-6, rtol=0)
@@ -158,7 +158,7 @@ def test_every_bit_follows_from_the_defining_order(gate, reset_after):
         new = (1 - z) * nk.tanh(candidate)
         expected = (z.astype(np.float64) * state + new).astype(np.float32)
         outputs, last = NUMBA.gru(
-            x[r, None, None], np.ones((1, 1), bool), NUMBA.pack_gru(kernel, recurrent, bias), gate,
+            x[r, None, None], np.ones((1, 1), bool), NUMBA.pack_gru(kernel, recurrent, bias), gate=gate,
             reset_after=reset_after, initial_state=state,
         )  # fmt: skip
         np.testing.assert_array_equal(outputs[:, 0], expected)
@@ -185,7 +185,7 @@ def test_other_functions(activation):
         options = {"activation": activation, "reset_after": reset_after, "go_backwards": backwards}
         options["initial_state"] = initial
         outputs, state = NUMBA.gru(x, mask, NUMBA.pack_gru(*weights), **options)
-        wanted = numpy_ops.gru(x, mask, numpy_ops.pack_gru(*weights), **options)
+        wanted = REFERENCE.gru(x, mask, REFERENCE.pack_gru(*weights), **options)
         np.testing.assert_allclose(outputs, wanted[0], atol=5e-6)
         np.testing.assert_allclose(state, wanted[1], atol=5e-6)
         options["initial_state"] = initial[7:8]
@@ -283,7 +283,7 @@ def test_rows_looked_up_and_rows_in_full_agree():
 def test_other_precisions_leave_the_gru_in_float32(precision):
     rng = np.random.default_rng(4)
     weights, (x, mask) = random_gru(rng, 4, 11), random_texts(rng, 20, 5, 4)
-    for ops, other in ((NUMBA, NumbaOps(2, precision)), (numpy_ops, NumpyOps(precision))):
+    for ops, other in ((NUMBA, NumbaOps(2, precision)), (REFERENCE, Ops(precision))):
         expected = ops.gru(x, mask, ops.pack_gru(*weights))
         for value, want in zip(other.gru(x, mask, other.pack_gru(*weights)), expected):
             np.testing.assert_array_equal(value, want)
@@ -297,7 +297,7 @@ def digest() -> str:
         initial = np.float32(rng.uniform(-1, 1, (n, 37)))
         for start, backwards in ((None, False), (initial, True)):
             options = {"reset_after": reset_after, "go_backwards": backwards, "initial_state": start}
-            for part in NUMBA.gru(x, mask, weights, gate, **options):
+            for part in NUMBA.gru(x, mask, weights, gate=gate, **options):
                 sha.update(part.tobytes())
     options = {"activation": "sigmoid", "reset_after": False}
     sha.update(NUMBA.gru(x, mask, weights, **options)[1].tobytes())
@@ -359,7 +359,7 @@ def test_lstm_states(precision, backwards, given):
     rng = np.random.default_rng(7)
     arrays, (x, mask) = random_lstm(rng, 5, 37), random_texts(rng, 130, 7, 5)
     initial = tuple(np.float32(rng.uniform(-1, 1, (2, 130, 37)))) if given else None
-    numba, numpy = NumbaOps(2, precision), numpy_ops if precision == "fp32" else NumpyOps(precision)
+    numba, numpy = NumbaOps(2, precision), Ops(precision)
     options = {"go_backwards": backwards, "initial_state": initial}
     results = numba.lstm(x, mask, numba.pack_lstm(*arrays), return_state=True, **options)
     expected = numpy.lstm(x, mask, numpy.pack_lstm(*arrays), return_state=True, **options)
@@ -374,7 +374,7 @@ def test_lstm_states(precision, backwards, given):
     for rows in ([5], [129, 0, 17], np.arange(40, 80)):
         some = None if initial is None else tuple(part[rows] for part in initial)
         alone = numba.lstm(
-            x[rows], mask[rows], numba.pack_lstm(*arrays), backwards, initial_state=some, return_state=True
+            x[rows], mask[rows], numba.pack_lstm(*arrays), go_backwards=backwards, initial_state=some, return_state=True
         )
         for value, whole in zip(alone, results):
             np.testing.assert_array_equal(value, whole[rows])

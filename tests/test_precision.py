@@ -13,8 +13,9 @@ import pytest
 from conftest import DATA, SHARED, needs_shared
 
 import npmoji
-from npmoji.backends.numpy_precision import Int8Matrix
-from npmoji.engines import backend
+from npmoji.backends import backend
+from npmoji.backends.ops import REFERENCE
+from npmoji.backends.quantised import Int8Matrix
 
 ENGINES = ("numpy", "numba")
 LOW = ("fp16", "int8")
@@ -76,7 +77,9 @@ def test_engines_agree_closely_on_one_step(precision, exact_projection, F, H):
     np.testing.assert_allclose(outputs[0], outputs[1], rtol=0, atol=2e-6)
     kernel, recurrent_kernel, bias = matrices  # of which the second meets only zeros in the first step
     rounded = kernel.astype(np.float16).astype(np.float32)
-    exact, halves = (backend("numpy").lstm(x, mask, (matrix, recurrent_kernel, bias)) for matrix in (kernel, rounded))
+    exact, halves = (
+        REFERENCE.lstm(x, mask, REFERENCE.pack_lstm(matrix, recurrent_kernel, bias)) for matrix in (kernel, rounded)
+    )
     assert np.abs(outputs[1] - exact).max() > 2e-6
     assert (np.abs(outputs[1] - halves).max() < 2e-6) == (precision == "fp16" or exact_projection)
 

@@ -5,7 +5,7 @@ import pytest
 
 import npmoji
 from npmoji import init, layers
-from npmoji.engines import backend
+from npmoji.backends import backend
 from npmoji.layers import Input, Pass
 
 STEPS = 7

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,13 +14,13 @@ import pytest
 from conftest import LAYERS, ROOT, model_cases
 
 import npmoji
-from npmoji.engines import backend
+from npmoji.backends import activations, backend
 from npmoji.layers import Pass
 
 torch = pytest.importorskip("torch", reason="needs PyTorch: pip install '.[torch]'")
 
-from npmoji.backends import torch_ops, torch_recurrence, torch_settings
-from npmoji.backends.torch_ops import TorchOps
+from npmoji.backends.torch import recurrence, settings
+from npmoji.backends.torch.ops import TorchOps, Value
 
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU that PyTorch can use")
 DEVICES = ["cpu", pytest.param("cuda", marks=needs_cuda)]
@@ -121,8 +122,8 @@ def test_one_lstm(gate, hold_masked, valid, device):
 def test_every_activation(device):
     ops, reference = TorchOps(device), backend("numpy")
     x = np.linspace(-9, 9, 60, dtype=np.float32).reshape(3, 4, 5)
-    once = torch_ops.Value(torch.tensor(x[0], device=device), np.array([[0, 3], [1, 1]]))
-    for name in reference.ACTIVATIONS:
+    once = Value(torch.tensor(x[0], device=device), np.array([[0, 3], [1, 1]]))
+    for name in activations.ACTIVATIONS:
         assert_close(ops.activate(name, x), reference.activate(name, x), 1e-6, name)
         assert_close(ops.activate(name, once), reference.activate(name, np.asarray(once)), 1e-6, name)
 
@@ -144,7 +145,7 @@ def test_directions_of_different_width():
 def test_what_pytorch_lacks_is_the_reference():
     ops, reference, rng, mask = TorchOps(), backend("numpy"), np.random.default_rng(0), np.ones((4, 5), bool)
     x, h, c, *gru = random_arrays(rng, (4, 5, 3), (4, 2), (4, 2), (3, 6), (2, 6), 6)
-    value, state = torch_ops.Value(torch.tensor(x)), (torch_ops.Value(torch.tensor(h)), c)
+    value, state = Value(torch.tensor(x)), (Value(torch.tensor(h)), c)
     packed = ops.pack_gru(*gru)
     for ours, wanted in zip(
         ops.gru(value, mask, packed, initial_state=state[0]), reference.gru(x, mask, packed, initial_state=h)
@@ -161,7 +162,7 @@ def test_what_pytorch_lacks_is_the_reference():
 
 def test_values_are_like_arrays():
     rows = np.arange(6, dtype=np.float32).reshape(3, 2)
-    value = torch_ops.Value(torch.tensor(rows), np.array([[2, 0], [1, 1]]))
+    value = Value(torch.tensor(rows), np.array([[2, 0], [1, 1]]))
     array = rows[[[2, 0], [1, 1]]]
     assert (value.shape, value.ndim, value.dtype, len(value)) == (array.shape, array.ndim, array.dtype, len(array))
     np.testing.assert_array_equal(value, array)
@@ -227,7 +228,7 @@ class FakeGraphs:
 
 def recording_ops(graphs):
     ops = TorchOps()
-    ops._loop = torch_recurrence.Recorded(graphs)
+    ops._loop = recurrence.Recorded(graphs)
     return ops
 
 
@@ -249,7 +250,7 @@ def test_near_sizes_share_a_recording(small):
     for rows in (100, 97, 104):
         output(model, "softmax", np.full((rows, 7), 5), ops)
     assert (graphs.recorded, graphs.replayed) == (2, 6)  # one for each layer
-    assert [torch_recurrence.round_up(n) for n in (1, 2, 15, 16, 17, 31, 33, 100, 1000)] == [
+    assert [recurrence.round_up(n) for n in (1, 2, 15, 16, 17, 31, 33, 100, 1000)] == [
         1,
         2,
         15,
@@ -263,7 +264,7 @@ def test_near_sizes_share_a_recording(small):
 
 
 def test_few_recordings_are_kept(small, monkeypatch):
-    monkeypatch.setattr(torch_recurrence, "KEPT", 3)
+    monkeypatch.setattr(recurrence, "KEPT", 3)
     graphs, model = FakeGraphs(), npmoji.load(small[0])
     ops = recording_ops(graphs)
     for steps in (9, 8, 9, 7, 9, 8):
@@ -301,7 +302,7 @@ def test_threads_share_a_model(small, kind):
 def test_reduced_precision_products_are_off_meanwhile(small, monkeypatch):
     """What the user chose comes back when the last of several threads has left."""
     value = ["bf16"]
-    guard = torch_settings.FullFloat32("cpu")
+    guard = settings.FullFloat32("cpu")
     guard._get, guard._set, guard._full = (lambda: value[0]), (lambda new: value.__setitem__(0, new)), ("ieee", "none")
     inside, leave = threading.Event(), threading.Event()
 
@@ -324,7 +325,7 @@ def test_reduced_precision_products_are_off_meanwhile(small, monkeypatch):
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
 def test_the_setting_is_pytorchs_own(device):
     """That of either device is there without it."""
-    guard = torch_settings.FullFloat32(device)
+    guard = settings.FullFloat32(device)
     before, reduced = guard._get(), "high" if guard._get() == "highest" else {"cpu": "bf16", "cuda": "tf32"}[device]
     try:
         guard._set(reduced)
@@ -337,7 +338,7 @@ def test_the_setting_is_pytorchs_own(device):
 
 @pytest.mark.parametrize("device", DEVICES)
 def test_reduced_precision_products_make_no_difference(small, device):
-    guard, tokens, reference = torch_settings.FullFloat32(device), ragged(), npmoji.load(small[0], engine="numpy")
+    guard, tokens, reference = settings.FullFloat32(device), ragged(), npmoji.load(small[0], engine="numpy")
     before = guard._get()
     try:
         guard._set("high" if before == "highest" else {"cpu": "bf16", "cuda": "tf32"}[device])
@@ -359,12 +360,13 @@ def test_threads_are_set_if_asked_for(small):
 
 
 def test_copies_go_with_their_arrays():
-    ops, table = TorchOps(), np.ones((4, 1), np.float32)
-    ops.attention_logits(np.ones((2, 3, 4)), table)
-    assert len(ops._copies) == 1
-    del table
+    ops, kernel = TorchOps(), np.ones((4, 1), np.float32)
+    ops.attention_logits(np.ones((2, 3, 4)), kernel)
+    alive = weakref.ref(kernel)
+    del kernel
     gc.collect()
-    assert not ops._copies
+    assert alive() is None
+    assert not any(isinstance(value, (torch.Tensor, dict, list)) for value in vars(ops).values())
 
 
 # Errors --------------------------------------------------------------------------------------------------------------

@@ -32,7 +32,7 @@ from bench import made_up_tokens, read_texts
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 import npmoji
-from npmoji.backends.torch_settings import FullFloat32
+from npmoji.backends.torch.settings import FullFloat32
 
 BATCHES = {"cpu": (32, 128), "cuda": (128, 512, 2048)}
 TOLERANCE = 2e-5

@@ -16,7 +16,7 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
-from npmoji.backends.numpy_ops import EPSILON
+from npmoji.backends.ops import EPSILON
 from npmoji.model import Model
 
 OPSET, IR_VERSION = 18, 9  # the oldest that will do: any runtime since 2023 reads them

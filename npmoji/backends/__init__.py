@@ -1,6 +1,90 @@
-"""The arithmetic: one module a backend, with the same function names and signatures.
+"""The arithmetic: `ops.Ops` says which functions there are and computes them in plain NumPy; other engines are subclasses.
 
-`numpy_ops` is the reference: plain NumPy that says what each function means. `numba_ops` is the fast path. Layers are
-handed a backend with every call. `numpy_precision` is the reference for LSTM weights in less than float32, which
-`numba_ops` knows itself.
+    ops.py            every function, the plain reference
+    activations.py    the activation functions
+    quantised.py      its products in int8
+    numba_ops.py      the fast path, on `kernels`; packing.py: batches without their padding
+    torch/            PyTorch, on a CPU or a GPU
+
+Layers are handed an engine with every call. Here is which one a name stands for.
 """
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..errors import InputError
+
+if TYPE_CHECKING:
+    from .ops import Ops
+
+DEVICES = ("cpu", "cuda")  # of the torch engine
+
+
+def _numpy(threads: int | None, precision: str, device: str) -> Ops:
+    from .ops import Ops
+
+    return Ops(precision)
+
+
+def _numba(threads: int | None, precision: str, device: str) -> Ops:
+    from .numba_ops import NumbaOps
+
+    return NumbaOps(threads or default_threads(), precision)
+
+
+def _torch(threads: int | None, precision: str, device: str) -> Ops:
+    from .torch.ops import TorchOps
+
+    return TorchOps(device, threads, precision)
+
+
+class Engine(NamedTuple):
+    """How an engine is made, imported on first use, and what to do where it cannot be imported."""
+
+    make: Callable[[int | None, str, str], Ops]  # of threads, precision, device
+    remedy: str
+
+
+#: by name; "auto" chooses among the first two
+ENGINES: dict[str, Engine] = {
+    "numpy": Engine(_numpy, "reinstall NumPy"),
+    "numba": Engine(_numba, "choose engine='numpy'"),
+    "torch": Engine(_torch, "pip install 'torch>=2.0'"),
+}
+
+
+@functools.cache
+def backend(name: str, threads: int | None = None, precision: str = "fp32", device: str = "cpu") -> Ops:
+    """The engine of that name.
+
+    Args:
+        name: a key of `ENGINES`.
+        threads: how many it may use; None: its own choice.
+        precision: one of `precision.PRECISIONS`, that of the LSTM weights.
+        device: one of `DEVICES`.
+
+    Raises:
+        InputError: the engine cannot be imported, or finds no such device.
+    """
+    engine = ENGINES[name]
+    try:
+        return engine.make(threads, precision, device)
+    except ImportError as error:
+        raise InputError(f"engine {name!r} cannot be used: {error}; {engine.remedy}") from error
+
+
+def default_threads() -> int:
+    """The cores this process may use, or what NPMOJI_THREADS says."""
+    wanted = os.environ.get("NPMOJI_THREADS", "")
+    if wanted:
+        if not wanted.isdecimal() or int(wanted) < 1:
+            raise InputError(f"NPMOJI_THREADS is {wanted!r}, expected an integer of at least 1")
+        return int(wanted)
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on macOS and Windows
+        return os.cpu_count() or 1

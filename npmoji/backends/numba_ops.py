@@ -1,4 +1,4 @@
-"""The fast path: the reference's functions on compiled kernels, on several threads.
+"""The fast path: the functions of `Ops` on compiled kernels, on several threads.
 
 A text's outputs have the same bits at any batch size, order and thread count: see `kernels` for why. A batch is packed
 first: masked steps are dropped (which equals carrying the state over them), texts sorted by length, longest
@@ -7,7 +7,7 @@ first, and their steps stored time-major, so that padding costs nothing. Each di
 
 from __future__ import annotations
 
-import threading
+import copy
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import chain, pairwise
@@ -16,23 +16,24 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import kernels
-from ..precision import float32, half, halves
-from . import numpy_ops
+from ..precision import float32, halves
+from .activations import ACTIVATIONS
+from .ops import EPSILON, REFERENCE, Array, Ops, two_biases
 from .packing import Packed, Rows, gather, hold, last_steps, pack
 
 LEAST_ROWS = 24  # fewer rows than this are not worth splitting among threads
 
 ELEMENTWISE: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    **numpy_ops.ACTIVATIONS,  # what is made of exact operations only, as relu is, has the same bits in NumPy
+    **ACTIVATIONS,  # what is made of exact operations only, as relu is, has the same bits in NumPy
     "tanh": kernels.tanh,
     "sigmoid": kernels.sigmoid,
     "hard_sigmoid": kernels.hard_sigmoid,
     "hard_sigmoid_keras3": kernels.hard_sigmoid_keras3,
     "softmax": kernels.softmax,
     "exponential": kernels.exp,
-    **{name: partial(numpy_ops.ACTIVATIONS[name], exp=kernels.exp) for name in ("elu", "selu", "softplus", "log_softmax")},
-    **{name: partial(numpy_ops.swish, sigmoid=kernels.sigmoid) for name in ("swish", "silu")},
-    "mish": partial(numpy_ops.mish, tanh=kernels.tanh, exp=kernels.exp),
+    **{name: partial(ACTIVATIONS[name], exp=kernels.exp) for name in ("elu", "selu", "softplus", "log_softmax")},
+    **{name: partial(ACTIVATIONS[name], sigmoid=kernels.sigmoid) for name in ("swish", "silu")},
+    "mish": partial(ACTIVATIONS["mish"], tanh=kernels.tanh, exp=kernels.exp),
 }
 
 
@@ -65,7 +66,7 @@ class PackedLstm(NamedTuple):
     kernel: Any
     recurrent_kernel: Any
     bias: np.ndarray
-    arrays: tuple[np.ndarray, ...]  # as they were given
+    arrays: tuple[Any, Any, np.ndarray]  # as they were given
 
 
 class PackedGru(NamedTuple):
@@ -77,7 +78,7 @@ class PackedGru(NamedTuple):
     recurrent_kernel: np.ndarray
     bias: np.ndarray  # for the candidate that of the input alone
     recurrent_bias: np.ndarray  # of the candidate's recurrent product
-    arrays: tuple[np.ndarray, ...]  # from `numpy_ops.pack_gru`
+    plain: Any  # as `Ops.gru` takes them
 
 
 class Direction(NamedTuple):
@@ -104,19 +105,26 @@ class Direction(NamedTuple):
             self.state[1][texts] = state["cells"]
 
 
-class NumbaOps:
-    """The functions of `numpy_ops` on up to ``threads`` threads; Python threads may share one."""
+class NumbaOps(Ops):
+    """The functions on up to ``threads`` threads; Python threads may share one."""
 
     def __init__(self, threads: int, precision: str = "fp32"):
-        self.threads, self.precision = threads, precision
-        self.PACKING = "numba", precision
+        super().__init__(precision)
+        self.threads = threads
         self._pool = kernels.Pool(threads)
-        self._last = threading.local()  # the mask packed last, and its packing
         self._products = products(precision)
+        #: of the masks of a pass, by their shapes and bits
+        self._packings: dict[tuple[tuple[int, ...], bytes], Packed] | None = None
 
-    def for_each(self, batches: Iterable, work: Callable[[Any, Any], None]) -> None:
-        """See `numpy_ops.for_each`. Many batches are shared out among the threads whole, which leaves no thread waiting at
-        the end of each layer; few are computed by all threads together."""
+    def for_pass(self) -> NumbaOps:
+        """This engine, with room for the packings of one pass' masks: layers on top of each other have the same one."""
+        alone = copy.copy(self)
+        alone._packings = {}
+        return alone
+
+    def for_each(self, batches: Iterable[Any], work: Callable[[Ops, Any], None]) -> None:
+        """See `Ops.for_each`. Many batches are shared out among the threads whole, which leaves no thread waiting at the end
+        of each layer; few are computed by all threads together."""
         batches = list(batches)
         if self.threads == 1 or len(batches) < 3 * self.threads:
             for batch in batches:
@@ -128,27 +136,22 @@ class NumbaOps:
     # Layers without a memory
 
     def embedding(self, ids: np.ndarray, embeddings: np.ndarray) -> Rows:
-        """See `numpy_ops.embedding`."""
+        """See `Ops.embedding`; each distinct row once."""
         distinct, index = np.unique(ids, return_inverse=True)
-        rows = float32 if self.precision == "fp32" else half
-        return Rows(rows(embeddings[distinct]), index.reshape(ids.shape))
+        return Rows(self._rounded_rows(embeddings[distinct]), index.reshape(ids.shape))
 
-    def all_finite(self, x: np.ndarray | Rows) -> bool:
-        """See `numpy_ops.all_finite`."""
-        return numpy_ops.all_finite(x.values if isinstance(x, Rows) else x)
+    def all_finite(self, x: Array) -> bool:
+        """See `Ops.all_finite`."""
+        return super().all_finite(x.values if isinstance(x, Rows) else x)
 
-    def activate(self, name: str, x: np.ndarray | Rows) -> np.ndarray | Rows:
-        """See `numpy_ops.activate`."""
+    def activate(self, name: str, x: Array) -> np.ndarray | Rows:
+        """See `Ops.activate`."""
         if isinstance(x, Rows) and name != "softmax":
             return Rows(ELEMENTWISE[name](x.values), x.index)
         return ELEMENTWISE[name](np.asarray(x))
 
-    def pack_dense(self, kernel: np.ndarray, bias: np.ndarray | None) -> tuple[np.ndarray, ...]:
-        """See `numpy_ops.pack_dense`."""
-        return numpy_ops.pack_dense(kernel, bias)
-
-    def dense(self, x: np.ndarray | Rows, weights: tuple[np.ndarray, ...]) -> np.ndarray:
-        """See `numpy_ops.dense`."""
+    def dense(self, x: Array, weights: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+        """See `Ops.dense`."""
         kernel, bias = weights
         x = np.asarray(x, np.float32)
         out = np.empty((*x.shape[:-1], len(bias)), np.float32)
@@ -156,33 +159,37 @@ class NumbaOps:
         self._on_rows(len(rows), lambda first, last: kernels.dense(rows, kernel, bias, flat, first, last))
         return out
 
-    def concatenate(self, values: Sequence[np.ndarray | Rows]) -> np.ndarray:
-        """See `numpy_ops.concatenate`."""
-        return np.concatenate([np.asarray(value) for value in values], axis=-1)
+    def feature_sum(self, x: Array) -> np.ndarray:
+        """See `Ops.feature_sum`."""
+        return self._dot(x, np.ones(x.shape[-1], np.float32))
 
-    def attention_logits(self, x: np.ndarray, kernel: np.ndarray) -> np.ndarray:
-        """See `numpy_ops.attention_logits`."""
-        rows, out = np.asarray(x).reshape(-1, len(kernel)), np.empty(x.shape[:-1], np.float32)
+    def attention_logits(self, x: Array, kernel: np.ndarray) -> np.ndarray:
+        """See `Ops.attention_logits`."""
+        return self._dot(x, kernel[:, 0])
+
+    def _dot(self, x: Array, vector: np.ndarray) -> np.ndarray:
+        """Products of the last axis with a vector: (..., F), (F,) -> (...)."""
+        rows, out = np.asarray(x).reshape(-1, len(vector)), np.empty(x.shape[:-1], np.float32)
         flat = out.reshape(-1)
-        self._on_rows(len(rows), lambda first, last: kernels.dot_rows(rows, kernel[:, 0], flat, first, last))
+        self._on_rows(len(rows), lambda first, last: kernels.dot_rows(rows, vector, flat, first, last))
         return out
 
     def attention_weights(self, logits: np.ndarray, mask: np.ndarray) -> np.ndarray:
-        """See `numpy_ops.attention_weights`."""
-        return kernels.attention_weights(logits, mask, numpy_ops.EPSILON)
+        """See `Ops.attention_weights`."""
+        return kernels.attention_weights(logits, mask, EPSILON)
 
-    def weighted_sum(self, x: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """See `numpy_ops.weighted_sum`."""
-        x, out = np.asarray(x), np.empty((len(x), x.shape[2]), np.float32)
+    def weighted_sum(self, x: Array, weights: np.ndarray) -> np.ndarray:
+        """See `Ops.weighted_sum`."""
+        x, out = np.asarray(x), np.empty((x.shape[0], x.shape[2]), np.float32)
         self._on_rows(len(x), lambda first, last: kernels.weighted_sum(x, weights, out, first, last))
         return out
 
     # Recurrence
 
     def pack_lstm(
-        self, kernel: np.ndarray, recurrent_kernel: np.ndarray, bias: np.ndarray, exact_projection: bool = False
+        self, kernel: Any, recurrent_kernel: Any, bias: np.ndarray, exact_projection: bool = False
     ) -> PackedLstm:
-        """See `numpy_ops.pack_lstm`, and `precision` for what the precisions mean."""
+        """See `Ops.pack_lstm`."""
         projection = FP16 if exact_projection and self.precision == "int8" else self._products
         panels = projection.pack(kernel), self._products.pack(recurrent_kernel)
         arrays = kernel, recurrent_kernel, bias
@@ -190,20 +197,22 @@ class NumbaOps:
 
     def lstm(
         self,
-        x: np.ndarray | Rows,
+        x: Array,
         mask: np.ndarray,
         weights: PackedLstm,
+        *,
+        gate: str = "hard_sigmoid",
+        activation: str = "tanh",
+        hold_masked: bool = True,
         go_backwards: bool = False,
         initial_state: tuple[np.ndarray, np.ndarray] | None = None,
         return_state: bool = False,
-        activation: str = "tanh",
-        gate: str = "hard_sigmoid",
-        hold_masked: bool = True,
-    ) -> np.ndarray | tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """See `numpy_ops.lstm`. Compiled where its function is tanh; others run step by step on `dense`, in float32."""
-        if activation != "tanh" or gate not in kernels.GATES:
-            arguments = gate, hold_masked, go_backwards, initial_state, return_state, activation
-            return numpy_ops.lstm(np.asarray(x), mask, tuple(map(float32, weights.arrays)), *arguments, ops=self)
+    ) -> Array | tuple[Array, Array, Array]:
+        """See `Ops.lstm`. Compiled where its function is tanh; others run step by step on `dense`, in float32."""
+        if not compiled(gate, activation):
+            plain = REFERENCE.pack_lstm(*weights.arrays)
+            options = {"go_backwards": go_backwards, "initial_state": initial_state, "return_state": return_state}
+            return super().lstm(x, mask, plain, gate=gate, activation=activation, hold_masked=hold_masked, **options)
         given = initial_state is not None
         state = new_states(initial_state if given else (None, None), len(mask), weights.units)
         wanted = state if given or return_state else ()
@@ -211,40 +220,53 @@ class NumbaOps:
         outputs = self._recur(x, mask, [direction], gate, hold_masked)
         return (outputs, *state) if return_state else outputs
 
-    def bidirectional(self, x, mask: np.ndarray, forward: PackedLstm, backward: PackedLstm, **options) -> np.ndarray:
-        """See `numpy_ops.bidirectional`."""
+    def bidirectional(
+        self,
+        x: Array,
+        mask: np.ndarray,
+        forward: PackedLstm,
+        backward: PackedLstm,
+        *,
+        gate: str = "hard_sigmoid",
+        activation: str = "tanh",
+        hold_masked: bool = True,
+    ) -> Array:
+        """See `Ops.bidirectional`."""
+        if not compiled(gate, activation):
+            options = {"gate": gate, "activation": activation, "hold_masked": hold_masked}
+            return super().bidirectional(x, mask, forward, backward, **options)
         recur = self._products.lstm
-        return self._recur(x, mask, [Direction(forward, recur, False), Direction(backward, recur, True)], **options)
-
-    def simple_rnn(self, x, mask: np.ndarray, weights: tuple[np.ndarray, ...], **options) -> tuple[np.ndarray, np.ndarray]:
-        """See `numpy_ops.simple_rnn`: step by step on `dense`."""
-        return numpy_ops.simple_rnn(np.asarray(x), mask, weights, **options, ops=self)
+        directions = [Direction(forward, recur, False), Direction(backward, recur, True)]
+        return self._recur(x, mask, directions, gate, hold_masked)
 
     def pack_gru(self, kernel: np.ndarray, recurrent_kernel: np.ndarray, bias: np.ndarray | None) -> PackedGru:
-        """See `numpy_ops.pack_gru`; float32 whatever the precision, which is for LSTMs."""
-        arrays = kernel, recurrent_kernel, (inputs, recurrent) = numpy_ops.pack_gru(kernel, recurrent_kernel, bias)
-        units = len(recurrent_kernel)
-        bias = np.concatenate([inputs[: 2 * units] + recurrent[: 2 * units], inputs[2 * units :]])
+        """See `Ops.pack_gru`."""
+        kernel, recurrent_kernel, units = float32(kernel), float32(recurrent_kernel), len(recurrent_kernel)
+        inputs, recurrent = two_biases(bias, kernel.shape[1])
+        both = np.concatenate([inputs[: 2 * units] + recurrent[: 2 * units], inputs[2 * units :]])
         panels = kernels.pack_gru(kernel), kernels.pack_gru(recurrent_kernel)
-        biases = kernels.arrange_gates(bias), kernels.pack_bias(recurrent[2 * units :])
-        return PackedGru(units, kernels.matmul, *panels, *biases, arrays)
+        biases = kernels.arrange_gates(both), kernels.pack_bias(recurrent[2 * units :])
+        plain = super().pack_gru(kernel, recurrent_kernel, bias)
+        return PackedGru(units, kernels.matmul, *panels, *biases, plain)
 
     def gru(
         self,
-        x: np.ndarray | Rows,
+        x: Array,
         mask: np.ndarray,
         weights: PackedGru,
+        *,
         gate: str = "sigmoid",
         activation: str = "tanh",
         reset_after: bool = True,
         hold_masked: bool = True,
         go_backwards: bool = False,
         initial_state: np.ndarray | None = None,
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """See `numpy_ops.gru`. Compiled where the candidate's function is tanh; others run step by step on `dense`."""
-        if activation != "tanh" or gate not in kernels.GATES:
-            arguments = gate, activation, reset_after, hold_masked, go_backwards, initial_state
-            return numpy_ops.gru(np.asarray(x), mask, weights.arrays, *arguments, ops=self)
+    ) -> tuple[Array, Array]:
+        """See `Ops.gru`. Compiled where the candidate's function is tanh; others run step by step on `dense`."""
+        if not compiled(gate, activation):
+            options = {"reset_after": reset_after, "go_backwards": go_backwards, "initial_state": initial_state}
+            options |= {"gate": gate, "activation": activation, "hold_masked": hold_masked}
+            return super().gru(x, mask, weights.plain, **options)
         if not reset_after:
             weights = with_one_bias(weights)
         recur = partial(kernels.gru, bias=weights.recurrent_bias, reset_after=reset_after)
@@ -254,11 +276,11 @@ class NumbaOps:
 
     def _recur(
         self,
-        x: np.ndarray | Rows,
+        x: Array,
         mask: np.ndarray,
         directions: list[Direction],
-        gate: str = "hard_sigmoid",
-        hold_masked: bool = True,
+        gate: str,
+        hold_masked: bool,
     ) -> np.ndarray:
         """Outputs (N, T, sum of units) of recurrent layers over the same input, side by side."""
         outputs = np.zeros((*mask.shape, sum(direction.weights.units for direction in directions)), np.float32)
@@ -294,10 +316,13 @@ class NumbaOps:
         return outputs
 
     def _packed(self, mask: np.ndarray) -> Packed:
-        """The packing of a mask; layers on top of each other have the same."""
-        if getattr(self._last, "mask", None) is not mask:
-            self._last.mask, self._last.packed = mask, pack(mask)
-        return self._last.packed
+        """The packing of a mask, made once a pass."""
+        if self._packings is None:  # no pass: called by hand
+            return pack(mask)
+        key = mask.shape, mask.tobytes()
+        if key not in self._packings:
+            self._packings[key] = pack(mask)
+        return self._packings[key]
 
     def _run_in_turn(self, first: list[list[Callable[[], None]]], second: list[list[Callable[[], None]]]) -> None:
         """Run tasks and those that need their results, given by direction. Where a direction is one task each, as for a single
@@ -317,6 +342,11 @@ class NumbaOps:
         parts = max(1, min(-(-self.threads // beside), rows // LEAST_ROWS))
         edges = [rows * i // parts for i in range(parts + 1)]
         return list(pairwise(edges))
+
+
+def compiled(gate: str, activation: str) -> bool:
+    """Whether the kernels of LSTMs and GRUs have these functions."""
+    return activation == "tanh" and gate in kernels.GATES
 
 
 def in_turn(first: Callable[[], None], second: Callable[[], None]) -> None:

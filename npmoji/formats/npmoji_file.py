@@ -26,14 +26,13 @@ import numpy as np
 
 from .. import __version__
 from ..errors import WeightsError
-from ..precision import QUANTUM, Int8Array
+from ..precision import PRECISIONS, QUANTUM, Int8Array
 from ..vocabulary import WordText
 from . import safetensors
 from .contents import Contents, checked_compat
 
 FORMAT = "npmoji 1"
 SCALE = "_scale"
-PRECISIONS = ("fp32", "fp16", "int8")
 
 
 def read(path: str, mmap: bool = True) -> Contents:

@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import WeightsError
 from ..formats import Contents
 from ..layers import Input, Layer, Named, Part, Remask, TimeDistributed
-from ..layers.base import Unused
+from ..layers.base import HiddenMask
 from ..layers.operations import FUNCTIONS, Operation
 from ..network import Graph
 from . import choices  # noqa: F401  enters its classes
@@ -171,7 +171,7 @@ class Builder:
         previous = [values[ref] for ref in positional]
         given = [ref if isinstance(ref, Ref) else None for ref in flat(_in_order(node, [masks]))]
         if states and self.file.version >= (3, 0) and not any(given):
-            previous[0] = Unused(previous[0], name=f"{name}/mask")
+            previous[0] = HiddenMask(previous[0], name=f"{name}/mask")
         for i, mask in enumerate(given[: len(previous)]):
             if mask is not None:
                 previous[i] = Remask(previous[i], values[mask], name=f"{name}/mask{i or ''}")

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from .. import layers
-from ..backends.numpy_ops import ACTIVATIONS
+from ..backends.activations import ACTIVATIONS
 from ..errors import InputError, WeightsError
 from ..layers import Layer
 

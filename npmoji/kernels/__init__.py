@@ -1,4 +1,4 @@
-"""The compiled kernels: the fast part, kept in a room of its own. `backends/numpy_ops.py` says what they must compute.
+"""The compiled kernels: the fast part, kept in a room of its own. `backends/ops.py` says what they must compute.
 
 Why they are not plain Numba or BLAS: BLAS repacks the recurrent matrix at every time step and sums in an order that depends
 on the batch and the CPU; Numba's vectoriser offers no fused multiply-add and stays at half width on AVX-512. Here matrices

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from ..backends.ops import Array, Ops
 from ..errors import WeightsError
-from .base import Layer
+from .base import Layer, Pass
 
 
 class Softmax(Layer):
@@ -22,20 +23,20 @@ class Softmax(Layer):
         super().__init__(previous, name=name)
         self.axis, self.masked_is_zero = axis, masked_is_zero
 
-    def pull(self, X: Any, run: Any) -> tuple[Any, Any]:
+    def pull(self, X: Any, run: Pass) -> tuple[Any, Any]:
         if self not in run.done:
             x, mask = self.previous[0].pull(X, run)
             masked = mask is not None and np.shape(x) == mask.shape
             run.done[self] = self._masked(run.ops, x, mask) if masked else self.forward(run.ops, x), mask
         return run.done[self]
 
-    def forward(self, ops, x):
+    def forward(self, ops: Ops, x: Array) -> Array:
         if self.axis in (-1, x.ndim - 1):
             return ops.activate("softmax", x)
         last = np.ascontiguousarray(np.moveaxis(np.asarray(x), self.axis, -1))
         return np.moveaxis(np.asarray(ops.activate("softmax", last)), -1, self.axis)
 
-    def _masked(self, ops: Any, x: Any, mask: np.ndarray) -> np.ndarray:
+    def _masked(self, ops: Ops, x: Array, mask: np.ndarray) -> np.ndarray:
         out = self.forward(ops, np.where(mask, np.asarray(x), np.float32(-1e9)))
         return np.where(mask, np.asarray(out), np.float32(0)) if self.masked_is_zero else out
 
@@ -59,7 +60,7 @@ class ReLU(Layer):
         self.negative_slope = np.asarray(negative_slope, np.float32)
         self.max_value, self.threshold = max_value, np.float32(threshold)
 
-    def forward(self, ops, x):
+    def forward(self, ops: Ops, x: Array) -> Array:
         x = np.asarray(x)
         if self.negative_slope.ndim >= x.ndim or any(
             n not in (1, m) for n, m in zip(self.negative_slope.shape[::-1], x.shape[::-1])
@@ -81,7 +82,7 @@ class ELU(Layer):
         super().__init__(previous, name=name)
         self.alpha = np.float32(alpha)
 
-    def forward(self, ops, x):
+    def forward(self, ops: Ops, x: Array) -> Array:
         x = np.asarray(x)
         return np.where(x > 0, x, self.alpha * np.asarray(ops.activate("elu", x)))
 
@@ -93,7 +94,7 @@ class ThresholdedReLU(Layer):
         super().__init__(previous, name=name)
         self.theta = np.float32(theta)
 
-    def forward(self, ops, x):
+    def forward(self, ops: Ops, x: Array) -> Array:
         x = np.asarray(x)
         return np.where(x > self.theta, x, np.float32(0))
 
@@ -110,7 +111,7 @@ class TopK(Layer):
         super().__init__(previous, name=name)
         self.k = k
 
-    def forward(self, ops, x):
+    def forward(self, ops: Ops, x: Array) -> Array:
         x = np.asarray(x)
         order = np.argsort(-x, axis=-1, kind="stable")
         out = x.copy()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from ..backends.numpy_ops import EPSILON
+from ..backends.ops import EPSILON, Array, Ops
 from ..errors import WeightsError
 from .base import Layer
 from .windows import step_sum
@@ -17,7 +19,7 @@ class AttentionLogits(Layer):
         super().__init__(previous, name=name)
         self.kernel = self.expect("kernel", kernel, None, 1)
 
-    def forward(self, ops, x):  # (N, T, F) -> (N, T)
+    def forward(self, ops: Ops, x: Array) -> Array:  # (N, T, F) -> (N, T)
         if len(x.shape) != 3 or x.shape[2] != len(self.kernel):
             raise WeightsError(
                 f"layer {self.name!r}: kernel has shape {self.kernel.shape}, but its input {tuple(x.shape)}"
@@ -30,7 +32,7 @@ class AttentionWeights(Layer):
 
     uses_mask = True
 
-    def forward(self, ops, logits, mask):
+    def forward(self, ops: Ops, logits: Array, mask: np.ndarray) -> Array:
         return ops.attention_weights(logits, mask)
 
 
@@ -49,7 +51,7 @@ class AttentionWeightedAverage(Layer):
         super().__init__(previous, self.attention, name=name)
         self.kernel = kernel
 
-    def forward(self, ops, x, weights):  # (N, T, F), (N, T) -> (N, F)
+    def forward(self, ops: Ops, x: Array, weights: Array) -> Array:  # (N, T, F), (N, T) -> (N, F)
         return ops.weighted_sum(np.asarray(x), weights)
 
     def propagate(self, values, masks):
@@ -93,7 +95,7 @@ class AttentionWithContext(Layer):
         self.bias = None if bias is None else self.expect("bias", bias, None if context is None else kernel.shape[1])
         self.outputs = 2 if return_attention else 1
 
-    def forward(self, ops, x, mask):  # (N, T, F) -> (N, F)
+    def forward(self, ops: Ops, x: Array, mask: np.ndarray) -> Array | tuple[Array, Array]:  # (N, T, F) -> (N, F)
         x = np.asarray(x)
         if x.ndim != 3 or x.shape[2] != len(self.kernel):
             raise WeightsError(f"layer {self.name!r}: kernel has shape {self.kernel.shape}, but its input {x.shape}")
@@ -111,13 +113,13 @@ class AttentionWithContext(Layer):
         features = ops.weighted_sum(x, weights)
         return (features, weights) if self.outputs > 1 else features
 
-    def _weights(self, ops, logits, mask):  # (N, T) -> (N, T)
+    def _weights(self, ops: Ops, logits: Array, mask: np.ndarray) -> np.ndarray:  # (N, T) -> (N, T)
         if not self.masked:
             return np.asarray(ops.attention_weights(logits, np.ones(logits.shape, bool)))
         a = np.asarray(ops.activate("exponential", logits)) * mask
         return a / (step_sum(a.T)[:, None] + EPSILON)
 
-    def pack(self, ops):
+    def pack(self, ops: Ops) -> Any:
         return ops.pack_dense(self.kernel, self.bias)
 
     def propagate(self, values, masks):

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import inputs
-from ..backends import numpy_ops
+from ..backends.ops import REFERENCE, Array, Ops
 from ..errors import InputError, NpmojiError, WeightsError
 from ..precision import COMPACT, float32
 from .sparse import Csr
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
 
 class Pass:
-    """One pass through the graph: the backend it runs on and what has been computed so far."""
+    """One pass through the graph, on one thread: the engine it runs on and what has been computed so far."""
 
-    def __init__(self, ops: Any):
-        self.ops = ops
+    def __init__(self, ops: Ops):
+        self.ops = ops.for_pass()
         self.done: dict[Layer, tuple[Any, Any]] = {}
 
 
@@ -43,11 +43,12 @@ class Layer:
     """A node of the network.
 
     Subclasses define `forward`, arithmetic only, and `propagate` if they change the mask. Those that need the mask for
-    their arithmetic set ``uses_mask`` and take it as a keyword. A layer with several outputs gives a tuple of them, and a
-    tuple of masks; `Part` picks one.
+    their arithmetic set ``uses_mask`` and take it as a keyword, all True where there is none. A layer with several outputs
+    gives a tuple of them, and a tuple of masks; `Part` picks one.
     """
 
     uses_mask = False
+    hides_mask = False  # whether the next layer's arithmetic takes all steps as valid; the mask goes on all the same
     outputs = 1  # how many there are
     network: Any = None  # the `Network` that the layer belongs to, whose engine a call runs on; else it is NumPy's
 
@@ -68,7 +69,7 @@ class Layer:
 
         ``X`` is an array, for the one input there is, or a dict of arrays by the names of the inputs.
         """
-        X, ops = (X, numpy_ops) if self.network is None else self.network.enter(X)
+        X, ops = (X, REFERENCE) if self.network is None else self.network.enter(X)
         value = self.compute(X, Pass(ops))
         return [np.asarray(part) for part in value] if isinstance(value, tuple) else np.asarray(value)
 
@@ -91,12 +92,11 @@ class Layer:
             pulled = [layer.pull(X, run) for layer in self.previous]
             values = [value for value, _ in pulled] or [X]
             masks = [mask for _, mask in pulled]
-            used = None if self.previous and isinstance(self.previous[0], Unused) else masks[0] if masks else None
-            extra = {"mask": self._mask_or_all_valid(values[0], used)} if self.uses_mask else {}
+            extra = {"mask": self._valid_steps(values[0], masks[0] if masks else None)} if self.uses_mask else {}
             run.done[self] = self.forward(run.ops, *values, **extra), self.propagate(values, masks)
         return run.done[self]
 
-    def forward(self, ops: Any, *values: Any, **options: Any) -> Any:
+    def forward(self, ops: Ops, *values: Any, **options: Any) -> Any:
         """This layer's arithmetic: the predecessors' outputs in, its own output out. A subclass takes as many as it has."""
         raise NotImplementedError
 
@@ -104,18 +104,18 @@ class Layer:
         """The mask that goes on to the next layer; by default the one that came."""
         return masks[0]
 
-    @staticmethod
-    def _mask_or_all_valid(x: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
-        return np.ones(x.shape[:2], bool) if mask is None else mask
+    def _valid_steps(self, x: Array, mask: np.ndarray | None) -> np.ndarray:
+        """The mask for this layer's arithmetic, bool (N, T)."""
+        return np.ones(x.shape[:2], bool) if mask is None or self.previous[0].hides_mask else mask
 
-    def packed(self, ops: Any) -> Any:
-        """The weights as the backend wants them, rearranged once for all backends of that kind."""
-        if ops.PACKING not in self._packed:
-            self._packed[ops.PACKING] = self.pack(ops)
-        return self._packed[ops.PACKING]
+    def packed(self, ops: Ops) -> Any:
+        """The weights as the engine wants them, rearranged once for all engines of that kind."""
+        if ops.packing not in self._packed:
+            self._packed[ops.packing] = self.pack(ops)
+        return self._packed[ops.packing]
 
-    def pack(self, ops: Any) -> Any:
-        """What `packed` keeps; defined by layers whose backend functions take packed weights."""
+    def pack(self, ops: Ops) -> Any:
+        """What `packed` keeps; defined by layers whose functions in `Ops` take packed weights."""
         raise NotImplementedError
 
     def weights(self) -> dict[str, np.ndarray]:
@@ -175,7 +175,7 @@ class Input(Layer):
         self.class_name = "InputLayer"  # Keras' name
         self.vocabulary_size, self.shape = vocabulary_size, shape
 
-    def forward(self, ops: Any, X: Any) -> Any:
+    def forward(self, ops: Ops, X: Any) -> Any:
         if isinstance(X, Mapping):
             if self.name not in X:
                 raise InputError(f"no input {self.name!r} among {', '.join(map(repr, X)) or 'none'}")
@@ -240,7 +240,7 @@ class Part(Layer):
         super().__init__(previous, name=f"{previous.name}/{index}")
         self.index = index
 
-    def forward(self, ops, values):
+    def forward(self, ops: Ops, values: tuple[Array, ...]) -> Array:
         return values[self.index]
 
     def propagate(self, values, masks):
@@ -250,7 +250,7 @@ class Part(Layer):
 class Remask(Layer):
     """The first predecessor's value with the second one's value, bool (N, T), as its mask."""
 
-    def forward(self, ops, value, mask):
+    def forward(self, ops: Ops, value: Array, mask: Array) -> Array:
         return value
 
     def propagate(self, values, masks):
@@ -268,7 +268,7 @@ class Unmasked(Layer):
         super().__init__(previous, name=name)
         self.complaint = complaint
 
-    def forward(self, ops, x):
+    def forward(self, ops: Ops, x: Array) -> Array:
         return x
 
     def propagate(self, values, masks):
@@ -276,8 +276,10 @@ class Unmasked(Layer):
             raise WeightsError(self.complaint)
 
 
-class Unused(Layer):
+class HiddenMask(Layer):
     """Its predecessor, whose mask goes on, but not into the arithmetic of the layer that comes next."""
 
-    def forward(self, ops, x):
+    hides_mask = True
+
+    def forward(self, ops: Ops, x: Array) -> Array:
         return x

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from ..backends import numpy_ops
+from ..backends.activations import ACTIVATIONS
+from ..backends.ops import Array, Ops
 from ..errors import InputError, WeightsError
 from .base import Input, Layer
 from .sparse import Csr
@@ -22,15 +25,18 @@ class Embedding(Layer):
         self.embeddings = self.expect("embeddings", embeddings, None, None, compact=embeddings.dtype == np.float16)
         self.mask_zero = mask_zero
 
-    def forward(self, ops, ids):  # (N, T) -> (N, T, F)
+    def forward(self, ops: Ops, ids: Array) -> Array:  # (N, T) -> (N, T, F)
         if not (isinstance(self.previous[0], Input) and self.previous[0].vocabulary_size):
             ids = self._check(np.asarray(ids))
-        rows = ops.embedding(ids, self.embeddings)
+        rows = ops.embedding(ids, self.packed(ops))
         # The table may be too large to be checked when it is loaded, so the rows in use are checked here.
         if not ops.all_finite(rows):
             bad = ids[~np.isfinite(np.asarray(rows)).all(axis=-1)][0]
             raise WeightsError(f"layer {self.name!r}: embeddings hold NaN, infinite or too large values in row {bad}")
         return rows
+
+    def pack(self, ops: Ops) -> Any:
+        return ops.pack_embedding(self.embeddings)
 
     def _check(self, ids: np.ndarray) -> np.ndarray:
         """Ids that no `Input` has checked; like Keras, whole numbers stored as floats are taken too."""
@@ -79,7 +85,7 @@ class Dense(Layer):
         """The layer that holds the values before the activation: this one, if it is linear."""
         return self if self.activation == "linear" else self.previous[0]
 
-    def forward(self, ops, x):  # (..., F) -> (..., C)
+    def forward(self, ops: Ops, x: Array | Csr) -> Array:  # (..., F) -> (..., C)
         if self.activation != "linear":  # the layer of the logits has done the rest
             return ops.activate(self.activation, x)
         if isinstance(x, Csr):
@@ -88,7 +94,7 @@ class Dense(Layer):
             raise WeightsError(f"layer {self.name!r}: kernel has shape {self.kernel.shape}, but its input {x.shape}")
         return ops.dense(x, self.packed(ops))
 
-    def pack(self, ops):
+    def pack(self, ops: Ops) -> Any:
         return ops.pack_dense(self.kernel, self.bias)
 
     def weights(self) -> dict[str, np.ndarray]:
@@ -96,22 +102,22 @@ class Dense(Layer):
 
 
 class Activation(Layer):
-    """A function applied to every element (softmax: over the last axis), one of `numpy_ops.ACTIVATIONS`."""
+    """A function applied to every element (softmax: over the last axis), one of `ACTIVATIONS`."""
 
     def __init__(self, previous: Layer, activation: str, name: str | None = None):
         super().__init__(previous, name=name)
-        if activation not in numpy_ops.ACTIVATIONS:
+        if activation not in ACTIVATIONS:
             raise WeightsError(f"layer {self.name!r}: unknown activation {activation!r}")
         self.activation = activation
 
-    def forward(self, ops, x):
+    def forward(self, ops: Ops, x: Array) -> Array:
         return ops.activate(self.activation, x)
 
 
 class Dropout(Layer):
     """Dropout, noise and their relatives act in training only: here the identity."""
 
-    def forward(self, ops, x):
+    def forward(self, ops: Ops, x: Array) -> Array:
         return x
 
 
@@ -122,7 +128,7 @@ class Masking(Layer):
         super().__init__(previous, name=name)
         self.mask_value = np.float32(mask_value)
 
-    def forward(self, ops, x):
+    def forward(self, ops: Ops, x: Array) -> Array:
         x = np.asarray(x)
         return x * self._valid(x)[..., None]
 

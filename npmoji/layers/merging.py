@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from ..backends.ops import Array, Ops
 from ..errors import WeightsError
-from .base import Layer
+from .base import Layer, Pass
 
 
 class Concatenate(Layer):
@@ -23,7 +24,7 @@ class Concatenate(Layer):
         super().__init__(*previous, name=name)
         self.axis, self.any_valid = axis, any_valid
 
-    def forward(self, ops, *values):
+    def forward(self, ops: Ops, *values: Array) -> Array:
         last = self.axis in (-1, len(values[0].shape) - 1)
         try:
             return ops.concatenate(values) if last else np.concatenate([np.asarray(v) for v in values], axis=self.axis)
@@ -61,7 +62,7 @@ class Merge(Layer):
         super().__init__(*previous, name=name)
         self.any_valid = any_valid
 
-    def pull(self, X: Any, run: Any) -> tuple[Any, Any]:
+    def pull(self, X: Any, run: Pass) -> tuple[Any, Any]:
         if self not in run.done:
             pulled = [layer.pull(X, run) for layer in self.previous]
             values, masks = [np.asarray(value) for value, _ in pulled], [mask for _, mask in pulled]

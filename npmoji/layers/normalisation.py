@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from ..backends.ops import Array, Ops
 from ..errors import WeightsError
 from .base import Layer
 
@@ -39,7 +38,7 @@ class BatchNormalization(Layer):
         self._mean, self._scale = mean, np.float32(scale if gamma is None else scale * gamma)
         self._beta = np.zeros_like(mean) if beta is None else beta
 
-    def forward(self, ops, x):
+    def forward(self, ops: Ops, x: Array) -> Array:
         x = np.asarray(x)
         if not -x.ndim <= self.axis < x.ndim or x.shape[self.axis] != len(self._scale):
             raise WeightsError(
@@ -76,7 +75,7 @@ class LayerNormalization(Layer):
             self.expect(label, array, None)
         self.epsilon = np.float32(epsilon)
 
-    def forward(self, ops, x):
+    def forward(self, ops: Ops, x: Array) -> Array:
         x = np.asarray(x)
         if self.axis not in (-1, x.ndim - 1):
             raise WeightsError(f"layer {self.name!r}: axis {self.axis} of an input {x.shape}, expected the last")
@@ -89,10 +88,9 @@ class LayerNormalization(Layer):
         return out + self._arrays["beta"] if "beta" in self._arrays else out
 
     @staticmethod
-    def _mean(ops: Any, x: np.ndarray) -> np.ndarray:
-        """Mean over the last axis, kept as an axis of size 1; summed by the backend, in its fixed order."""
-        F = x.shape[-1]
-        return np.asarray(ops.attention_logits(x, np.ones((F, 1), np.float32)))[..., None] / np.float32(F)
+    def _mean(ops: Ops, x: np.ndarray) -> np.ndarray:
+        """Mean over the last axis, kept as an axis of size 1; summed by the engine, in its fixed order."""
+        return np.asarray(ops.feature_sum(x))[..., None] / np.float32(x.shape[-1])
 
     def weights(self) -> dict[str, np.ndarray]:
         return self._arrays

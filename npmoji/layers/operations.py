@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..backends.ops import Array, Ops
 from ..errors import WeightsError
 from .base import Layer
 
@@ -67,7 +68,7 @@ class Operation(Layer):
             raise WeightsError(f"layer {self.name!r}: the operation {class_name!r} is not known")
         self.class_name, self.arguments, self.settings = class_name, arguments, settings
 
-    def forward(self, ops, *values):
+    def forward(self, ops: Ops, *values: Array) -> Array:
         return FUNCTIONS[self.class_name](self.settings, *self._filled(map(np.asarray, values)))
 
     def _filled(self, values: Iterator[np.ndarray]) -> Iterator[Any]:

@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from ..backends.ops import Array, Ops
 from ..errors import WeightsError
 from .base import Layer
-
-USUAL_GATES = ("sigmoid", "hard_sigmoid", "hard_sigmoid_keras3")  # with these backends run both directions at once
 
 
 class Recurrent(Layer):
@@ -66,16 +65,16 @@ class Recurrent(Layer):
         """The bias, if it has the right shape."""
         return self.expect("bias", bias, self.GATES * self.units)
 
-    def forward(self, ops, x, *initial, mask):
+    def forward(self, ops: Ops, x: Array, *initial: Array, mask: np.ndarray) -> Array | tuple[Array, ...]:
         self.check_input(x, initial)
         outputs, *states = self.run(ops, x, mask, initial)
         if not self.return_sequences:
-            outputs = outputs[:, 0 if self.go_backwards else -1]
+            outputs = np.asarray(outputs)[:, 0 if self.go_backwards else -1]
         elif self.go_backwards and not self.time_order:
-            outputs = outputs[:, ::-1]
+            outputs = np.asarray(outputs)[:, ::-1]
         return (outputs, *states) if self.return_state else outputs
 
-    def check_input(self, x: Any, initial: tuple[np.ndarray, ...]) -> None:
+    def check_input(self, x: Array, initial: tuple[Array, ...]) -> None:
         """Raise a WeightsError unless the input is (N, T, F) and the initial states are (N, H)."""
         if len(x.shape) != 3 or x.shape[2] != len(self.kernel):
             raise WeightsError(
@@ -87,7 +86,7 @@ class Recurrent(Layer):
                     f"layer {self.name!r}: an initial state {tuple(state.shape)}, expected (N, {self.units})"
                 )
 
-    def run(self, ops: Any, x: Any, mask: np.ndarray, initial: tuple[np.ndarray, ...]) -> tuple[Any, ...]:
+    def run(self, ops: Ops, x: Array, mask: np.ndarray, initial: tuple[Array, ...]) -> tuple[Array, ...]:
         """The outputs of all steps in time order, and the last states if they are asked for."""
         raise NotImplementedError
 
@@ -115,13 +114,13 @@ class LSTM(Recurrent):
         super().__init__(*arguments, gate=gate, **options)
         self.exact_projection = exact_projection
 
-    def run(self, ops, x, mask, initial):
+    def run(self, ops: Ops, x: Array, mask: np.ndarray, initial: tuple[Array, ...]) -> tuple[Array, ...]:
         if not initial and not self.return_state:
             return (ops.lstm(x, mask, self.packed(ops), go_backwards=self.go_backwards, **self.options),)
         states = {"initial_state": initial or None, "return_state": True}
         return ops.lstm(x, mask, self.packed(ops), go_backwards=self.go_backwards, **states, **self.options)
 
-    def pack(self, ops):
+    def pack(self, ops: Ops) -> Any:
         bias = np.zeros(4 * self.units, np.float32) if self.bias is None else self.bias
         return ops.pack_lstm(self.kernel, self.recurrent_kernel, bias, self.exact_projection)
 
@@ -145,24 +144,24 @@ class GRU(Recurrent):
         rows = (2,) if self._reset_after and bias.ndim == 2 else ()
         return self.expect("bias", bias, *rows, 3 * self.units)
 
-    def run(self, ops, x, mask, initial):
+    def run(self, ops: Ops, x: Array, mask: np.ndarray, initial: tuple[Array, ...]) -> tuple[Array, ...]:
         start = {"initial_state": initial[0] if initial else None}
         return ops.gru(x, mask, self.packed(ops), go_backwards=self.go_backwards, **start, **self.options)
 
-    def pack(self, ops):
+    def pack(self, ops: Ops) -> Any:
         return ops.pack_gru(self.kernel, self.recurrent_kernel, self.bias)
 
 
 class SimpleRNN(Recurrent):
     """``activation(x · kernel + h · recurrent_kernel + bias)``; the option ``activation`` is by default tanh."""
 
-    def run(self, ops, x, mask, initial):
+    def run(self, ops: Ops, x: Array, mask: np.ndarray, initial: tuple[Array, ...]) -> tuple[Array, ...]:
         start = {"initial_state": initial[0] if initial else None}
         return ops.simple_rnn(x, mask, self.packed(ops), go_backwards=self.go_backwards, **start, **self.options)
 
-    def pack(self, ops):
+    def pack(self, ops: Ops) -> Any:
         bias = np.zeros(self.units, np.float32) if self.bias is None else self.bias
-        return self.kernel, self.recurrent_kernel, bias
+        return ops.pack_simple_rnn(self.kernel, self.recurrent_kernel, bias)
 
 
 class Bidirectional(Layer):
@@ -212,10 +211,9 @@ class Bidirectional(Layer):
             raise WeightsError(f"layer {self.name!r}: {len(initial_state)} initial states, expected {states}")
         self.outputs = (1 if merge_mode else 2) + (states if return_state else 0)
         plain = return_sequences and not (return_state or initial_state or reverse or backward_options)
-        usual = options.get("gate", "sigmoid") in USUAL_GATES and options.get("activation", "tanh") == "tanh"
-        self._together = plain and merge_mode == "concat" and cell is LSTM and usual
+        self._together = plain and merge_mode == "concat" and cell is LSTM
 
-    def forward(self, ops, x, *initial, mask):
+    def forward(self, ops: Ops, x: Array, *initial: Array, mask: np.ndarray) -> Array | tuple[Array, ...]:
         if self._together:
             self.ahead.check_input(x, ())
             return ops.bidirectional(x, mask, self.ahead.packed(ops), self.behind.packed(ops), **self.ahead.options)
@@ -224,11 +222,11 @@ class Bidirectional(Layer):
         behind = self.behind.forward(ops, x, *initial[own:], mask=mask)
         (y, *states), (z, *other) = (value if self.return_state else (value,) for value in (ahead, behind))
         if self.reverse and self.return_sequences:
-            y, z = y[:, ::-1], z[:, ::-1]
+            y, z = np.asarray(y)[:, ::-1], np.asarray(z)[:, ::-1]
         merged = self._merge(ops, y, z)
         return (*merged, *states, *other) if self.outputs > 1 else merged[0]
 
-    def _merge(self, ops: Any, y: Any, z: Any) -> tuple[Any, ...]:
+    def _merge(self, ops: Ops, y: Array, z: Array) -> tuple[Array, ...]:
         if self.merge_mode is None:
             return y, z
         if self.merge_mode == "concat":

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from ..backends.ops import Array, Ops
 from ..errors import WeightsError
 from .base import Layer
 
@@ -20,7 +21,7 @@ class Unmasked(Layer):
 class Flatten(Unmasked):
     """(N, ...) -> (N, F), the last axis fastest."""
 
-    def forward(self, ops, x):
+    def forward(self, ops: Ops, x: Array) -> Array:
         x = np.asarray(x)
         return x.reshape(len(x), math.prod(x.shape[1:]))
 
@@ -32,7 +33,7 @@ class Reshape(Unmasked):
         super().__init__(previous, name=name)
         self.shape = tuple(shape)
 
-    def forward(self, ops, x):
+    def forward(self, ops: Ops, x: Array) -> Array:
         x = np.asarray(x)
         size, known = math.prod(x.shape[1:]), math.prod(n for n in self.shape if n != -1)
         fits = size == known if -1 not in self.shape else self.shape.count(-1) == 1 and known and size % known == 0
@@ -50,7 +51,7 @@ class Permute(Unmasked):
             raise WeightsError(f"layer {self.name!r}: dims {dims}, expected each of 1 to {len(dims)} once")
         self.dims = tuple(dims)
 
-    def forward(self, ops, x):
+    def forward(self, ops: Ops, x: Array) -> Array:
         x = np.asarray(x)
         if x.ndim != len(self.dims) + 1:
             raise WeightsError(f"layer {self.name!r}: dims {self.dims} for an input of shape {x.shape}")
@@ -64,5 +65,5 @@ class RepeatVector(Unmasked):
         super().__init__(previous, name=name)
         self.n = n
 
-    def forward(self, ops, x):
+    def forward(self, ops: Ops, x: Array) -> Array:
         return np.repeat(np.asarray(x)[:, None], self.n, axis=1)

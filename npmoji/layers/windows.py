@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..backends.ops import Array, Ops
 from ..errors import WeightsError
 from .base import Layer
 from .shapes import Unmasked
@@ -58,7 +59,7 @@ class Conv1D(Unmasked):
             raise WeightsError(f"layer {self.name!r}: {kernel.shape[2]} filters in {groups} groups")
         self.strides, self.padding, self.dilation, self.groups = strides, padding, dilation, groups
 
-    def forward(self, ops, x):
+    def forward(self, ops: Ops, x: Array) -> Array:
         x = np.asarray(x)
         size, width, _ = self.kernel.shape
         if x.ndim != 3 or x.shape[2] != width * self.groups:
@@ -71,7 +72,7 @@ class Conv1D(Unmasked):
         ]
         return groups[0] if len(groups) == 1 else ops.concatenate(groups)
 
-    def pack(self, ops: Any) -> list[Any]:
+    def pack(self, ops: Ops) -> list[Any]:
         """Each group's weights as a dense layer over whole windows."""
         _, _, C = self.kernel.shape
         share = C // self.groups
@@ -108,7 +109,7 @@ class Pooling1D(Unmasked):
             raise WeightsError(f"layer {self.name!r}: padding {padding!r}, expected valid or same")
         self.pool_size, self.strides, self.padding, self.average = pool_size, strides or pool_size, padding, average
 
-    def forward(self, ops, x):
+    def forward(self, ops: Ops, x: Array) -> Array:
         x = np.asarray(x)
         ends = padding(x.shape[1], self.pool_size, self.strides, 1, self.padding)
         fill = np.float32(0 if self.average else -np.inf)
@@ -136,7 +137,7 @@ class GlobalAveragePooling1D(Layer):
         super().__init__(previous, name=name)
         self.keepdims = keepdims
 
-    def forward(self, ops, x, mask):
+    def forward(self, ops: Ops, x: Array, mask: np.ndarray) -> Array:
         x = np.asarray(x)
         count = np.maximum(mask.sum(axis=1), 1).astype(np.float32)
         mean = step_sum((x * mask[..., None]).swapaxes(0, 1)) / count[:, None]
@@ -153,7 +154,7 @@ class GlobalMaxPooling1D(Unmasked):
         super().__init__(previous, name=name)
         self.keepdims = keepdims
 
-    def forward(self, ops, x):
+    def forward(self, ops: Ops, x: Array) -> Array:
         return np.asarray(x).max(axis=1, keepdims=self.keepdims)
 
 

@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 
+from ..backends.ops import Array, Ops
 from .base import Layer, Pass
 
 
 class Named(Layer):
     """Its predecessor under another name: the output of a model that is used as a layer."""
 
-    def forward(self, ops, x):
+    def forward(self, ops: Ops, x: Array) -> Array:
         return x
 
 

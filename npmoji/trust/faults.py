@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..backends.numpy_ops import sigmoid, softmax
+from ..backends.activations import sigmoid, softmax
 from ..precision import half
 from . import planting as p
 from .planting import INPUTS, LSTMS, Evidence, Fault, Network, Weights, WeightsNeeded

@@ -44,7 +44,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from .. import __version__, deepmoji, formats
-from ..engines import backend
+from ..backends import backend
 from ..errors import InputError
 from ..info import sha256
 from ..layers import AttentionWeights, Concatenate, Dropout, Embedding, Input, Layer, Pass

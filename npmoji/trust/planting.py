@@ -1,7 +1,7 @@
 """What the classic faults of a DeepMoji port do to its tensors; `faults` is the table of them.
 
 A fault is tried on the golden's own tensors: a `Network` runs the part between tensors known to be right and the tensor
-that differs, by the formulas of `numpy_ops`, with the fault in it. The functions below say what comes out at the tensor
+that differs, by the formulas of `Ops`, with the fault in it. The functions below say what comes out at the tensor
 where the fault is made. What can be had from golden tensors alone needs no weights: another order of blocks, say, or
 zeros where values are held.
 """
@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..backends import numpy_ops
-from ..backends.numpy_precision import NumpyOps
+from ..backends.activations import sigmoid, softmax
+from ..backends.ops import REFERENCE, Ops
 from ..precision import half, int8
 
 #: what each tensor of the graph is computed from, in graph order
@@ -155,7 +155,7 @@ class Network:
         pick: Callable[[Arrays], Arrays] = tuple,
         backwards: tuple[bool, bool] = (False, True),
         masked: bool = True,
-        ops: Any = numpy_ops,
+        ops: Ops = REFERENCE,
         **options: Any,
     ) -> np.ndarray:
         """The bidirectional LSTM of this name.
@@ -164,7 +164,7 @@ class Network:
             change: of kernel, recurrent kernel and bias of each direction; pick: of all six arrays.
             backwards: which of the two run against time.
             masked: whether padded steps are skipped.
-            ops: the backend; options: further arguments of its `lstm`.
+            ops: the engine; options: further arguments of its `lstm`.
         """
         six = pick(self.arrays(name))
         x = self.value(INPUTS[name][0])
@@ -179,20 +179,20 @@ class Network:
         return np.concatenate([self.value(name) for name in INPUTS["concatenate"]], axis=-1)
 
     def _attention_logits(self) -> np.ndarray:
-        return numpy_ops.attention_logits(self.value("concatenate"), self.arrays("attlayer")[0])
+        return REFERENCE.attention_logits(self.value("concatenate"), self.arrays("attlayer")[0])
 
     def _attention(self) -> np.ndarray:
-        return numpy_ops.attention_weights(self.value("attention_logits"), self.mask)
+        return REFERENCE.attention_weights(self.value("attention_logits"), self.mask)
 
     def _attlayer(self) -> np.ndarray:
-        return numpy_ops.weighted_sum(self.value("concatenate"), self.value("attention"))
+        return REFERENCE.weighted_sum(self.value("concatenate"), self.value("attention"))
 
     def _logits(self) -> np.ndarray:
-        return numpy_ops.dense(self.value("attlayer"), self.arrays("softmax"))
+        return REFERENCE.dense(self.value("attlayer"), self.arrays("softmax"))
 
     def _softmax(self) -> np.ndarray:
         logits = self.value("logits")
-        return numpy_ops.softmax(logits) if logits.shape[1] > 1 else numpy_ops.sigmoid(logits)
+        return softmax(logits) if logits.shape[1] > 1 else sigmoid(logits)
 
 
 # What the faults do --------------------------------------------------------------------------------------------------
@@ -331,12 +331,12 @@ def attention_like(
 
 def additive_mask(net: Network, name: str) -> np.ndarray:
     """An ordinary softmax after a large negative number at padded steps; equal weights in a text without tokens."""
-    return numpy_ops.softmax(np.where(net.mask, net.value("attention_logits"), np.float32(-1e9)))
+    return softmax(np.where(net.mask, net.value("attention_logits"), np.float32(-1e9)))
 
 
 def dense_with(net: Network, name: str, change: Callable[[Arrays], Arrays]) -> np.ndarray:
     """The logits with other weights."""
-    return numpy_ops.dense(net.value("attlayer"), tuple(change(net.arrays("softmax"))))
+    return REFERENCE.dense(net.value("attlayer"), tuple(change(net.arrays("softmax"))))
 
 
 def half_weights(net: Network, name: str) -> np.ndarray:
@@ -346,7 +346,7 @@ def half_weights(net: Network, name: str) -> np.ndarray:
     if name in LSTMS:
         return net.lstm(name, change=lambda arrays: [half(a) for a in arrays])
     if name == "attention_logits":
-        return numpy_ops.attention_logits(net.value("concatenate"), half(net.arrays("attlayer")[0]))
+        return REFERENCE.attention_logits(net.value("concatenate"), half(net.arrays("attlayer")[0]))
     return dense_with(net, name, lambda arrays: [half(a) for a in arrays])
 
 
@@ -399,4 +399,4 @@ def int8_products(net: Network, name: str) -> np.ndarray:
     """npmoji's own precision int8: halves in the embedding, int8 numbers on both sides of an LSTM's products."""
     if name == "embedding":
         return half(net.correct(name)) if net.evidence.target != "activation" else net.correct(name)
-    return net.lstm(name, ops=NumpyOps("int8"))
+    return net.lstm(name, ops=Ops("int8"))

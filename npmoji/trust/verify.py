@@ -26,10 +26,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from .. import formats
-from ..engines import PRECISIONS, backend
+from ..backends.ops import REFERENCE
 from ..errors import WeightsError
 from ..formats import Contents
 from ..layers import AttentionWeightedAverage, Pass
+from ..precision import PRECISIONS
 from ..tokenizer import COMPATS, ORIGINAL, Tokenizer
 from ..vocabulary import UNKNOWN
 from .golden_texts import BUILTIN
@@ -221,7 +222,7 @@ def references(model: Model) -> dict[str, Any] | None:
         ids = [np.trim_zeros(row, "b").tolist() for row in BUILTIN.rows(maxlen, model.vocabulary_size)[:12]]
     else:
         ids = [word_ids(model.tokenizer, text, maxlen) for text in texts]
-    X, run = {model.graph.inputs[0].name: padded(ids, maxlen)}, Pass(backend("numpy"))
+    X, run = {model.graph.inputs[0].name: padded(ids, maxlen)}, Pass(REFERENCE)
     probabilities = np.zeros((len(ids), 0))
     if not model.feature_only:
         probabilities = np.asarray(model.graph.outputs[0].pull(X, run)[0])

@@ -90,7 +90,7 @@ GATES: dict[str, Callable[[Tensor], Tensor]] = {
 def run_turns(z: Tensor, outputs: Tensor, matrix: Any, sizes: list[int], gate: str) -> None:
     """All turns: projected inputs ``z`` (R, 4H), gates input, forget, output, candidate; consumed -> outputs (R, H).
 
-    ``matrix``: the recurrent one, see `torch_matrices.Matrix`. The only place where time goes by; recorded as it stands.
+    ``matrix``: the recurrent one, see `matrices.Matrix`. The only place where time goes by; recorded as it stands.
     """
     D, H, gate_ = matrix.shape[0], matrix.shape[1], GATES[gate]
     c, h, start = z.new_zeros(D, sizes[0], H), None, 0

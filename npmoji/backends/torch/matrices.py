@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..precision import QUANTUM, TINY, float32, half, int8
-from .numpy_precision import EXACT
+from ...precision import QUANTUM, TINY, float32, half, int8
+from ..quantised import EXACT
 
 GATES = [0, 1, 3, 2]  # Keras' order input, forget, candidate, output to the recurrence's, candidate last
 
@@ -53,7 +53,7 @@ class HalfMatrix(Matrix):
 
 
 class Int8Matrix(Matrix):
-    """The same in whole numbers, see `numpy_precision.Int8Matrix`."""
+    """The same in whole numbers, see `quantised.Int8Matrix`."""
 
     def __init__(self, weights: Sequence[Any], join: Callable[..., np.ndarray], device: str):
         stored = [int8(array) for array in weights]

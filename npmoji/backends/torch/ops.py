@@ -1,4 +1,4 @@
-"""The reference's functions in PyTorch, on a CPU or an NVIDIA GPU; see `torch_recurrence` for the LSTMs.
+"""The functions of `Ops` in PyTorch, on a CPU or an NVIDIA GPU; see `recurrence` for the LSTMs.
 
 Values between layers are `Value`s; masks and token ids stay NumPy arrays. Matrix products are full float32: if the process
 has TensorFloat-32 or bfloat16 products on, they are off while a function here runs, and then as they were. These are settings
@@ -7,21 +7,22 @@ of the whole process, so other threads that rely on them may see them off meanwh
 
 from __future__ import annotations
 
+import copy
 import functools
-import threading
-import weakref
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
-from ..errors import InputError
-from ..precision import float32, half
-from . import numpy_ops, numpy_precision
-from .torch_matrices import MATRICES, HalfMatrix, Matrix, one_wide, reorder
-from .torch_recurrence import GATES, CudaGraphs, Plain, Plan, Recorded, plan
-from .torch_settings import settings
+from ...errors import InputError
+from ...precision import float32
+from ..ops import EPSILON, Array, Ops
+from .matrices import MATRICES, HalfMatrix, Matrix, one_wide, reorder
+from .recurrence import GATES, CudaGraphs, Plain, Plan, Recorded, plan
+from .settings import settings
+
+GPU_TOKENS = 16384  # steps of a batch: a GPU wants many at once
 
 Tensor = torch.Tensor
 Directions = tuple["PackedLstm", ...]
@@ -61,13 +62,21 @@ class Value:
         return (array if self.index is None else array[self.index]).astype(dtype or self.dtype, copy=bool(copy))
 
 
+class Joined(NamedTuple):
+    """The weights of all D directions of a layer, on the device."""
+
+    kernel: Matrix  # (1, F, D·4H)
+    recurrent_kernel: Matrix  # (D, H, 4H)
+    bias: Tensor  # (D·4H)
+
+
 class PackedLstm:
-    """The weights of one direction, as they are; `joined` are those of all directions of a layer on the device."""
+    """The weights of one direction, as they are; ``joined`` are those of it and others side by side."""
 
     def __init__(self, kernel: Any, recurrent_kernel: Any, bias: np.ndarray, exact_projection: bool):
         self.arrays, self.exact_projection = (kernel, recurrent_kernel, bias), exact_projection
         self.units = len(recurrent_kernel)
-        self.joined: dict[Directions, tuple[Matrix, Matrix, Tensor]] = {}
+        self.joined: dict[Directions, Joined] = {}
 
 
 def computes(method: Callable) -> Callable:
@@ -84,17 +93,14 @@ def computes(method: Callable) -> Callable:
 # The functions -----------------------------------------------------------------------------------------------------
 
 
-class TorchOps:
-    """The functions of `numpy_ops` in PyTorch; Python threads may share one.
+class TorchOps(Ops):
+    """The functions in PyTorch; Python threads may share one. What is not written for it is the reference's, on NumPy arrays.
 
     Args:
         device: ``"cpu"``, or ``"cuda"``: the current CUDA device.
         threads: on a CPU, how many threads PyTorch uses from now on, *in the whole process*; None leaves its setting.
-        precision: of the LSTM weights, as `numpy_precision` defines them. The arithmetic is float32's all the same, so
+        precision: of the LSTM weights, as `Ops` defines it. The arithmetic is float32's all the same, so
             fp16 and int8 save neither time nor memory here.
-
-    Attributes:
-        BATCH_TOKENS: how many steps a batch should have; a GPU wants many at once.
 
     Raises:
         InputError: ``"cuda"``, but PyTorch finds no GPU.
@@ -103,84 +109,94 @@ class TorchOps:
     def __init__(self, device: str = "cpu", threads: int | None = None, precision: str = "fp32"):
         if device == "cuda" and not torch.cuda.is_available():
             raise InputError(f"device 'cuda': PyTorch {torch.__version__} finds no GPU it can use; choose device='cpu'")
-        self.device, self.threads, self.precision = device, threads, precision
-        self.PACKING = "torch", device, precision
-        self.BATCH_TOKENS = 16384 if device == "cuda" else 1536
+        super().__init__(precision)
+        self.device, self.threads = device, threads
+        self.packing = type(self), device, precision
+        if device == "cuda":
+            self.batch_tokens = GPU_TOKENS
         self._loop = Recorded(CudaGraphs()) if device == "cuda" else Plain()
-        self._copies: dict[int, tuple[weakref.ref, Tensor]] = {}
-        self._plan = threading.local()
+        self._reference = Ops(precision)
+        self._plans: dict[tuple, Plan] | None = None  # of a pass, by the mask's bits and what else they depend on
 
-    def __getattr__(self, name: str) -> Any:
-        """Functions not written for PyTorch, those of GRUs for example, are the reference's, on NumPy arrays."""
-        function = getattr(numpy_ops, name)
-        return lambda *values, **options: function(*map(as_array, values), **as_array(options))
-
-    def for_each(self, batches: Iterable, work: Callable[[Any, Any], None]) -> None:
-        """See `numpy_ops.for_each`."""
-        for batch in batches:
-            work(self, batch)
+    def for_pass(self) -> TorchOps:
+        """This engine, with room for the plans of one pass: layers on top of each other have the same one."""
+        alone = copy.copy(self)
+        alone._plans = {}
+        return alone
 
     # Layers without a memory
 
+    def pack_embedding(self, embeddings: np.ndarray) -> np.ndarray | Tensor:
+        """See `Ops.pack_embedding`. On a GPU the whole table; a CPU touches no more of the file than it needs."""
+        return embeddings if self.device == "cpu" else self._send(self._rounded_rows(embeddings))
+
     @computes
-    def embedding(self, ids: np.ndarray, embeddings: np.ndarray) -> Value:
-        """See `numpy_ops.embedding`; rows of halves in fp16 and int8."""
+    def embedding(self, ids: np.ndarray, embeddings: np.ndarray | Tensor) -> Value:
+        """See `Ops.embedding`; each distinct row once."""
         used = np.zeros(len(embeddings), bool)
         used[ids] = True
         distinct, index = np.flatnonzero(used), (np.cumsum(used) - 1)[ids]
-        rounded = float32 if self.precision == "fp32" else half
-        if self.device == "cpu":  # touches no more of the file than it needs
-            return Value(torch.from_numpy(rounded(embeddings[distinct])), index)
-        return Value(self._copy(embeddings, rounded).index_select(0, self._send(distinct)), index)
+        if isinstance(embeddings, Tensor):
+            return Value(embeddings.index_select(0, self._send(distinct)), index)
+        return Value(torch.from_numpy(self._rounded_rows(embeddings[distinct])).to(self.device), index)
 
     @computes
     def all_finite(self, x: Any) -> bool:
-        """See `numpy_ops.all_finite`."""
+        """See `Ops.all_finite`."""
         return bool(torch.isfinite(x.tensor if isinstance(x, Value) else self._tensor(x)).all())
 
     @computes
     def activate(self, name: str, x: Any) -> Value | np.ndarray:
-        """See `numpy_ops.activate`."""
+        """See `Ops.activate`."""
         if name not in ACTIVATIONS:
-            return numpy_ops.activate(name, np.asarray(x))
+            return self._reference.activate(name, x)
         if isinstance(x, Value) and name != "softmax":
             return Value(ACTIVATIONS[name](x.tensor), x.index)
         return Value(ACTIVATIONS[name](self._tensor(x)))
 
     @computes
     def pack_dense(self, kernel: np.ndarray, bias: np.ndarray | None) -> tuple[Tensor, Tensor]:
-        """See `numpy_ops.pack_dense`."""
-        kernel, bias = numpy_ops.pack_dense(kernel, bias)
+        """See `Ops.pack_dense`."""
+        kernel, bias = super().pack_dense(kernel, bias)
         return self._send(float32(kernel)), self._send(float32(bias))
 
     @computes
     def dense(self, x: Any, weights: tuple[Tensor, Tensor]) -> Value:
-        """See `numpy_ops.dense`."""
+        """See `Ops.dense`."""
         kernel, bias = weights
         x = self._tensor(x)
         return Value(torch.addmm(bias, x.reshape(-1, len(kernel)), kernel).view(*x.shape[:-1], len(bias)))
 
     @computes
     def concatenate(self, values: Sequence[Any]) -> Value:
-        """See `numpy_ops.concatenate`."""
+        """See `Ops.concatenate`."""
         return Value(torch.cat([self._tensor(value) for value in values], dim=-1))
 
     @computes
     def attention_logits(self, x: Any, kernel: np.ndarray) -> Value:
-        """See `numpy_ops.attention_logits`."""
+        """See `Ops.attention_logits`."""
+        return self._dot(x, kernel[:, 0])
+
+    @computes
+    def feature_sum(self, x: Any) -> Value:
+        """See `Ops.feature_sum`."""
+        return self._dot(x, np.ones(x.shape[-1], np.float32))
+
+    def _dot(self, x: Any, vector: np.ndarray) -> Value:
+        """Products of the last axis with a vector: (..., F), (F,) -> (...)."""
         x = self._tensor(x)
-        return Value(torch.mv(x.reshape(-1, len(kernel)), self._copy(kernel, float32)[:, 0]).view(x.shape[:-1]))
+        return Value(torch.mv(x.reshape(-1, len(vector)), self._send(float32(vector))).view(x.shape[:-1]))
 
     @computes
     def attention_weights(self, logits: Any, mask: np.ndarray) -> Value:
-        """See `numpy_ops.attention_weights`."""
+        """See `Ops.attention_weights`."""
         logits = self._tensor(logits)
         a = torch.exp(logits - logits.amax(dim=1, keepdim=True)) * self._send(mask)
-        return Value(a / (a.sum(dim=1, keepdim=True) + numpy_ops.EPSILON.item()))
+        return Value(a / (a.sum(dim=1, keepdim=True) + EPSILON.item()))
 
     @computes
     def weighted_sum(self, x: Any, weights: Any) -> Value:
-        """See `numpy_ops.weighted_sum`."""
+        """See `Ops.weighted_sum`."""
         return Value(torch.bmm(self._tensor(weights)[:, None, :], self._tensor(x))[:, 0])
 
     # Recurrence
@@ -188,7 +204,7 @@ class TorchOps:
     def pack_lstm(
         self, kernel: Any, recurrent_kernel: Any, bias: np.ndarray, exact_projection: bool = False
     ) -> PackedLstm:
-        """See `numpy_ops.pack_lstm`, and `precision` for what the precisions mean."""
+        """See `Ops.pack_lstm`."""
         return PackedLstm(kernel, recurrent_kernel, bias, exact_projection)
 
     @computes
@@ -197,29 +213,57 @@ class TorchOps:
         x: Any,
         mask: np.ndarray,
         weights: PackedLstm,
+        *,
+        gate: str = "hard_sigmoid",
+        activation: str = "tanh",
+        hold_masked: bool = True,
         go_backwards: bool = False,
         initial_state: tuple[Any, Any] | None = None,
         return_state: bool = False,
-        **options,
-    ) -> Value | tuple[np.ndarray, ...]:
-        """See `numpy_ops.lstm`, which does it if there are states to begin with or to return, or other functions than usual."""
-        if initial_state is None and not return_state and usual(options):
-            return self._recur(x, mask, (weights,), (go_backwards,), **options)
-        reference = numpy_ops if self.precision == "fp32" else numpy_precision.NumpyOps(self.precision)
-        packed = reference.pack_lstm(*weights.arrays, weights.exact_projection)
-        state = {"initial_state": as_array(initial_state), "return_state": return_state}
-        return reference.lstm(as_array(x), mask, packed, go_backwards=go_backwards, **state, **options)
+    ) -> Array | tuple[Array, Array, Array]:
+        """See `Ops.lstm`: the reference's, if there are states to begin with or to return, or other functions than usual."""
+        if initial_state is None and not return_state and usual(gate, activation):
+            return self._recur(x, mask, (weights,), (go_backwards,), gate, hold_masked)
+        packed = self._reference.pack_lstm(*weights.arrays, weights.exact_projection)
+        options = {"go_backwards": go_backwards, "initial_state": initial_state, "return_state": return_state}
+        options |= {"gate": gate, "activation": activation, "hold_masked": hold_masked}
+        return self._reference.lstm(x, mask, packed, **options)
 
     @computes
-    def bidirectional(self, x: Any, mask: np.ndarray, forward: PackedLstm, backward: PackedLstm, **options) -> Value:
-        """See `numpy_ops.bidirectional`."""
-        if not usual(options):
-            both = [self.lstm(x, mask, w, go_backwards=back, **options) for w, back in ((forward, False), (backward, True))]
-            return self.concatenate(both)
-        if forward.units == backward.units:
-            return self._recur(x, mask, (forward, backward), (False, True), **options)
-        directions = zip((forward, backward), (False, True))
-        return self.concatenate([self._recur(x, mask, (weights,), (back,), **options) for weights, back in directions])
+    def bidirectional(
+        self,
+        x: Any,
+        mask: np.ndarray,
+        forward: PackedLstm,
+        backward: PackedLstm,
+        *,
+        gate: str = "hard_sigmoid",
+        activation: str = "tanh",
+        hold_masked: bool = True,
+    ) -> Array:
+        """See `Ops.bidirectional`."""
+        if usual(gate, activation) and forward.units == backward.units:
+            return self._recur(x, mask, (forward, backward), (False, True), gate, hold_masked)
+        options = {"gate": gate, "activation": activation, "hold_masked": hold_masked}
+        return super().bidirectional(x, mask, forward, backward, **options)
+
+    # GRUs and simple layers: the reference's own functions and weights, as its `dense` is not ours
+
+    def pack_gru(self, *arrays: Any) -> Any:
+        """See `Ops.pack_gru`."""
+        return self._reference.pack_gru(*arrays)
+
+    def gru(self, x: Any, mask: np.ndarray, weights: Any, **options: Any) -> tuple[Array, Array]:
+        """See `Ops.gru`."""
+        return self._reference.gru(x, mask, weights, **options)
+
+    def pack_simple_rnn(self, *arrays: Any) -> Any:
+        """See `Ops.pack_simple_rnn`."""
+        return self._reference.pack_simple_rnn(*arrays)
+
+    def simple_rnn(self, x: Any, mask: np.ndarray, weights: Any, **options: Any) -> tuple[Array, Array]:
+        """See `Ops.simple_rnn`."""
+        return self._reference.simple_rnn(x, mask, weights, **options)
 
     def _recur(
         self,
@@ -227,11 +271,10 @@ class TorchOps:
         mask: np.ndarray,
         weights: Directions,
         backwards: tuple[bool, ...],
-        gate: str = "hard_sigmoid",
-        hold_masked: bool = True,
-        activation: str = "tanh",
+        gate: str,
+        hold_masked: bool,
     ) -> Value:
-        """Outputs (N, T, D·H) of LSTMs over the same input side by side; ``activation`` is tanh, see `usual`."""
+        """Outputs (N, T, D·H) of LSTMs over the same input side by side."""
         kernel, matrix, bias = self._join(weights)
         D, H, _ = matrix.shape
         if not mask.any():
@@ -245,13 +288,13 @@ class TorchOps:
         outputs = self._loop.run(projected.view(-1, 4 * H), *places, matrix, packing.sizes, gate)
         return Value(outputs.view(*mask.shape, D * H))
 
-    def _join(self, weights: Directions) -> tuple[Matrix, Matrix, Tensor]:
-        """Kernel (1, F, D·4H), recurrent kernel (D, H, 4H) and bias (D·4H) of all directions, kept with the first."""
+    def _join(self, weights: Directions) -> Joined:
+        """The weights of all directions, kept with the first."""
         first, others = weights[0], weights[1:]
         if others not in first.joined:
             kernels, recurrent, biases = zip(*(direction.arrays for direction in weights))
             projection = HalfMatrix if first.exact_projection and self.precision == "int8" else MATRICES[self.precision]
-            first.joined[others] = (
+            first.joined[others] = Joined(
                 projection(kernels, one_wide, self.device),
                 MATRICES[self.precision](recurrent, np.stack, self.device),
                 self._send(np.concatenate([reorder(bias) for bias in biases])),
@@ -259,12 +302,13 @@ class TorchOps:
         return first.joined[others]
 
     def _packing(self, mask: np.ndarray, backwards: tuple[bool, ...], hold_masked: bool) -> Plan:
-        """The plan for a mask; layer after layer asks for the same one, so a thread keeps the last."""
-        last = getattr(self._plan, "last", None)
-        if last is None or last[0]() is not mask or last[1] != (backwards, hold_masked):
-            made = plan(mask, backwards, hold_masked, self._loop.fit)
-            self._plan.last = last = weakref.ref(mask), (backwards, hold_masked), made
-        return last[2]
+        """The plan for a mask, made once a pass."""
+        if self._plans is None:  # no pass: called by hand
+            return plan(mask, backwards, hold_masked, self._loop.fit)
+        key = mask.shape, mask.tobytes(), backwards, hold_masked
+        if key not in self._plans:
+            self._plans[key] = plan(mask, backwards, hold_masked, self._loop.fit)
+        return self._plans[key]
 
     def _valid_rows(self, x: Any, mask: np.ndarray) -> Value:
         """The valid steps alone; masked ones get any index."""
@@ -279,15 +323,6 @@ class TorchOps:
         """A copy on the device."""
         return torch.tensor(np.ascontiguousarray(array), device=self.device)  # PyTorch knows no negative strides
 
-    def _copy(self, array: np.ndarray, prepare: Callable[[np.ndarray], np.ndarray]) -> Tensor:
-        """``prepare(array)`` on the device, made once as long as the array lives."""
-        key = id(array)
-        found = self._copies.get(key)
-        if found is None or found[0]() is not array:
-            forget = weakref.ref(array, lambda _: self._copies.pop(key, None))
-            self._copies[key] = found = forget, self._send(prepare(array))
-        return found[1]
-
     def _tensor(self, x: Any) -> Tensor:
         """Any value as a float32 tensor (N, ..., F) on the device."""
         if not isinstance(x, Value):
@@ -297,15 +332,6 @@ class TorchOps:
         return x.tensor.index_select(0, self._send(x.index.reshape(-1))).view(x.shape)
 
 
-def usual(options: dict[str, Any]) -> bool:
-    """Whether an LSTM's options name functions that the loop has."""
-    return options.get("activation", "tanh") == "tanh" and options.get("gate", "hard_sigmoid") in GATES
-
-
-def as_array(x: Any) -> Any:
-    """With each `Value` in it, also in a tuple or dict, as a NumPy array; anything else as it is."""
-    if isinstance(x, tuple):
-        return tuple(map(as_array, x))
-    if isinstance(x, dict):
-        return {name: as_array(value) for name, value in x.items()}
-    return np.asarray(x) if isinstance(x, Value) else x
+def usual(gate: str, activation: str) -> bool:
+    """Whether the loop has an LSTM's functions."""
+    return activation == "tanh" and gate in GATES

@@ -1,0 +1,133 @@
+"""The activation functions in plain NumPy, and the table of their names.
+
+Arrays are float32 in and out, of any shape; softmax and log_softmax work along the last axis. Those that take ``exp``,
+``tanh`` or ``sigmoid`` are given an engine's own, see `numba_ops`.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+Function = Callable[[np.ndarray], np.ndarray]
+
+
+def hard_sigmoid(x: np.ndarray) -> np.ndarray:
+    """Keras 2's hard sigmoid, ``clip(0.2 x + 0.5, 0, 1)``. Keras 3 gave the name to another function, see below."""
+    return np.clip(np.float32(0.2) * x + np.float32(0.5), np.float32(0), np.float32(1))
+
+
+def hard_sigmoid_keras3(x: np.ndarray) -> np.ndarray:
+    """Keras 3's hard sigmoid, ``relu6(x + 3) / 6``."""
+    return np.clip(x + np.float32(3), np.float32(0), np.float32(6)) / np.float32(6)
+
+
+def sigmoid(x: np.ndarray) -> np.ndarray:
+    """Logistic function by way of tanh, which cannot overflow."""
+    return np.float32(0.5) * np.tanh(np.float32(0.5) * x) + np.float32(0.5)
+
+
+def relu(x: np.ndarray) -> np.ndarray:
+    """The positive part."""
+    return np.maximum(x, np.float32(0))
+
+
+def softmax(x: np.ndarray) -> np.ndarray:
+    """Probabilities over the last axis; the row's maximum is taken off first so that exp cannot overflow."""
+    e = np.exp(x - x.max(axis=-1, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+def linear(x: np.ndarray) -> np.ndarray:
+    """The identity."""
+    return x
+
+
+def elu(x: np.ndarray, exp: Function = np.exp) -> np.ndarray:
+    """``x``, or ``exp(x) - 1`` below 0."""
+    return np.where(x > 0, x, exp(np.minimum(x, np.float32(0))) - np.float32(1))
+
+
+def selu(x: np.ndarray, exp: Function = np.exp) -> np.ndarray:
+    """Scaled elu; the two numbers are those of "Self-Normalizing Neural Networks", arXiv:1706.02515."""
+    return np.float32(1.0507009873554805) * np.where(x > 0, x, np.float32(1.6732632423543772) * elu(x, exp))
+
+
+def softplus(x: np.ndarray, exp: Function = np.exp) -> np.ndarray:
+    """``log(1 + exp(x))``, without overflow."""
+    return np.maximum(x, np.float32(0)) + one_by_one(math.log1p, exp(-np.abs(x)))
+
+
+def softsign(x: np.ndarray) -> np.ndarray:
+    """``x / (1 + |x|)``."""
+    return x / (np.float32(1) + np.abs(x))
+
+
+def swish(x: np.ndarray, sigmoid: Function = sigmoid) -> np.ndarray:
+    """``x sigmoid(x)``, also called silu."""
+    return x * sigmoid(x)
+
+
+def mish(x: np.ndarray, tanh: Function = np.tanh, exp: Function = np.exp) -> np.ndarray:
+    """``x tanh(softplus(x))``."""
+    return x * tanh(softplus(x, exp))
+
+
+def gelu(x: np.ndarray) -> np.ndarray:
+    """``x`` times the normal distribution function at x."""
+    return np.float32(0.5) * x * (np.float32(1) + one_by_one(math.erf, x * np.float32(math.sqrt(0.5))))
+
+
+def relu6(x: np.ndarray) -> np.ndarray:
+    """The positive part, up to 6."""
+    return np.clip(x, np.float32(0), np.float32(6))
+
+
+def hard_swish(x: np.ndarray) -> np.ndarray:
+    """``x relu6(x + 3) / 6``."""
+    return x * hard_sigmoid_keras3(x)
+
+
+def leaky_relu(x: np.ndarray) -> np.ndarray:
+    """``x``, or ``0.2 x`` below 0: Keras' activation of that name."""
+    return np.where(x >= 0, x, np.float32(0.2) * x)
+
+
+def log_softmax(x: np.ndarray, exp: Function = np.exp) -> np.ndarray:
+    """The logarithm of `softmax`."""
+    x = x - x.max(axis=-1, keepdims=True)
+    total = functools.reduce(np.add, np.moveaxis(exp(x), -1, 0))
+    return x - one_by_one(math.log, total)[..., None]
+
+
+def one_by_one(function: Callable[[float], float], x: np.ndarray) -> np.ndarray:
+    """The function of every element: slow, for what few networks use and neither NumPy nor the kernels have alike."""
+    return np.frompyfunc(function, 1, 1)(x).astype(np.float32) if x.ndim else np.float32(function(x))
+
+
+ACTIVATIONS: dict[str, Function] = {
+    "linear": linear,
+    "tanh": np.tanh,
+    "relu": relu,
+    "sigmoid": sigmoid,
+    "hard_sigmoid": hard_sigmoid,
+    "hard_sigmoid_keras3": hard_sigmoid_keras3,
+    "softmax": softmax,
+    "elu": elu,
+    "selu": selu,
+    "softplus": softplus,
+    "softsign": softsign,
+    "swish": swish,
+    "silu": swish,
+    "mish": mish,
+    "gelu": gelu,
+    "relu6": relu6,
+    "hard_swish": hard_swish,
+    "hard_silu": hard_swish,
+    "leaky_relu": leaky_relu,
+    "log_softmax": log_softmax,
+    "exponential": np.exp,
+}
