@@ -14,10 +14,13 @@ import numpy as np
 
 Function = Callable[[np.ndarray], np.ndarray]
 
+ZERO, HALF, ONE = np.float32(0), np.float32(0.5), np.float32(1)
+SLOPE = np.float32(0.2)  # of Keras 2's hard sigmoid
+
 
 def hard_sigmoid(x: np.ndarray) -> np.ndarray:
     """Keras 2's hard sigmoid, ``clip(0.2 x + 0.5, 0, 1)``. Keras 3 gave the name to another function, see below."""
-    return np.clip(np.float32(0.2) * x + np.float32(0.5), np.float32(0), np.float32(1))
+    return np.clip(SLOPE * x + HALF, ZERO, ONE)
 
 
 def hard_sigmoid_keras3(x: np.ndarray) -> np.ndarray:

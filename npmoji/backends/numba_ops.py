@@ -118,9 +118,9 @@ class NumbaOps(Ops):
 
     def for_pass(self) -> NumbaOps:
         """This engine, with room for the packings of one pass' masks: layers on top of each other have the same one."""
-        alone = copy.copy(self)
-        alone._packings = {}
-        return alone
+        engine = copy.copy(self)
+        engine._packings = {}
+        return engine
 
     def for_each(self, batches: Iterable[Any], work: Callable[[Ops, Any], None]) -> None:
         """See `Ops.for_each`. Many batches are shared out among the threads whole, which leaves no thread waiting at the end

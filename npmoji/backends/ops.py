@@ -26,7 +26,7 @@ class Array(Protocol):
     @property
     def ndim(self) -> int: ...
 
-    def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray: ...
+    def __array__(self) -> np.ndarray: ...
 
 
 class RecurrentWeights(NamedTuple):
@@ -112,17 +112,17 @@ class Ops:
 
     def dense(self, x: Array, weights: Any) -> Array:
         """``x · kernel + bias`` on the last axis: (..., F) -> (..., C); one product for all rows."""
-        x, (kernel, bias) = np.asarray(x), weights
-        return (x.reshape(-1, kernel.shape[0]) @ kernel + bias).reshape(*x.shape[:-1], kernel.shape[1])
+        kernel, bias = weights
+        return (np.asarray(x).reshape(-1, kernel.shape[0]) @ kernel + bias).reshape(*x.shape[:-1], kernel.shape[1])
 
     def concatenate(self, values: Sequence[Array]) -> Array:
         """Arrays side by side on the last axis."""
         return np.concatenate(values, axis=-1)
 
     def feature_sum(self, x: Array) -> Array:
-        """Sum over the last axis: (..., F) -> (...); as a product with ones, which BLAS sums more closely than `np.sum`."""
-        x = np.asarray(x)
-        return (x.reshape(-1, x.shape[-1]) @ np.ones((x.shape[-1], 1), np.float32)).reshape(x.shape[:-1])
+        """Sum over the last axis: (..., F) -> (...); as a product with ones, in the order of `attention_logits`."""
+        F = x.shape[-1]
+        return (np.asarray(x).reshape(-1, F) @ np.ones((F, 1), np.float32)).reshape(x.shape[:-1])
 
     def attention_logits(self, x: Array, kernel: np.ndarray) -> Array:
         """One number a step, ``x · kernel``: (N, T, F), (F, 1) -> (N, T)."""
@@ -134,8 +134,8 @@ class Ops:
         The maximum is taken over *all* steps, padded ones too, and epsilon is added to the sum: so a row of nothing but
         padding gets weights 0, and one whose padding has by far the largest logit sums to less than 1, as in the original.
         """
-        logits = np.asarray(logits)
-        a = np.exp(logits - logits.max(axis=1, keepdims=True)) * mask
+        y = np.asarray(logits)
+        a = np.exp(y - y.max(axis=1, keepdims=True)) * mask
         return a / (a.sum(axis=1, keepdims=True) + EPSILON)
 
     def weighted_sum(self, x: Array, weights: Array) -> Array:
@@ -197,7 +197,8 @@ class Ops:
             c = f * c + i * self.activate(activation, z[:, 2 * H : 3 * H])
             return o * self.activate(activation, c), c
 
-        state = np.zeros((2, len(mask), H), np.float32) if initial_state is None else initial_state
+        zeros = np.zeros((len(mask), H), np.float32)
+        state: Sequence[Array] = (zeros, zeros) if initial_state is None else initial_state
         outputs, (h, c) = over_time(step, projection, mask, state, hold_masked, go_backwards)
         return (outputs, h, c) if return_state else outputs
 

@@ -120,9 +120,9 @@ class TorchOps(Ops):
 
     def for_pass(self) -> TorchOps:
         """This engine, with room for the plans of one pass: layers on top of each other have the same one."""
-        alone = copy.copy(self)
-        alone._plans = {}
-        return alone
+        engine = copy.copy(self)
+        engine._plans = {}
+        return engine
 
     # Layers without a memory
 
