@@ -194,7 +194,7 @@ def shorten(text: str, width: int) -> str:
     return text
 
 
-class Progress:
+class ProgressLine:
     """One line on standard error, rewritten as the work goes on: only on a terminal, and only for what takes a while.
 
     Args:

@@ -44,9 +44,9 @@ class Bar:
 
     def update(self, done: int, total: int) -> None:
         """So many of all texts are done."""
-        from .outputs import Progress
+        from .outputs import ProgressLine
 
-        self.line = self.line or Progress(total)
+        self.line = self.line or ProgressLine(total)
         self.line.step(done - self.done, done)
         self.done = done
 

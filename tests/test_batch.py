@@ -460,7 +460,7 @@ def test_progress_fits_the_terminal(monkeypatch, width, size):
     monkeypatch.setattr(outputs.time, "monotonic", lambda: next(clock))
     monkeypatch.setattr(outputs, "_width", lambda: width)
     monkeypatch.setattr(sys, "stderr", Terminal())
-    progress = outputs.Progress(size)
+    progress = outputs.ProgressLine(size)
     for done in range(0, 10_000_000, 500_000):
         progress.step(12_345, done)
     progress.finish("7 cut")

@@ -85,7 +85,7 @@ def test_a_bar_on_a_terminal(small, ids, capsys, monkeypatch):
             seen.append("closed")
 
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    monkeypatch.setattr(outputs, "Progress", Recorded)
+    monkeypatch.setattr(outputs, "ProgressLine", Recorded)
     model = npmoji.load(small[0], engine="numpy")
     model.encode(ids, progress=True)
     assert seen[0] == ("new", len(ids)) and seen[-1] == "closed" and seen[-2][1] == len(ids)

@@ -138,11 +138,11 @@ def computed(
 
     Progress is shown on the way, and summed up at the end, unless ``quiet``.
     """
-    from ..outputs import Progress
+    from ..outputs import ProgressLine
 
     if inputs.typed:
         print("npmoji: reading texts from the keyboard, one a line, until end of file", file=sys.stderr)
-    progress = Progress(inputs.size, enabled=not (quiet or inputs.typed or isinstance(inputs, Given)))
+    progress = ProgressLine(inputs.size, enabled=not (quiet or inputs.typed or isinstance(inputs, Given)))
     cut = 0
     try:
         for block in inputs.blocks(BLOCK):
