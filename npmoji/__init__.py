@@ -1,148 +1,105 @@
-"""npmoji: DeepMoji in NumPy. Texts in, probabilities of 64 emojis and emotion features out.
+"""DeepMoji without a framework: text to probabilities of 64 emojis and 2304 emotion features, in NumPy and Numba.
 
     import npmoji
     model = npmoji.load()
     model.top(["I love mom's cooking"])
 
-All names below are imported when first used: `import npmoji` costs next to nothing, using it what `import numpy` costs.
+Public names are imported when they are first used: `import npmoji` imports nothing but this file.
 """
 
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from . import init
-    from .chain import load_layers, save_layers
-    from .emojis import EMOJIS, Prediction
-    from .ensemble import Ensemble
-    from .errors import InputError, NpmojiError, VocabularyError, WeightsError
-    from .keras.kinds import register_layer
-    from .layers import (
-        ELU,
-        GRU,
-        LSTM,
-        Activation,
-        Add,
-        AttentionWeightedAverage,
-        AttentionWithContext,
-        Average,
-        BatchNorm,
-        BatchNormalization,
-        Bidirectional,
-        Concatenate,
-        Conv1D,
-        Dense,
-        Dropout,
-        Embedding,
-        Flatten,
-        GlobalAveragePooling1D,
-        GlobalMaxPooling1D,
-        Input,
-        Layer,
-        LayerNormalization,
-        MaskedMean,
-        Masking,
-        Maximum,
-        Minimum,
-        Multiply,
-        Permute,
-        Pooling1D,
-        Projection,
-        ReLU,
-        RepeatVector,
-        Reshape,
-        SimpleRNN,
-        Softmax,
-        Subtract,
-        ThresholdedReLU,
-        TimeDistributed,
-        TopK,
-    )
-    from .model import Model, load
-    from .tokenizer import Tokenizer
+from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 
-__all__ = [
-    "ELU",
-    "EMOJIS",
-    "GRU",
-    "LSTM",
-    "Activation",
-    "Add",
-    "AttentionWeightedAverage",
-    "AttentionWithContext",
-    "Average",
-    "BatchNorm",
-    "BatchNormalization",
-    "Bidirectional",
-    "Concatenate",
-    "Conv1D",
-    "Dense",
-    "Dropout",
-    "Embedding",
-    "Ensemble",
-    "Flatten",
-    "GlobalAveragePooling1D",
-    "GlobalMaxPooling1D",
-    "Input",
-    "InputError",
-    "Layer",
-    "LayerNormalization",
-    "MaskedMean",
-    "Masking",
-    "Maximum",
-    "Minimum",
-    "Model",
-    "Multiply",
-    "NpmojiError",
-    "Permute",
-    "Pooling1D",
-    "Prediction",
-    "Projection",
-    "ReLU",
-    "RepeatVector",
-    "Reshape",
-    "SimpleRNN",
-    "Softmax",
-    "Subtract",
-    "ThresholdedReLU",
-    "TimeDistributed",
-    "Tokenizer",
-    "TopK",
-    "VocabularyError",
-    "WeightsError",
-    "init",
-    "load",
-    "load_layers",
-    "register_layer",
-    "save_layers",
-]
-
-_SUBMODULES = {"init"}  # public as modules
-_MODULES = {
-    "EMOJIS": "emojis",
-    "Prediction": "emojis",
-    "Model": "model",
-    "load": "model",
-    "Tokenizer": "tokenizer",
-    "Ensemble": "ensemble",
-    "register_layer": "keras.kinds",
-    **dict.fromkeys(("load_layers", "save_layers"), "chain"),
-    **dict.fromkeys(("InputError", "NpmojiError", "VocabularyError", "WeightsError"), "errors"),
+#: public name -> the module that has it
+_MODULES: dict[str, str] = {
+    name: module
+    for module, names in {
+        "errors": "InputError NpmojiError VocabularyError WeightsError",
+        "keras.classes": "register_layer",
+        "layers": """
+        ELU GRU LSTM Activation Add AttentionWeightedAverage AttentionWithContext Average BatchNorm
+        BatchNormalization Bidirectional Concatenate Conv1D Dense Dropout Embedding Flatten
+        GlobalAveragePooling1D GlobalMaxPooling1D Input Layer LayerNormalization MaskedMean Masking
+        Maximum Minimum Multiply Permute Pooling1D Projection ReLU RepeatVector Reshape SimpleRNN
+        Softmax Subtract ThresholdedReLU TimeDistributed TopK
+        """,
+        "layers.initialisers": "init",
+        "layers.saving": "load_layers save_layers",
+        "loading": "Ensemble load",
+        "model": "Model",
+        "text.emojis": "EMOJIS Prediction",
+        "text.tokenizer": "Tokenizer",
+    }.items()
+    for name in names.split()
 }
+__all__ = sorted(_MODULES)  # noqa: PLE0605
 
+if TYPE_CHECKING:  # the same for type checkers, which read no tables; a test compares the two
+    from .errors import InputError as InputError
+    from .errors import NpmojiError as NpmojiError
+    from .errors import VocabularyError as VocabularyError
+    from .errors import WeightsError as WeightsError
+    from .keras.classes import register_layer as register_layer
+    from .layers import ELU as ELU
+    from .layers import GRU as GRU
+    from .layers import LSTM as LSTM
+    from .layers import Activation as Activation
+    from .layers import Add as Add
+    from .layers import AttentionWeightedAverage as AttentionWeightedAverage
+    from .layers import AttentionWithContext as AttentionWithContext
+    from .layers import Average as Average
+    from .layers import BatchNorm as BatchNorm
+    from .layers import BatchNormalization as BatchNormalization
+    from .layers import Bidirectional as Bidirectional
+    from .layers import Concatenate as Concatenate
+    from .layers import Conv1D as Conv1D
+    from .layers import Dense as Dense
+    from .layers import Dropout as Dropout
+    from .layers import Embedding as Embedding
+    from .layers import Flatten as Flatten
+    from .layers import GlobalAveragePooling1D as GlobalAveragePooling1D
+    from .layers import GlobalMaxPooling1D as GlobalMaxPooling1D
+    from .layers import Input as Input
+    from .layers import Layer as Layer
+    from .layers import LayerNormalization as LayerNormalization
+    from .layers import MaskedMean as MaskedMean
+    from .layers import Masking as Masking
+    from .layers import Maximum as Maximum
+    from .layers import Minimum as Minimum
+    from .layers import Multiply as Multiply
+    from .layers import Permute as Permute
+    from .layers import Pooling1D as Pooling1D
+    from .layers import Projection as Projection
+    from .layers import ReLU as ReLU
+    from .layers import RepeatVector as RepeatVector
+    from .layers import Reshape as Reshape
+    from .layers import SimpleRNN as SimpleRNN
+    from .layers import Softmax as Softmax
+    from .layers import Subtract as Subtract
+    from .layers import ThresholdedReLU as ThresholdedReLU
+    from .layers import TimeDistributed as TimeDistributed
+    from .layers import TopK as TopK
+    from .layers import initialisers as init  # noqa: F401
+    from .layers.saving import load_layers as load_layers
+    from .layers.saving import save_layers as save_layers
+    from .loading import Ensemble as Ensemble
+    from .loading import load as load
+    from .model import Model as Model
+    from .text.emojis import EMOJIS as EMOJIS
+    from .text.emojis import Prediction as Prediction
+    from .text.tokenizer import Tokenizer as Tokenizer
 
-if not TYPE_CHECKING:  # a type checker would take it for saying that there are all names
+else:  # a checker would take any name
 
-    def __getattr__(name: str) -> Any:
-        if name not in __all__:
+    def __getattr__(name: str) -> object:
+        if name not in _MODULES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        if name in _SUBMODULES:
-            return importlib.import_module(f"{__name__}.{name}")  # which makes it an attribute of the package
-        value = getattr(importlib.import_module(f"{__name__}.{_MODULES.get(name, 'layers')}"), name)
+        module = importlib.import_module(f"{__name__}.{_MODULES[name]}")
+        value = module if name == "init" else getattr(module, name)
         globals()[name] = value
         return value
 

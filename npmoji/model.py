@@ -1,203 +1,29 @@
-"""`load` a weights file, get a `Model`: texts or token ids in, probabilities, features and attention out."""
+"""`Model`: texts or token ids in, probabilities, features and attention out."""
 
 from __future__ import annotations
 
-import functools
-import os
 import weakref
-from collections.abc import Iterable, Iterator
-from itertools import chain
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import formats, inputs, networks
-from .backends import DEVICES, ENGINES, backend
-from .emojis import EMOJIS, Prediction
-from .errors import InputError, VocabularyError, WeightsError
-from .formats.mapping import MappedFile, files_behind
+from . import inputs
+from .errors import InputError, VocabularyError
+from .files.mapping import MappedFile
+from .graph import Graph
 from .inputs import Floats, Inputs, Outputs
 from .layers import AttentionWeightedAverage, Checked, Input, Layer
-from .network import Graph, Network
-from .precision import PRECISIONS
-from .tokenizer import ORIGINAL, Tokenizer, check_maxlen, rules_of
+from .network import Network
+from .text.emojis import EMOJIS, Prediction
+from .text.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     from typing import Self  # not before Python 3.11
 
-    from .progress import Progress
+    from .display import Progress
 
 OPEN = ("graph", "layers", "_tokens", "_attlayer")  # what a model has until it is closed
-BUNDLED = "deepmoji_small.hdf5"
-DOWNLOADS = ("original", "torchmoji")  # what `npmoji download` fetches, and `load` finds by these names
-
-
-@functools.cache
-def bundled() -> str:
-    """The path of the small model that ships with npmoji: in the package once installed, in `weights/` in a checkout. From an
-    archive that npmoji is imported from (a zipapp) it is copied to a temporary folder, for the time of this process."""
-    package = os.path.dirname(os.path.realpath(__file__))
-    folders = [os.path.join(place, "weights") for place in (package, os.path.dirname(package))]
-    for folder in folders:
-        path = os.path.join(folder, BUNDLED)
-        if os.path.isfile(path):
-            return path
-    for folder in folders:
-        if copy := _out_of_archive(folder):
-            return copy
-    missing = f"the bundled weights {BUNDLED!r} are missing from this installation"
-    raise WeightsError(f"{package}: {missing}; load(path) takes others")
-
-
-def _out_of_archive(folder: str) -> str | None:
-    """The bundled model and its vocabulary as files, from a folder within the archive; None if they are not there."""
-    read = getattr(getattr(__spec__, "loader", None), "get_data", None)
-    try:
-        contents = {name: read(os.path.join(folder, name)) for name in (BUNDLED, "vocabulary.json")} if read else {}
-    except OSError:
-        return None
-    if not contents:
-        return None
-    import atexit
-    import shutil
-    import tempfile
-
-    place, owner = tempfile.mkdtemp(prefix="npmoji-"), os.getpid()
-    atexit.register(lambda: os.getpid() == owner and shutil.rmtree(place, ignore_errors=True))  # a fork may end earlier
-    for name, content in contents.items():
-        with open(os.path.join(place, name), "wb") as file:
-            file.write(content)
-    return os.path.join(place, BUNDLED)
-
-
-def load(
-    path: str | os.PathLike[str] | None = None,
-    vocabulary: str | os.PathLike[str] | dict[str, int] | None = None,
-    maxlen: int = 30,
-    engine: str = "auto",
-    precision: str | None = None,
-    threads: int | None = None,
-    device: str = "cpu",
-    config: str | os.PathLike[str] | dict[str, Any] | None = None,
-    compat: str | None = None,
-    layers: dict[str, Any] | None = None,
-    mmap: bool = True,
-    embed: bool = False,
-) -> Model:
-    """Load a network from its weights file; without a path, the small bundled model.
-
-    Args:
-        path: a file of any kind that `formats` reads, or ``"original"`` or ``"torchmoji"``: what `npmoji download` fetched.
-            Here and in all of npmoji ``~`` is the home directory, and a ``file:///...`` address is the path in it.
-        vocabulary: path of a vocabulary.json or a dict word -> id; by default the one the file carries, or `vocabulary.json`
-            beside it. Without any the model takes token ids only.
-        maxlen: texts are cut and padded to this many tokens, unless the network takes another number only.
-        engine: ``"numpy"`` (lowest start-up), ``"numba"`` (compiled loops), ``"torch"`` (PyTorch, an extra), or ``"auto"``,
-            which takes numpy until the work at hand is worth importing numba.
-        precision: of the large matrices; by default as the file stores them, ``"fp32"`` for all but converted files.
-            ``"fp16"``: rounded to IEEE halves, half the memory. ``"int8"``: weights and what is multiplied with them as
-            whole numbers from -127 to 127 with scales, a third of the memory and the fastest; about one text in 100 gets
-            another best class. The numpy engine computes the same, but gains nothing by it.
-        threads: how many threads the numba engine may use; by default the cores this process may use. For the torch engine
-            PyTorch's own setting, which is the whole process'; by default it stays as it is.
-        device: ``"cpu"`` or ``"cuda"``, for the torch engine.
-        config: for a file with weights only, of another network than DeepMoji: what Keras' ``model.to_json()`` gave, as a
-            dict or the path of a .json file; by default `config.json` beside the weights.
-        compat: whose token ids texts get: ``"deepmoji"``, the original's under Python 2.7; ``"torchmoji"``, that port's
-            under Python 3, see `Tokenizer`. By default what a converted file was made with, else the original's: a
-            torchMoji `.bin` too, as its weights are the original's, trained on the original's ids.
-        layers: for this file what `register_layer` is for all: by the name of a class or a layer a function that makes the
-            layer, a pair of one and the names of its weights, or the name of one of several formulas that go by one class
-            name, as in ``{"Attention": "tanh-unmasked"}``. A layer's name comes before its class.
-        mmap: map the file instead of reading it. With ``False`` all weights are in memory, and the file is not needed
-            afterwards.
-        embed: a pickle of the model holds its weights and vocabulary, so that it works where the file is not; see `Model`.
-
-    A mapped file must not be written to while the model is in use: its weights would change under way, and if the file
-    is cut short the system may end the process. Each call looks at the file's size and time first, and raises a
-    WeightsError if it was written to. To replace it by another one, rename that over it, which changes nothing for models
-    already loaded; npmoji itself writes all its files that way. On Windows a mapped file can be neither replaced nor
-    deleted before `Model.close`.
-
-    Everything is checked to be finite here, but for an embedding of more than 16 MiB: its rows are checked as they are used.
-
-    Raises:
-        WeightsError, VocabularyError, InputError: the file, the vocabulary or a setting cannot be used.
-    """
-    given = dict(locals())
-    _check_settings(engine, precision, threads, device)
-    check_maxlen(maxlen)
-    if compat is not None:
-        rules_of(compat)
-    if engine == "torch":
-        backend(engine, threads, precision or "fp32", device)  # told now if it cannot be used
-    path = find(path)
-    file = formats.read(path, mmap)
-    precision = precision or file.precision
-    try:
-        file = networks.with_config(file, config)
-        graph = networks.build(file, precision, layers)
-    except WeightsError as error:
-        raise WeightsError(f"{path}: {error}") from error
-    if vocabulary is None:
-        beside = vocabulary_beside(path)
-        vocabulary = beside if file.vocabulary is None and os.path.isfile(beside) else file.vocabulary
-    tokenizer = None
-    if vocabulary is not None:
-        tokenizer = Tokenizer(vocabulary, graph.steps or maxlen, compat or file.compat or ORIGINAL)
-    settings = {"engine": engine, "precision": precision, "threads": threads, "device": device}
-    model = Model(graph, tokenizer, path=path, references=file.references, **settings)
-    model.embed, model.source = embed, _source(given, path)
-    model.files = [weakref.ref(mapped) for mapped in files_behind(chain.from_iterable(file.layers.values()))]
-    return model
-
-
-def find(path: str | os.PathLike | None) -> str:
-    """The weights file that a path or name stands for; None is the bundled model."""
-    if path is None:
-        return bundled()
-    if isinstance(path, str) and path in DOWNLOADS:
-        from .fetching.cache import downloaded
-
-        return downloaded(path)
-    from .paths import local
-
-    return local(path)
-
-
-def _source(given: dict[str, Any], path: str) -> dict[str, Any]:
-    """The arguments of `load` for another time, when the current folder may be another one; ``path`` is the file found."""
-    named = given["path"] is None or given["path"] in DOWNLOADS
-    return {
-        **given,
-        "path": given["path"] if named else os.path.abspath(path),
-        **{name: _absolute(given[name]) for name in ("vocabulary", "config")},
-    }
-
-
-def _absolute(value: Any) -> Any:
-    """The absolute path, if it is a path."""
-    if not isinstance(value, (str, bytes, os.PathLike)):
-        return value
-    from .paths import local
-
-    return os.path.abspath(local(value))
-
-
-def vocabulary_beside(path: str) -> str:
-    """Where the vocabulary of a weights file is looked for."""
-    return os.path.join(os.path.dirname(path), "vocabulary.json")
-
-
-def _check_settings(engine: str, precision: str | None, threads: int | None, device: str) -> None:
-    if engine not in ("auto", *ENGINES):
-        raise InputError(f"engine {engine!r}: expected one of auto, {', '.join(ENGINES)}")
-    if precision is not None and precision not in PRECISIONS:
-        raise InputError(f"precision {precision!r}: expected one of {', '.join(PRECISIONS)}")
-    if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
-        raise InputError(f"threads {threads!r}: expected an integer of at least 1")
-    if device not in DEVICES or (device != "cpu" and engine != "torch"):
-        raise InputError(f"device {device!r}: expected 'cpu', or 'cuda' with engine='torch'")
 
 
 class Model(Network):
@@ -215,6 +41,7 @@ class Model(Network):
         path: the weights file.
         references: the reference results that the file carries, or None; see `verify`.
         source: what `load` was given, with absolute paths; None for a model that was made by hand.
+        load: the function that made the model from its source.
         embed: whether a pickle holds the weights; one of a model without a source always does.
         files: weak references to the mapped files behind the weights.
     """
@@ -231,6 +58,7 @@ class Model(Network):
         graph = self.graph
         self.tokenizer, self.path, self.references = tokenizer, path, references
         self.source: dict[str, Any] | None = None
+        self.load: Callable[..., Model] | None = None
         self.embed = False
         self.files: list[weakref.ref[MappedFile]] = []
         self._tokens = next((layer for layer in graph.inputs if layer.vocabulary_size is not None), None)
@@ -288,7 +116,7 @@ class Model(Network):
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
         from .pickling import reduced
 
-        return reduced(self, load)
+        return reduced(self)
 
     def predict(self, x: Inputs, *, progress: Progress = False) -> Outputs:
         """Class probabilities, float32 (N, C); a list of arrays for a network with several outputs.
@@ -344,7 +172,7 @@ class Model(Network):
         """These layers' outputs for all rows, `run` for each."""
         if progress is False:
             return [self.run(arrays, layer, width) for layer in layers]
-        from .progress import part, telling
+        from .display import part, telling
 
         with telling(progress) as told:
             return [self.run(arrays, layer, width, part(told, i, len(layers))) for i, layer in enumerate(layers)]

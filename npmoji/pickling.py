@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 
 from .errors import NpmojiError, WeightsError
-from .network import Graph
+from .graph import Graph
 
 SAMPLE = 1024  # numbers of each array that a fingerprint is made of: reading all of a large file takes too long
 REMEDY = "a pickle names the model's file and does not hold it, unless the model is loaded with embed=True"
 
 
-def reduced(model: Any, load: Callable[..., Any]) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+def reduced(model: Any) -> tuple[Callable[..., Any], tuple[Any, ...]]:
     """What the model's `__reduce_ex__` gives."""
     model.check_ready()
     if model.embed or model.source is None:
@@ -31,7 +31,7 @@ def reduced(model: Any, load: Callable[..., Any]) -> tuple[Callable[..., Any], t
     source = {**model.source, **model.settings}  # as they are now
     if isinstance(source["vocabulary"], dict):
         source["vocabulary"] = model.tokenizer.vocabulary
-    return reloaded, (load, source, fingerprint(model))
+    return reloaded, (model.load, source, fingerprint(model))
 
 
 def _rest(model: Any) -> tuple[Any, ...]:
@@ -69,7 +69,7 @@ def duplicate(model: Any, deep: bool) -> Any:
     model.check_ready()
     tokenizer = copy.deepcopy(model.tokenizer) if deep else model.tokenizer
     new = rebuilt(type(model), model.graph.copy(deep), tokenizer, *_rest(model))
-    new.source, new.files = model.source, model.files
+    new.source, new.load, new.files = model.source, model.load, model.files
     return new
 
 

@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 from test_cli import run
 
-from npmoji import InputError, Tokenizer, commands, outputs
-from npmoji.batch import inputs, names, writers
-from npmoji.batch.inputs import Inputs
+from npmoji import InputError, Tokenizer, display
+from npmoji.batch import names, records, writers
+from npmoji.batch.records import Inputs
+from npmoji.cli import inputs as cli_inputs
 
 PACKERS = {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}
 UNPACKERS = {".gz": gzip.decompress, ".bz2": bz2.decompress, ".xz": lzma.decompress}
@@ -196,7 +197,7 @@ def test_what_is_no_csv_at_all_is_told_where_it_begins(write):
 
 @pytest.mark.parametrize("form", ["csv", "text"])
 def test_results_before_a_bad_row_are_written(write, capfd, weights, tmp_path, form):
-    number = commands.BLOCK + 3
+    number = cli_inputs.BLOCK + 3
     path = write("in.jsonl", '{"text": "lol"}\n' * number + '{"text": null}\n{"text": "lol"}\n')
     assert run("score", *weights, "-i", path, "--format", form) == 2
     out, err = capfd.readouterr()
@@ -303,7 +304,7 @@ def test_emojis_beside_their_ids(capfd, weights):
     assert run("score", *weights, "lol", "--format", "csv", "--top", 3, "--emojis") == 0
     header, row = csv.reader(capfd.readouterr().out.splitlines())
     assert header == ["Text", "Top3%", *(f"{name}_{i}" for name in ("Emoji", "Pct") for i in (1, 2, 3)), "Emojis"]
-    from npmoji.emojis import EMOJIS
+    from npmoji.text.emojis import EMOJIS
 
     assert row[-1].split(" ") == [EMOJIS[int(i)] for i in row[2:5]]
     assert run("score", *weights, "lol", "--format", "jsonl", "--emojis") == 2
@@ -446,7 +447,7 @@ def test_names():
     assert names.split("/a.b/x.CSV.GZ") == (".csv", ".gz") and names.split(".gz") == ("", "")
     assert names.output_format("-") == "text" and names.output_format("/dev/stdout") == "text"
     assert set(names.OUTPUTS.values()) == set(writers.FORMATS)
-    assert set(names.INPUTS.values()) == set(inputs.READERS)
+    assert set(names.INPUTS.values()) == set(records.READERS)
 
 
 @pytest.mark.parametrize("width", [1, 5, 12, 20, 40, 60, 100])
@@ -457,15 +458,15 @@ def test_progress_fits_the_terminal(monkeypatch, width, size):
             return True
 
     clock = iter(range(0, 10**9, 100))
-    monkeypatch.setattr(outputs.time, "monotonic", lambda: next(clock))
-    monkeypatch.setattr(outputs, "_width", lambda: width)
+    monkeypatch.setattr(display.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(display, "_width", lambda: width)
     monkeypatch.setattr(sys, "stderr", Terminal())
-    progress = outputs.ProgressLine(size)
+    progress = display.ProgressLine(size)
     for done in range(0, 10_000_000, 500_000):
         progress.step(12_345, done)
     progress.finish("7 cut")
     *lines, last = sys.stderr.getvalue().split("\r")
-    assert len(lines) >= 20 and max(outputs.columns(line) for line in lines) <= max(width - 1, 1)
+    assert len(lines) >= 20 and max(display.columns(line) for line in lines) <= max(width - 1, 1)
     assert last == "npmoji: 246,900 texts in 35:00, 118 texts/s, 7 cut\n"
     assert ("left" in lines[-2]) is (size > 0 and width >= 20) and ("[#" in lines[-2]) is (size > 0 and width >= 60)
 

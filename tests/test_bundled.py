@@ -7,7 +7,7 @@ import pytest
 from conftest import ROOT
 
 import npmoji
-from npmoji.model import bundled
+from npmoji.sources import bundled
 
 sys.path.insert(0, str(ROOT / "tools"))
 from corpus_reader import read_probes

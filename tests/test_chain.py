@@ -24,10 +24,10 @@ from npmoji import (
     Softmax,
     TopK,
     WeightsError,
-    init,
     load_layers,
     save_layers,
 )
+from npmoji.layers import initialisers
 
 
 def rows_equal(a, b):
@@ -82,7 +82,7 @@ class Sparse:
 def test_a_sparse_input_is_multiplied_as_a_dense_one(density, bias):
     rng = np.random.default_rng(1)
     dense = np.where(rng.random((30, 400)) < density, rng.standard_normal((30, 400)), 0).astype(np.float32)
-    kernel, b = init.dense(rng, 400, 7)
+    kernel, b = initialisers.dense(rng, 400, 7)
     layer = Activation(Dense(Input(), kernel, b + 1 if bias else None), "tanh")
     for x in (sparse_of(dense), Sparse(*sparse_of(dense))):
         np.testing.assert_allclose(layer(x), layer(dense), atol=2e-6)
@@ -93,7 +93,7 @@ def test_a_large_sparse_product_is_done_in_parts(monkeypatch):
 
     rng = np.random.default_rng(2)
     dense = np.where(rng.random((50, 60)) < 0.4, 1, 0).astype(np.float32)
-    layer = Dense(Input(), *init.dense(rng, 60, 8))
+    layer = Dense(Input(), *initialisers.dense(rng, 60, 8))
     whole = layer(sparse_of(dense))
     monkeypatch.setattr(sparse, "BLOCK", 40)
     rows_equal(layer(sparse_of(dense)), whole)
@@ -124,10 +124,10 @@ def test_sparse_inputs_that_do_not_fit(arrays, words):
 
 def small_networks():
     rng = np.random.default_rng(3)
-    words = Embedding(Input(vocabulary_size=30), *init.embedding(rng, 30, 4))
-    both = Bidirectional(words, init.gru(rng, 4, 3), init.gru(rng, 4, 3), cell=GRU, reset_after=False, merge_mode="sum")
-    yield "recurrent", Dense(LSTM(both, *init.lstm(rng, 3, 5), gate="sigmoid", return_sequences=False), *init.dense(rng, 5, 2))
-    yield "convolution", MaskedMean(Conv1D(words, *init.conv1d(rng, 3, 4, 6), padding="same"))
+    words = Embedding(Input(vocabulary_size=30), *initialisers.embedding(rng, 30, 4))
+    both = Bidirectional(words, initialisers.gru(rng, 4, 3), initialisers.gru(rng, 4, 3), cell=GRU, reset_after=False, merge_mode="sum")
+    yield "recurrent", Dense(LSTM(both, *initialisers.lstm(rng, 3, 5), gate="sigmoid", return_sequences=False), *initialisers.dense(rng, 5, 2))
+    yield "convolution", MaskedMean(Conv1D(words, *initialisers.conv1d(rng, 3, 4, 6), padding="same"))
     yield "branches", Concatenate(Softmax(words), words, Activation(words, "tanh"))
 
 

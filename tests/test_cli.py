@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 
 import npmoji
-from npmoji import cli, commands
-from npmoji.batch.inputs import Inputs
-from npmoji.emojis import NAMES
+from npmoji import cli
+from npmoji.batch.records import Inputs
+from npmoji.cli import inputs as cli_inputs
+from npmoji.text.emojis import NAMES
 
 TEXTS = ["I love mom's cooking", "this, is \"so\" funny", "lol", "", "the worst day ever !", "naïve 😋 ⅻ"]
 
@@ -108,7 +109,7 @@ def test_text_output_shows_no_control_characters(capfd, weights):
     assert capfd.readouterr().out.split("\n")[0] == "a [31m  b "
 
 
-@pytest.mark.parametrize("number", [0, 3, commands.BLOCK + 90])
+@pytest.mark.parametrize("number", [0, 3, cli_inputs.BLOCK + 90])
 def test_encode_writes_what_numpy_reads(weights, model, tmp_path, number):
     texts = [f"I love {'the ' * (i % 7)}worst {'day' if i % 3 else 'bed'}" for i in range(number)]
     (tmp_path / "in.txt").write_text("".join(text + "\n" for text in texts))
@@ -190,7 +191,7 @@ def test_large_files_are_read_line_by_line(tmp_path):
     texts = Inputs([str(tmp_path / "large.txt")])
     tracemalloc.start()
     try:
-        number = sum(len(block) for block in texts.blocks(commands.BLOCK))
+        number = sum(len(block) for block in texts.blocks(cli_inputs.BLOCK))
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

@@ -14,7 +14,7 @@ import pytest
 from test_cli_streams import on_a_terminal, start
 
 from npmoji.batch import sources
-from npmoji.batch.inputs import Inputs
+from npmoji.batch.records import Inputs
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="pipes, sockets and terminals of POSIX systems")
 

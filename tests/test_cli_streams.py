@@ -15,7 +15,9 @@ import pytest
 from test_cli import run
 
 import npmoji
-from npmoji import commands, outputs
+from npmoji import display
+from npmoji.cli import inputs as cli_inputs
+from npmoji.cli import models
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals, pipes, devices and terminals of POSIX systems")
 
@@ -90,9 +92,9 @@ def test_results_come_while_texts_still_arrive(weights):
     with start("score", *weights, "--format", "jsonl") as process:
         guard = threading.Timer(60, process.kill)  # a command that waits for the end would hang here
         guard.start()
-        process.stdin.write(b"first\n" * commands.BLOCK)
+        process.stdin.write(b"first\n" * cli_inputs.BLOCK)
         process.stdin.flush()
-        lines = [process.stdout.readline() for _ in range(commands.BLOCK)]
+        lines = [process.stdout.readline() for _ in range(cli_inputs.BLOCK)]
         assert all(json.loads(line)["text"] == "first" for line in lines)
         out, err = process.communicate(b"second\n")
         guard.cancel()
@@ -115,7 +117,7 @@ def test_a_closed_pipe_ends_quietly(weights, number, read):
 @pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interruption_leaves_nothing(weights, tmp_path, number, code):
     with start("score", *weights, "-o", tmp_path / "out.txt") as process:
-        process.stdin.write(b"lol\n" * commands.BLOCK)
+        process.stdin.write(b"lol\n" * cli_inputs.BLOCK)
         process.stdin.flush()
         while not os.listdir(tmp_path):
             assert process.poll() is None
@@ -163,19 +165,19 @@ def test_text_on_a_terminal_fits_and_has_bars(weights):
         assert all(re.fullmatch(r"  \S+ +[a-z, ]+ \d+\.\d %  █+", line) for line in lines)
         bars = [line.count("█") for line in lines]
         assert len(bars) == 5 and bars == sorted(bars, reverse=True) and bars[0] <= 20
-        assert all(outputs.columns(line) <= 80 for line in (title, *lines))
-    assert [outputs.columns(block[0]) for block in blocks] == [3, 80, 79, 80]
+        assert all(display.columns(line) <= 80 for line in (title, *lines))
+    assert [display.columns(block[0]) for block in blocks] == [3, 80, 79, 80]
 
 
 @pytest.mark.parametrize("text, width, wanted", [("abc", 3, "abc"), ("abcd", 3, "ab…"), ("日本", 3, "日…"), ("", 3, ""), ("a\u0301\u0302", 1, "a\u0301\u0302")])
 def test_shorten(text, width, wanted):
-    assert outputs.shorten(text, width) == wanted
+    assert display.shorten(text, width) == wanted
 
 
 def test_the_bundled_model_says_what_it_is_on_a_terminal_only(capfd, monkeypatch, tmp_path):
     monkeypatch.setenv("NPMOJI_HOME", str(tmp_path / "home"))
     code, out, err = on_a_terminal("score", "I love mom's cooking", stream="stderr")
-    assert (code, err) == (0, commands.BUNDLED_NOTE + "\n")
+    assert (code, err) == (0, models.BUNDLED_NOTE + "\n")
     assert out.startswith("I love mom's cooking\n") and "█" not in out
     assert run("score", "I love mom's cooking") == 0
     assert capfd.readouterr() == (out, "")
@@ -191,9 +193,9 @@ def test_other_weights_need_no_note(weights, monkeypatch, tmp_path):
 @pytest.mark.parametrize("to_terminal", [True, False])
 def test_progress_is_shown_on_a_terminal_only(weights, tmp_path, monkeypatch, terminal, to_terminal):
     """And not where the results themselves appear."""
-    (tmp_path / "in.txt").write_text("lol\n" * (2 * commands.BLOCK))
+    (tmp_path / "in.txt").write_text("lol\n" * (2 * cli_inputs.BLOCK))
     clock = iter(range(1000))
-    monkeypatch.setattr(outputs.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(display.time, "monotonic", lambda: next(clock))
     monkeypatch.setattr(sys, "stderr", Terminal() if terminal else io.StringIO())
     monkeypatch.setattr(sys, "stdout", Terminal() if to_terminal else io.StringIO())
     assert run("score", *weights, "-i", tmp_path / "in.txt", "--format", "jsonl") == 0
@@ -203,4 +205,4 @@ def test_progress_is_shown_on_a_terminal_only(weights, tmp_path, monkeypatch, te
         assert re.search(r"\r +\rnpmoji: 1,024 texts in \d+\.0 s, \d+ texts/s, none cut at 30 tokens\n$", shown), shown
     else:
         assert shown == ""
-    assert sys.stdout.getvalue().count("\n") == 2 * commands.BLOCK
+    assert sys.stdout.getvalue().count("\n") == 2 * cli_inputs.BLOCK

@@ -9,10 +9,10 @@ import pytest
 from test_cli import run
 
 import npmoji
+from npmoji.checks import differences, golden
+from npmoji.checks.compare import compare
+from npmoji.checks.golden_files import Golden, digest
 from npmoji.errors import InputError
-from npmoji.trust import differences, golden
-from npmoji.trust.compare import compare
-from npmoji.trust.golden_files import Golden, digest
 
 LIMIT = {"absolute": 1e-4, "relative": 1e-3}
 EXACT = {"absolute": 0.0, "relative": 0.0}

@@ -11,13 +11,13 @@ from test_torch_state import legacy, plain, torch_arrays
 
 import npmoji
 from npmoji import InputError, WeightsError, cli, formats
-from npmoji.convert import convert
+from npmoji.checks import golden
+from npmoji.checks.compare import compare
+from npmoji.checks.verify import verify
+from npmoji.export.convert import convert
 from npmoji.formats import npmoji_file, safetensors
-from npmoji.tokenizer import tokenize
-from npmoji.trust import golden
-from npmoji.trust.compare import compare
-from npmoji.trust.verify import verify
-from npmoji.vocabulary import SPECIAL_WORDS
+from npmoji.text.tokenizer import tokenize
+from npmoji.text.vocabulary import SPECIAL_WORDS
 
 STRETCHED = "so tired!!!! Soooo"
 STRETCHES = {"!!": 390, "!!!!": 391, "!!!": 392}

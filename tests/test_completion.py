@@ -12,7 +12,8 @@ import warnings
 import pytest
 from test_cli import run
 
-from npmoji import cli, commands, completion
+from npmoji import cli
+from npmoji.cli import completion, models
 
 COMMANDS = [
     "score",
@@ -172,9 +173,9 @@ def test_help_names_all_that_weights_may_be(capfd):
 
 
 def test_warnings_are_one_line(capfd, monkeypatch):
-    monkeypatch.setattr(commands, "load", lambda *_, **__: warnings.warn("first\nsecond", RuntimeWarning, stacklevel=1))
-    monkeypatch.setattr("npmoji.commands.about.load", commands.load)
-    monkeypatch.setattr("npmoji.info.lines", lambda *_: [])
+    monkeypatch.setattr(models, "load", lambda *_, **__: warnings.warn("first\nsecond", RuntimeWarning, stacklevel=1))
+    monkeypatch.setattr("npmoji.cli.info.load", models.load)
+    monkeypatch.setattr("npmoji.describe.lines", lambda *_: [])
     shown = warnings.showwarning
     with warnings.catch_warnings():
         warnings.simplefilter("always")
@@ -205,20 +206,20 @@ def note(monkeypatch, tmp_path):
 
 def test_the_note_comes_once_a_day(note, tmp_path):
     said = note()
-    assert said == commands.BUNDLED_NOTE + "\n" and "npmoji download" in said and len(said) < 120
+    assert said == models.BUNDLED_NOTE + "\n" and "npmoji download" in said and len(said) < 120
     assert note() == ""
     (file,) = (tmp_path / "home").iterdir()
-    then = time.time() - commands.DAY
+    then = time.time() - models.DAY
     os.utime(file, (then, then))
     assert note() == said and note() == ""
-    os.utime(file, (time.time() + commands.DAY,) * 2)  # the clock was wrong
+    os.utime(file, (time.time() + models.DAY,) * 2)  # the clock was wrong
     assert note() == said and note() == ""
 
 
 def test_a_place_that_cannot_be_written_is_no_matter(note, tmp_path, monkeypatch):
     (tmp_path / "home").touch()
-    assert note() == note() == commands.BUNDLED_NOTE + "\n"
+    assert note() == note() == models.BUNDLED_NOTE + "\n"
     for name in ("NPMOJI_HOME", "XDG_CACHE_HOME", "HOME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(os.path, "expanduser", lambda path: path)
-    assert note() == commands.BUNDLED_NOTE + "\n"
+    assert note() == models.BUNDLED_NOTE + "\n"

@@ -15,11 +15,11 @@ from conftest import DATA, SHARED, model_cases, needs_shared
 
 import npmoji
 from npmoji import cli, formats
-from npmoji.convert import convert
 from npmoji.errors import InputError, NpmojiError, VocabularyError, WeightsError
+from npmoji.export.convert import convert
 from npmoji.formats import npmoji_file, safetensors
 from npmoji.precision import Int8Array, int8
-from npmoji.vocabulary import SPECIAL_WORDS, Vocabulary, WordText
+from npmoji.text.vocabulary import SPECIAL_WORDS, Vocabulary, WordText
 
 PRECISIONS = ("fp32", "fp16", "int8")
 ENGINES = ("numpy", "numba")
@@ -194,7 +194,7 @@ def test_without_a_vocabulary(small, tmp_path, capsys):
 
 
 def test_references_are_kept(original, tmp_path):
-    from npmoji.trust.verify import verify
+    from npmoji.checks.verify import verify
 
     target = converted(original, tmp_path, "fp32")
     model = npmoji.load(target)
@@ -211,7 +211,7 @@ def test_references_are_kept(original, tmp_path):
 @pytest.mark.parametrize("target", ["fp32.safetensors", "fp16.safetensors", "keras.hdf5"])
 def test_weights_that_were_rounded_more_get_results_of_their_own(original, tmp_path, target):
     """Those of the source's source are further away than the precision of the new file allows."""
-    from npmoji.trust.verify import verify
+    from npmoji.checks.verify import verify
 
     first = converted(original, tmp_path, "int8")
     with_vocabulary = original.parent / target
@@ -224,7 +224,7 @@ def test_weights_that_were_rounded_more_get_results_of_their_own(original, tmp_p
 
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_one_altered_number_is_noticed_in_any_precision(original, tmp_path, precision):
-    from npmoji.trust.verify import verify
+    from npmoji.checks.verify import verify
 
     target = converted(original, tmp_path, precision)
     assert verify(npmoji.load(target)).passed

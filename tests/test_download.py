@@ -19,8 +19,8 @@ from test_cli import run
 
 import npmoji
 from npmoji import model
+from npmoji.download import cache, fetch, originals, web
 from npmoji.errors import InputError, VocabularyError, WeightsError
-from npmoji.fetching import cache, download, fetch, web
 
 WEIGHTS, WORDS = "/weights.hdf5", "/vocabulary.json"
 posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
@@ -120,7 +120,7 @@ RECOVERED = {
 def test_the_file_arrives_whole(server, content, place, weights, behaviours, requests):
     server.files["/elsewhere"] = content[WEIGHTS]
     server.behaviours[WEIGHTS] = list(behaviours)
-    assert download.download() == str(weights) == download.downloaded("original")
+    assert originals.download() == str(weights) == originals.downloaded("original")
     assert weights.read_bytes() == content[WEIGHTS]
     assert left(place) == GOOD
     assert len(server.asked(WEIGHTS)) == requests
@@ -128,7 +128,7 @@ def test_the_file_arrives_whole(server, content, place, weights, behaviours, req
 
 def test_only_what_is_missing_is_asked_for(server):
     server.behaviours[WEIGHTS] = [bad.cut(70_000), bad.whole]
-    download.download()
+    originals.download()
     first, second = server.asked(WEIGHTS)
     assert first["Range"] is None and first["If-Range"] is None
     assert second["Range"] == "bytes=70000-" and second["If-Range"] == bad.ETAG
@@ -137,7 +137,7 @@ def test_only_what_is_missing_is_asked_for(server):
 
 def test_a_date_is_relied_on_where_the_etag_is_weak(server):
     server.behaviours[WEIGHTS] = [bad.dated(70_000), bad.dated()]
-    download.download()
+    originals.download()
     assert [headers["If-Range"] for headers in server.asked(WEIGHTS)] == [None, "Tue, 01 Aug 2017 12:00:00 GMT"]
 
 
@@ -146,17 +146,17 @@ def test_a_server_that_falls_silent_is_asked_again(server, content, weights, mon
     monkeypatch.setattr(web, "TIMEOUT", 0.3)
     monkeypatch.setattr(fetch, "RETRIES", 20)  # a busy machine may be silent too
     server.behaviours[WEIGHTS] = [fault, bad.whole]
-    download.download()
+    originals.download()
     assert weights.read_bytes() == content[WEIGHTS] and len(server.asked(WEIGHTS)) >= 2
 
 
 def test_a_later_call_resumes(server, content, place, part):
     server.behaviours[WEIGHTS] = [bad.cut(70_000), bad.answer(404)]
     with pytest.raises(WeightsError, match="HTTP 404"):
-        download.download()
+        originals.download()
     assert part.read_bytes() == content[WEIGHTS][:70_000]
     server.behaviours[WEIGHTS] = [bad.whole]
-    download.download()
+    originals.download()
     assert server.asked(WEIGHTS)[-1]["Range"] == "bytes=70000-" and len(server.asked(WORDS)) == 1
     assert left(place) == GOOD
 
@@ -164,10 +164,10 @@ def test_a_later_call_resumes(server, content, place, part):
 def test_a_whole_part_is_not_fetched_again(server, content, weights, part):
     server.behaviours[WEIGHTS] = [bad.cut(70_000), bad.answer(404)]
     with pytest.raises(WeightsError):
-        download.download()
+        originals.download()
     part.write_bytes(content[WEIGHTS])  # interrupted after the last byte
     server.behaviours[WEIGHTS] = [bad.whole]
-    download.download()
+    originals.download()
     assert weights.read_bytes() == content[WEIGHTS] and len(server.asked(WEIGHTS)) == 3
 
 
@@ -175,7 +175,7 @@ def test_a_whole_part_is_not_fetched_again(server, content, weights, part):
 def test_a_part_of_something_else_is_not_used(server, content, weights, part, change):
     server.behaviours[WEIGHTS] = [bad.cut(70_000), bad.answer(404)]
     with pytest.raises(WeightsError):
-        download.download()
+        originals.download()
     part.write_bytes(b"x" * 70_000)
     note = part.with_name(part.name + ".json")
     url = None
@@ -189,7 +189,7 @@ def test_a_part_of_something_else_is_not_used(server, content, weights, part, ch
     else:
         note.unlink()
     server.behaviours[WEIGHTS] = [bad.whole]
-    download.download(url=url)
+    originals.download(url=url)
     assert weights.read_bytes() == content[WEIGHTS]
 
 
@@ -197,7 +197,7 @@ def test_a_page_in_place_of_the_rest_does_not_cost_what_is_there(server, part):
     """What a hotel's network sends until one has logged in."""
     server.behaviours[WEIGHTS] = [bad.cut(70_000), bad.answer(200, b"\n<!DOCTYPE html><p>Welcome!")]
     with pytest.raises(WeightsError, match="a web page came in place of the file"):
-        download.download()
+        originals.download()
     assert part.stat().st_size == 70_000
 
 
@@ -231,7 +231,7 @@ REFUSED = {
 def test_one_clear_error_and_no_file(server, place, weights, behaviours, message):
     server.behaviours[WEIGHTS] = list(behaviours)
     with pytest.raises(WeightsError, match=message) as caught:
-        download.download()
+        originals.download()
     said = str(caught.value)
     assert said.startswith(server.address + WEIGHTS) and said.count("\n") == 0 and "secret" not in said
     for step in ("--url", f"save {cache.SOURCES['original'].url} as {weights}", str(place / "vocabulary.json")):
@@ -268,32 +268,32 @@ def test_what_came_corrupt_is_removed_and_fetched_anew(server, content, place, w
     monkeypatch.setattr("npmoji.deepmoji.LARGE", 0)  # so that only the download looks through the embedding
     server.files[WEIGHTS] = damage(content[WEIGHTS])
     with pytest.raises(WeightsError, match="not what it should be") as caught:
-        download.download()
+        originals.download()
     assert ".part" not in str(caught.value)
     assert left(place) == ["vocabulary.json"]
     server.files[WEIGHTS] = content[WEIGHTS]
-    download.download()
+    originals.download()
     assert server.asked(WEIGHTS)[-1]["Range"] is None and weights.read_bytes() == content[WEIGHTS]
 
 
 def test_a_file_without_end_is_refused(server, place, monkeypatch):
-    monkeypatch.setattr(download, "MOST_WEIGHTS", 100_000)
+    monkeypatch.setattr(originals, "MOST_WEIGHTS", 100_000)
     server.behaviours[WEIGHTS] = [bad.chunked()]
     with pytest.raises(WeightsError, match="more came than 100000 bytes"):
-        download.download()
+        originals.download()
     assert left(place) == ["vocabulary.json"]
 
 
 def test_the_vocabulary_is_the_published_one(server, content, place):
     server.files[WORDS] = content[WORDS] + b" "
     with pytest.raises(VocabularyError, match="sha256 [0-9a-f]{64}, expected"):
-        download.download()
+        originals.download()
     with pytest.raises(VocabularyError, match="sha256"):
-        download.download(vocabulary_url=server.address + WORDS)
+        originals.download(vocabulary_url=server.address + WORDS)
     assert not place.exists() and not server.asked(WEIGHTS)
     server.behaviours[WORDS] = [bad.answer(404)]
     with pytest.raises(VocabularyError, match="HTTP 404.*--vocabulary-url"):
-        download.download()
+        originals.download()
 
 
 def test_the_vocabulary_fits_the_weights(server, toy_vocabulary, place, monkeypatch):
@@ -301,7 +301,7 @@ def test_the_vocabulary_fits_the_weights(server, toy_vocabulary, place, monkeypa
     server.files[WORDS] = large
     monkeypatch.setattr(cache, "VOCABULARY_SHA256", hashlib.sha256(large).hexdigest())
     with pytest.raises(VocabularyError, match="does not fit"):
-        download.download()
+        originals.download()
     assert left(place) == ["vocabulary.json"]
 
 
@@ -319,49 +319,49 @@ def test_nobody_there(server, weights):
         url = other.address + WEIGHTS
     for address in (url, "http://name.invalid:nonsense/", "http://127.0.0.1:1:2/", "http://[::1/x"):
         with pytest.raises((WeightsError, InputError)) as caught:
-            download.download(url=address)
+            originals.download(url=address)
         assert address in str(caught.value)
     with pytest.raises(WeightsError, match=f"refused.*by hand: save .* as {weights}"):
-        download.download(url=url)
+        originals.download(url=url)
 
 
 # What is there already ------------------------------------------------------------------------------------------------
 
 
 def test_what_is_there_is_kept(server, capsys, weights):
-    download.download()
+    originals.download()
     asked = len(server.requests)
-    assert download.download() == str(weights) and len(server.requests) == asked
+    assert originals.download() == str(weights) and len(server.requests) == asked
     assert f"{weights} is there already" in capsys.readouterr().err
-    download.download(url=server.address + WEIGHTS)
+    originals.download(url=server.address + WEIGHTS)
     assert len(server.requests) == asked + 1
 
 
 def test_only_the_missing_one_is_fetched(server, place, weights):
-    download.download()
+    originals.download()
     (place / "vocabulary.json").unlink()
-    download.download()
+    originals.download()
     assert len(server.asked(WORDS)) == 2 and len(server.asked(WEIGHTS)) == 1
     weights.unlink()
-    download.download()
+    originals.download()
     assert len(server.asked(WORDS)) == 2 and len(server.asked(WEIGHTS)) == 2
 
 
 def test_what_is_damaged_is_replaced(server, content, place, weights):
-    download.download()
+    originals.download()
     weights.write_bytes(content[WEIGHTS][:1000])
     (place / "vocabulary.json").write_bytes(b"{}")
-    download.download()
+    originals.download()
     assert weights.read_bytes() == content[WEIGHTS] and (place / "vocabulary.json").read_bytes() == content[WORDS]
 
 
 def test_a_bad_mirror_does_no_harm(server, content, place, weights):
-    download.download()
+    originals.download()
     server.files["/bad"] = b"{}"
     with pytest.raises(WeightsError):
-        download.download(url=server.address + "/bad")
+        originals.download(url=server.address + "/bad")
     with pytest.raises(VocabularyError):
-        download.download(vocabulary_url=server.address + "/bad")
+        originals.download(vocabulary_url=server.address + "/bad")
     assert weights.read_bytes() == content[WEIGHTS] and left(place) == GOOD
 
 
@@ -380,17 +380,17 @@ def folder(content, tmp_path):
 
 @pytest.mark.parametrize("form", [str, lambda path: path.as_uri()], ids=["path", "file://"])
 def test_a_local_copy_brings_its_vocabulary_along(server, content, folder, place, weights, form):
-    download.download(url=form(folder / WEIGHTS[1:]))
+    originals.download(url=form(folder / WEIGHTS[1:]))
     assert weights.read_bytes() == content[WEIGHTS] and left(place) == GOOD and not server.requests
     assert npmoji.load("original").tokenizer is not None
 
 
 def test_a_local_copy_without_a_vocabulary(server, folder, place, tmp_path):
     (folder / WORDS[1:]).rename(tmp_path / "words.json")
-    download.download(url=str(folder / WEIGHTS[1:]))
+    originals.download(url=str(folder / WEIGHTS[1:]))
     assert left(place) == GOOD and len(server.requests) == 1
     (place / "vocabulary.json").unlink()
-    download.download(url=str(folder / WEIGHTS[1:]), vocabulary_url=str(tmp_path / "words.json"))
+    originals.download(url=str(folder / WEIGHTS[1:]), vocabulary_url=str(tmp_path / "words.json"))
     assert left(place) == GOOD and len(server.requests) == 1
 
 
@@ -399,25 +399,25 @@ def test_bad_local_copies(server, content, folder, place, monkeypatch):
     for text, message in ((b"", "empty"), (b"<html>saved from the web", "a web page")):
         file.write_bytes(text)
         with pytest.raises(WeightsError, match=message):
-            download.download(url=str(file))
+            originals.download(url=str(file))
     for path in (folder / "none", folder, os.devnull):
         with pytest.raises(WeightsError, match="no such file"):
-            download.download(url=str(path))
-    monkeypatch.setattr(download, "MOST_WEIGHTS", 100)
+            originals.download(url=str(path))
+    monkeypatch.setattr(originals, "MOST_WEIGHTS", 100)
     with pytest.raises(WeightsError, match=f"{len(content[WEIGHTS])} bytes, expected at most 100"):
-        download.download(url=str(folder / WEIGHTS[1:]))
+        originals.download(url=str(folder / WEIGHTS[1:]))
     (folder / WORDS[1:]).write_bytes(b"{}")
     (place / "vocabulary.json").unlink()
     with pytest.raises(VocabularyError, match="sha256"):
-        download.download(url=str(folder / WEIGHTS[1:]))
+        originals.download(url=str(folder / WEIGHTS[1:]))
     assert not place.exists()
 
 
 @pytest.mark.parametrize("which", ["deepmoji_weights.hdf5", "deepmoji_weights.hdf5.part"])
 def test_the_place_itself_as_the_copy(server, content, folder, place, weights, which):
-    download.download()
+    originals.download()
     (place / which).write_bytes(content[WEIGHTS])
-    download.download(url=str(place / which))
+    originals.download(url=str(place / which))
     assert weights.read_bytes() == content[WEIGHTS] and left(place) == GOOD
 
 
@@ -426,7 +426,7 @@ def test_the_place_itself_as_the_copy(server, content, folder, place, weights, w
 )
 def test_addresses_that_are_not_taken(server, place, url):
     with pytest.raises(InputError) as caught:
-        download.download(url=url)
+        originals.download(url=url)
     assert "secret" not in str(caught.value) and not place.exists()
 
 
@@ -434,7 +434,7 @@ def test_addresses_that_are_not_taken(server, place, url):
 
 
 def test_the_cache_directory(monkeypatch, tmp_path):
-    assert download.home() == str(tmp_path / "home")
+    assert originals.home() == str(tmp_path / "home")
     monkeypatch.setenv("NPMOJI_HOME", "")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
@@ -444,22 +444,22 @@ def test_the_cache_directory(monkeypatch, tmp_path):
     ):
         monkeypatch.setattr(sys, "platform", platform)
         monkeypatch.delenv(variable, raising=False)
-        assert download.home() == str(tmp_path / below / "npmoji")
+        assert originals.home() == str(tmp_path / below / "npmoji")
         monkeypatch.setenv(variable, str(tmp_path / "other"))
-        assert download.home() == str(tmp_path / "other" / "npmoji")
+        assert originals.home() == str(tmp_path / "other" / "npmoji")
     monkeypatch.setattr(sys, "platform", "darwin")
-    assert download.home() == str(tmp_path / "Library" / "Caches" / "npmoji")
+    assert originals.home() == str(tmp_path / "Library" / "Caches" / "npmoji")
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setenv("XDG_CACHE_HOME", "not/absolute")
-    assert download.home() == str(tmp_path / ".cache" / "npmoji")
+    assert originals.home() == str(tmp_path / ".cache" / "npmoji")
     monkeypatch.setattr(os.path, "expanduser", lambda path: path)
     with pytest.raises(InputError, match="set NPMOJI_HOME"):
-        download.home()
+        originals.home()
 
 
 def test_names():
     assert tuple(cache.SOURCES) == model.DOWNLOADS
-    for call in (download.download, download.downloaded):
+    for call in (originals.download, originals.downloaded):
         with pytest.raises(InputError, match="there are: original, torchmoji"):
             call("other")
 
@@ -467,11 +467,11 @@ def test_names():
 def test_a_place_that_cannot_be_written(server, tmp_path, weights):
     weights.mkdir(parents=True)  # a folder where the file belongs
     with pytest.raises(WeightsError, match="cannot be written"):
-        download.download()
+        originals.download()
     (tmp_path / "file").write_bytes(b"")
     with pytest.MonkeyPatch.context() as patch, pytest.raises(WeightsError, match="file.*cannot be written"):
         patch.setenv("NPMOJI_HOME", str(tmp_path / "file"))
-        download.download()
+        originals.download()
 
 
 def test_a_failed_download_leaves_no_folder_and_no_lock(server, place):
@@ -479,7 +479,7 @@ def test_a_failed_download_leaves_no_folder_and_no_lock(server, place):
     left_of_home = []
     for _ in range(2):
         with pytest.raises(VocabularyError, match="404"):
-            download.download()
+            originals.download()
         assert not place.exists()
         left_of_home.append(place.parent.exists())
         place.parent.mkdir(exist_ok=True)
@@ -489,14 +489,14 @@ def test_a_failed_download_leaves_no_folder_and_no_lock(server, place):
 def test_the_lock_of_a_killed_process_is_taken_over(server, place):
     place.mkdir(parents=True)
     (place / "download.lock").touch()
-    download.download()
+    originals.download()
     assert left(place) == GOOD
 
 
 def test_who_waits_goes_on_when_the_folder_has_gone(server, place, capsys):
     """The one before it fails, and takes lock and folder away."""
-    with download.locked(str(place / "download.lock")):
-        thread = threading.Thread(target=download.download)
+    with originals.locked(str(place / "download.lock")):
+        thread = threading.Thread(target=originals.download)
         thread.start()
         while "waiting for it" not in capsys.readouterr().err:
             time.sleep(0.01)
@@ -510,7 +510,7 @@ def test_only_one_is_in_the_lock(place):
 
     def visit():
         for _ in range(20):
-            with download.locked(str(place / "download.lock")):
+            with originals.locked(str(place / "download.lock")):
                 inside.append(1)
                 most.append(len(inside))
                 inside.pop()
@@ -524,22 +524,22 @@ def test_only_one_is_in_the_lock(place):
 
 
 def test_a_download_is_used_by_name(server, small):
-    download.download()
+    originals.download()
     loaded = npmoji.load("original")
     np.testing.assert_array_equal(loaded.predict(["i love this"]), npmoji.load("original").predict(["i love this"]))
-    assert loaded.path == download.downloaded("original")
+    assert loaded.path == originals.downloaded("original")
     tokens = small[1]["tokens"]
     np.testing.assert_allclose(loaded.predict(tokens), small[1]["probs"], atol=2e-6)
 
 
 def test_reading_by_name_loads_no_network_code(server):
-    download.download()
+    originals.download()
     code = "import sys, npmoji; npmoji.load('original'); print(*sys.modules)"
     path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
     names = subprocess.run(
         [sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": path}, stdout=subprocess.PIPE, check=True
     )
-    assert not {"npmoji.fetching.fetch", "npmoji.fetching.web", "http.client", "ssl"} & set(names.stdout.decode().split())
+    assert not {"npmoji.download.fetch", "npmoji.download.web", "http.client", "ssl"} & set(names.stdout.decode().split())
 
 
 @needs_shared
@@ -548,8 +548,8 @@ def test_torchmoji(server, name):
     pytest.importorskip("npmoji.formats.torch_state")
     case = SHARED / "goldens" / "models" / "torchmoji_state"
     server.files[WEIGHTS] = (case / name).read_bytes()
-    path = download.download("torchmoji")
-    assert path == os.path.join(download.home(), "torchmoji", "pytorch_model.bin")
+    path = originals.download("torchmoji")
+    assert path == os.path.join(originals.home(), "torchmoji", "pytorch_model.bin")
     assert npmoji.load("torchmoji").path == path
 
 
@@ -559,7 +559,7 @@ def test_torchmoji(server, name):
 def test_two_at_once(server, content, weights):
     server.behaviours[WEIGHTS] = [bad.cut(70_000), bad.cut(50_000), bad.whole]
     paths = []
-    threads = [threading.Thread(target=lambda: paths.append(download.download())) for _ in range(3)]
+    threads = [threading.Thread(target=lambda: paths.append(originals.download())) for _ in range(3)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -570,8 +570,8 @@ def test_two_at_once(server, content, weights):
 
 def test_the_waiting_one_says_so(server, place, capsys):
     place.mkdir(parents=True)
-    with download.locked(str(place / "download.lock")):
-        thread = threading.Thread(target=download.download)
+    with originals.locked(str(place / "download.lock")):
+        thread = threading.Thread(target=originals.download)
         thread.start()
         while "waiting for it" not in capsys.readouterr().err:
             time.sleep(0.01)
@@ -584,7 +584,7 @@ PROGRAM = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # also where the tests run in the background
 from npmoji import cli
-from npmoji.fetching import cache
+from npmoji.download import cache
 cache.VOCABULARY_SHA256 = sys.argv.pop()
 sys.exit(cli.main(sys.argv[1:]))
 """
@@ -604,7 +604,7 @@ def test_interrupted_then_resumed(server, content, place, weights, part, number,
         error = process.stderr.read().decode()
     assert process.returncode == code and "Traceback" not in error
     assert not weights.exists() and part.read_bytes() == content[WEIGHTS][:70_000]
-    download.download()
+    originals.download()
     assert server.asked(WEIGHTS)[-1]["Range"] == "bytes=70000-"
     assert weights.read_bytes() == content[WEIGHTS] and left(place) == GOOD
 
@@ -616,9 +616,9 @@ def test_interrupted_then_resumed(server, content, place, weights, part, number,
 def verdict(monkeypatch):
     """What `verify` says, to be set; and the model it was given."""
     said = types.SimpleNamespace(passed=True, lines=["said by verify"], models=[])
-    module = types.ModuleType("npmoji.trust.verify")
+    module = types.ModuleType("npmoji.checks.verify")
     module.verify = lambda checked: said.models.append(checked) or said
-    monkeypatch.setitem(sys.modules, "npmoji.trust.verify", module)
+    monkeypatch.setitem(sys.modules, "npmoji.checks.verify", module)
     return said
 
 
@@ -655,7 +655,7 @@ def test_the_bar(server, capsys, monkeypatch):
     clock = iter(range(10_000))
     monkeypatch.setattr(fetch.time, "monotonic", lambda: next(clock))
     server.behaviours[WEIGHTS] = [bad.cut(71_092), bad.whole]
-    download.download()
+    originals.download()
     err = capsys.readouterr().err
     assert f"\r[{'#' * 15}{' ' * 15}]  50 %  0.1 MB" in err and f"\r[{'#' * 30}] 100 %  0.1 MB" in err
     assert err.count("\r ") == 3  # wiped away after each

@@ -8,7 +8,7 @@ import pytest
 from conftest import DATA
 
 import npmoji
-from npmoji import cli, inspection
+from npmoji import cli, describe
 from npmoji.errors import InputError, WeightsError
 
 STATE = DATA / "models" / "seed003_tfk_state_masked"
@@ -55,7 +55,7 @@ def test_models_that_do_not_go_together(small):
 
 
 def test_the_table_of_a_files_layers():
-    rows = {row.name: row for row in inspection.rows(STATE / "model.h5")}
+    rows = {row.name: row for row in describe.rows(STATE / "model.h5")}
     assert rows["spatial_dropout1d"].class_name == "SpatialDropout1D"
     assert rows["bidirectional_1"].shape == [(None, 10, 16), (None, 8), (None, 8)]
     assert rows["dense"].weights == {"kernel": (51, 16), "bias": (16,)} and rows["dense"].parameters == 51 * 16 + 16
@@ -77,4 +77,4 @@ def test_inspect_on_the_command_line(small, capsys, tmp_path):
     assert cli.main(["inspect", str(bad)]) == 2
     assert str(bad) in capsys.readouterr().err
     with pytest.raises(WeightsError, match=r"bad\.h5"):
-        inspection.rows(bad)
+        describe.rows(bad)

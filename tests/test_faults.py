@@ -1,6 +1,6 @@
 """Each classic fault, planted in a copy of the NumPy reference and run through the whole network, is named by `compare`.
 
-The faults are written here once more, without a look at how `npmoji.trust.planting` does it; golden is what genuine Keras gave.
+The faults are written here once more, without a look at how `npmoji.checks.planting` does it; golden is what genuine Keras gave.
 """
 
 import itertools
@@ -13,11 +13,11 @@ from conftest import DATA, LAYERS
 import npmoji
 from npmoji.backends.activations import ACTIVATIONS, softmax
 from npmoji.backends.ops import Ops
-from npmoji.info import sha256
+from npmoji.checks import faults
+from npmoji.checks.compare import compare
+from npmoji.checks.golden_files import Golden, digest
+from npmoji.files.digest import sha256
 from npmoji.layers import Pass
-from npmoji.trust import faults
-from npmoji.trust.compare import compare
-from npmoji.trust.golden_files import Golden, digest
 
 LIMIT = {"absolute": 5e-6, "relative": 5e-6}
 numbers = itertools.count()

@@ -15,9 +15,9 @@ from conftest import DATA, SHARED, model_cases, needs_shared
 from test_cli import run
 
 import npmoji
+from npmoji.checks import golden, golden_files
+from npmoji.checks.golden import BUILTIN
 from npmoji.errors import InputError, VocabularyError
-from npmoji.trust import golden, golden_files
-from npmoji.trust.golden import BUILTIN
 
 NAMES = ["activation", "bi_lstm_0", "bi_lstm_1", "attention_logits", "attention", "attlayer", "logits", "softmax"]
 #: our tensor -> array of the genuine software's goldens

@@ -9,8 +9,8 @@ import pytest
 from conftest import DATA
 
 import npmoji
-from npmoji import Dense, Embedding, Input, InputError, init
-from npmoji.layers import Csr
+from npmoji import Dense, Embedding, Input, InputError
+from npmoji.layers import Csr, initialisers
 
 TEXTS = ["i love mom's cooking", "so tired", "", "lol that was funny"]
 STATE = DATA / "models" / "seed003_tfk_state_masked"
@@ -302,10 +302,10 @@ def test_a_file_of_arrays_is_a_dict(several, golden, tmp_path):
 
 
 def test_hand_made_networks_take_lists(small):
-    dense = Dense(Input(), *init.dense(1, 3, 2))
+    dense = Dense(Input(), *initialisers.dense(1, 3, 2))
     X = [[1.0, 2.0, 3.0], [0.5, 0.5, 0.5]]
     assert np.array_equal(dense(X), dense(np.array(X)))
-    words = Embedding(Input(vocabulary_size=9), *init.embedding(1, 9, 4))
+    words = Embedding(Input(vocabulary_size=9), *initialisers.embedding(1, 9, 4))
     assert np.array_equal(words([[1, 2]]), words(np.array([[1, 2]])))
     sparse = Csr.of(([0, 1], [2], [1.0]), "x")
     assert np.array_equal(dense(sparse), dense((np.array([0, 1]), np.array([2]), np.array([1.0]))))
@@ -328,9 +328,9 @@ def test_attention_checks_ids_once(model, several, monkeypatch):
 def test_streaming_a_network_with_several_outputs():
     """One item per text: a list of its outputs, not the outputs one after the other."""
     inp = Input(vocabulary_size=9)
-    words = npmoji.MaskedMean(Embedding(inp, *init.embedding(1, 9, 4), name="words"))
-    ends = [Dense(words, *init.dense(seed, 4, width), name=f"end{width}") for seed, width in ((1, 2), (2, 3))]
-    from npmoji.network import Graph
+    words = npmoji.MaskedMean(Embedding(inp, *initialisers.embedding(1, 9, 4), name="words"))
+    ends = [Dense(words, *initialisers.dense(seed, 4, width), name=f"end{width}") for seed, width in ((1, 2), (2, 3))]
+    from npmoji.graph import Graph
 
     model = npmoji.Model(Graph([inp, words.previous[0], words, *ends], ends), engine="numpy")
     ids = np.array([[1, 2], [3, 4], [5, 0]])

@@ -8,7 +8,7 @@ from test_keras_files import arrays, layer, model
 from test_keras_graphs import CASES, ENGINES, LIMIT, Scaled, difference, entry, given, golden, load
 
 import npmoji
-from npmoji import InputError, WeightsError, networks
+from npmoji import InputError, WeightsError, loading
 from npmoji.cli import main
 from npmoji.formats import Contents
 from npmoji.keras.choices import CHOICES
@@ -82,7 +82,7 @@ IDS = np.random.default_rng(2).integers(0, 9, (N, T))
 
 def check(file, choice, layers=None):
     """The network computes the choice, and with a mask nothing else."""
-    value = Model(networks.build(file, layers=layers), engine="numpy").predict(IDS)
+    value = Model(loading.build(file, layers=layers), engine="numpy").predict(IDS)
     mask_zero = entry(file.config, "Embedding")["config"]["mask_zero"]
     masked = mask_zero and choice.endswith("-masked")
     np.testing.assert_allclose(value, reference(file, IDS, choice, masked), rtol=2e-5, atol=2e-5)
@@ -139,7 +139,7 @@ def test_what_a_file_settles(class_name, shapes, options, choice):
 def test_what_a_file_leaves_open(class_name, shapes, options, choices, registered):
     file = sequence_model(class_name, SHAPES[shapes], **options)
     with pytest.raises(WeightsError) as error:
-        networks.build(file)
+        loading.build(file)
     words = ("'att'", repr(class_name), "several authors", "register_layer", f"layers={{{class_name!r}: ")
     message = str(error.value)
     assert all(word in message for word in (*words, *map(repr, choices))) and len(message) < 700, message
@@ -154,15 +154,15 @@ def test_what_a_file_leaves_open(class_name, shapes, options, choices, registere
 @pytest.mark.parametrize("config", [{"use_scale": True}, {"score_mode": "dot"}])
 def test_keras_own_attention_is_told_from_those_of_its_name(config):
     with pytest.raises(WeightsError, match="'att': class 'Attention'.*Keras' own"):
-        networks.build(sequence_model("Attention", [(F, 1), (T, 1)], **config))
+        loading.build(sequence_model("Attention", [(F, 1), (T, 1)], **config))
 
 
 def test_a_choice_that_does_not_fit():
     file = sequence_model("Attention", SHAPES["context"])
     with pytest.raises(WeightsError, match="'att'.*expected one input and W .F, 1. and perhaps b .T, 1."):
-        networks.build(file, layers={"Attention": "tanh-masked"})
+        loading.build(file, layers={"Attention": "tanh-masked"})
     with pytest.raises(WeightsError, match="'att'.*return_sequences"):
-        networks.build(
+        loading.build(
             sequence_model("Attention", SHAPES["narrow"], return_sequences=True), layers={"att": "tanh-unmasked"}
         )
 
@@ -201,7 +201,7 @@ def times(factor):
 
 
 def value(layers=None):
-    return Model(networks.build(with_lambdas(), layers=layers), engine="numpy").predict(np.float32([[1, 3]])).tolist()
+    return Model(loading.build(with_lambdas(), layers=layers), engine="numpy").predict(np.float32([[1, 3]])).tolist()
 
 
 def test_lambdas_by_their_names(registered):
@@ -226,7 +226,7 @@ def test_a_name_within_a_nested_model():
         {"class_name": "Model", "name": "inner", "config": inner, "inbound_nodes": [[["double", 0, 0, {}]]]},
     ]
     file = Contents("m.h5", {}, "2.15.0", model(entries, ["y"], [("inner", 1, 0)]))
-    network = Model(networks.build(file, layers={"double": times(2), "inner/double": times(5)}), engine="numpy")
+    network = Model(loading.build(file, layers={"double": times(2), "inner/double": times(5)}), engine="numpy")
     assert network.predict(np.float32([[1, 3]])).tolist() == [[10, 30]]
 
 
@@ -236,7 +236,7 @@ def test_a_layer_named_like_a_known_class_is_not_meant():
     config = model([*entries, layer("Dense", "last", [["Dense", 0, 0]])], ["x"], [("last", 0, 0)])
     file = Contents("m.h5", {"last": arrays((2, 1), (1,))}, "2.15.0", config)
     layers = {"Dense": (lambda x, kernel, bias, config, name: Scaled(x, kernel, bias, 3, name), ["kernel", "bias"])}
-    plain, scaled = (Model(networks.build(file, layers=own), engine="numpy") for own in (None, layers))
+    plain, scaled = (Model(loading.build(file, layers=own), engine="numpy") for own in (None, layers))
     X = np.float32([[1, -2]])
     assert scaled.predict(X) == 3 * plain.predict(X)
 
@@ -254,7 +254,7 @@ def test_a_layer_named_like_a_known_class_is_not_meant():
 )
 def test_layers_that_are_not_what_they_should_be(layers, words):
     with pytest.raises(InputError) as error:
-        networks.build(sequence_model("Attention", SHAPES["kaggle"]), layers=layers)
+        loading.build(sequence_model("Attention", SHAPES["kaggle"]), layers=layers)
     assert all(word in str(error.value) for word in words), error.value
 
 

@@ -9,7 +9,7 @@ import pytest
 from conftest import DATA
 
 import npmoji
-from npmoji import WeightsError, formats, networks
+from npmoji import WeightsError, formats, loading
 from npmoji.formats import Contents, keras3
 from npmoji.keras import config as keras_config
 from npmoji.keras import graph as keras_graph
@@ -34,7 +34,7 @@ def arrays(*shapes, start=1):
 
 
 def built(config, layers, version="2.0.5"):
-    return networks.build(Contents("model.h5", layers, version, config))
+    return loading.build(Contents("model.h5", layers, version, config))
 
 
 # Weights only --------------------------------------------------------------------------------------------------------

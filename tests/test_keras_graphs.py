@@ -9,7 +9,7 @@ import pytest
 from conftest import DATA, SHARED, needs_shared
 
 import npmoji
-from npmoji import Dense, InputError, WeightsError, formats, networks
+from npmoji import Dense, InputError, WeightsError, formats, loading
 from npmoji.backends import backend
 from npmoji.errors import NpmojiError
 from npmoji.layers import AttentionWeightedAverage, Layer, Pass, Remask
@@ -345,7 +345,7 @@ def test_wrong_arrays(name, wrong):
             "empty": [first[:0], *rest],
         }[wrong]
         with pytest.raises(WeightsError) as error:
-            networks.build(file._replace(layers={**file.layers, layer: changed}))
+            loading.build(file._replace(layers={**file.layers, layer: changed}))
         assert layer in str(error.value) or wrong == "turned", error.value  # else the next one notices
 
 
@@ -409,7 +409,7 @@ def test_a_damaged_config_is_refused_or_makes_a_network(seed):
     (file,) = json.loads((folder / "case.json").read_text())["files"]
     contents = formats.read(folder / file)
     try:
-        graph = networks.build(contents._replace(config=damaged(contents.config, chance)))
+        graph = loading.build(contents._replace(config=damaged(contents.config, chance)))
     except WeightsError as error:
         assert str(error)
         return

@@ -17,7 +17,7 @@ from test_torch_state import WRITERS, plain, torch_arrays
 
 import npmoji
 from npmoji import InputError, NpmojiError, WeightsError
-from npmoji.convert import convert
+from npmoji.export.convert import convert
 from npmoji.formats import keras_hdf5
 
 CONTAINERS = ["hdf5", "safetensors", "int8", "legacy", "zip", "keras"]
@@ -198,7 +198,7 @@ def test_reading_a_file_changes_nothing(path):
 @pytest.mark.parametrize("suffix", [".safetensors", ".hdf5"])
 def test_what_npmoji_writes_replaces(small, tmp_path, suffix):
     """A model goes on with the file it has mapped when another one is written by that name."""
-    from npmoji.trust.golden import write
+    from npmoji.checks.golden import write
 
     old, new = tmp_path / f"w{suffix}", tmp_path / "new.hdf5"
     convert(str(small[0]), str(old))

@@ -15,8 +15,21 @@ from conftest import ROOT
 import npmoji
 
 PACKAGE = Path(npmoji.__file__).parent
-#: each of these may use those before it, never one after it
-CHAIN = ("errors", "formats", "kernels", "backends", "layers", "deepmoji", "model", "batch", "commands", "cli")
+#: every room of the package: each may use its own modules and the rooms of earlier lines, and those before it in its line
+CHAIN = (
+    ("errors",),
+    ("precision", "files", "text", "sources", "inputs", "display"),
+    ("formats", "kernels"),
+    ("backends",),
+    ("layers",),
+    ("keras", "deepmoji", "graph"),
+    ("network",),
+    ("pickling", "model"),
+    ("loading",),
+    ("batch", "checks", "describe", "download", "export"),
+    ("cli",),
+)
+ROOMS = [room for line in CHAIN for room in line]
 
 
 def module_name(path):
@@ -101,19 +114,30 @@ def reached(name):
 
 def test_imports_are_seen():
     """The walk below is worth something only if it sees the arrows that are there."""
-    assert imported("npmoji.commands.texts") >= {"npmoji.errors", "npmoji.outputs", "npmoji.batch.writers", "npmoji.commands"}
+    assert imported("npmoji.cli.score") >= {"npmoji.errors", "npmoji.display", "npmoji.batch.writers", "npmoji.cli.inputs"}
     assert imported("npmoji.backends.numba_ops") >= {"npmoji.backends.ops"}
-    assert imported("npmoji.model") >= {"npmoji.backends", "npmoji.networks", "npmoji.tokenizer"}
+    assert imported("npmoji.model") >= {"npmoji.backends", "npmoji.loading", "npmoji.text.tokenizer"}
     assert imported("npmoji.backends") >= {"npmoji.backends.numba_ops", "npmoji.backends.torch.ops", "npmoji.errors"}
 
 
-@pytest.mark.parametrize("name", sorted(FILES.keys() - {"npmoji", "npmoji.__main__"}))
+def room(name):
+    """The module or folder of the package that a module is in."""
+    return name.split(".")[1]
+
+
+APART = {"npmoji", "npmoji.__main__", *(name for name in FILES if room(f"{name}.") == "_pyinstaller")}
+
+
+def test_every_room_is_in_the_chain():
+    assert {room(name) for name in FILES.keys() - APART} == set(ROOMS)
+
+
+@pytest.mark.parametrize("name", sorted(FILES.keys() - APART))
 def test_imports_go_one_way(name):
     below = reached(name)
     assert name not in below, "imports itself in a circle"
-    part = name.split(".")[1]
-    forbidden = CHAIN[CHAIN.index(part) + 1 :] if part in CHAIN else ("cli",)
-    wrong = {other for other in below if other.split(".")[1] in forbidden}
+    allowed = ROOMS[: ROOMS.index(room(name)) + 1]
+    wrong = {other for other in below if room(other) not in allowed}
     assert not wrong, f"{name} must not depend on {wrong}"
 
 
@@ -146,7 +170,7 @@ def test_everything_public_has_a_docstring(name):
 
 
 def test_the_bundled_model_is_found():
-    from npmoji.model import bundled
+    from npmoji.sources import bundled
 
     weights = Path(bundled())
     assert sum(path.stat().st_size for path in (weights, weights.with_name("vocabulary.json"))) <= 4_000_000

@@ -18,7 +18,7 @@ from test_package import FILES, PACKAGE
 
 import npmoji
 from npmoji import _pyinstaller
-from npmoji.model import bundled
+from npmoji.sources import bundled
 
 TEXT = "I love mom's cooking"
 SKIPPED = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "build", "dist")

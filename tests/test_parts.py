@@ -10,7 +10,8 @@ import sys
 import pytest
 from conftest import ROOT
 
-from npmoji import outputs, parts
+from npmoji import display
+from npmoji.files import parts
 
 posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
 PROGRAM = """
@@ -40,10 +41,10 @@ def start(kind, target):
 def write(kind, target, content=b"ours"):
     """Write it in this process."""
     if kind == "whole_file":
-        with outputs.whole_file(str(target)) as file:
+        with display.whole_file(str(target)) as file:
             file.write(content)
     else:
-        with outputs.whole_folder(str(target), print) as folder, open(os.path.join(folder, "a"), "wb") as file:
+        with display.whole_folder(str(target), print) as folder, open(os.path.join(folder, "a"), "wb") as file:
             file.write(content)
 
 
@@ -74,7 +75,7 @@ def test_what_another_process_is_writing_stays(tmp_path):
 
 def test_what_this_process_is_writing_stays(tmp_path):
     target = tmp_path / "out"
-    with outputs.scratch_folder(str(target)) as folder, outputs.whole_file(str(target)) as file:
+    with display.scratch_folder(str(target)) as folder, display.whole_file(str(target)) as file:
         parts.sweep(str(target))
         assert os.path.isdir(folder)
         write("whole_file", target)

@@ -12,12 +12,12 @@ import pytest
 from conftest import DATA
 
 import npmoji
-from npmoji import InputError, NpmojiError, VocabularyError, WeightsError, cli, inspection
-from npmoji.convert import convert
+from npmoji import InputError, NpmojiError, VocabularyError, WeightsError, cli, describe
+from npmoji.checks import golden
+from npmoji.download.originals import download
 from npmoji.errors import LONGEST
-from npmoji.fetching.download import download
-from npmoji.paths import local, scheme
-from npmoji.trust import golden
+from npmoji.export.convert import convert
+from npmoji.files.paths import local, scheme
 
 SCREEN = 24 * 80
 
@@ -69,7 +69,7 @@ def test_everything_that_takes_a_path(form, home):
     same(npmoji.Ensemble([form("weights.hdf5")], vocabulary=form("words.json"), engine="numpy"))
     convert(form("weights.hdf5"), form("w.safetensors"), vocabulary=form("words.json"))
     same(npmoji.load(form("w.safetensors"), engine="numpy"))
-    assert [row.name for row in inspection.rows(form("weights.hdf5"))][1] == "embedding"
+    assert [row.name for row in describe.rows(form("weights.hdf5"))][1] == "embedding"
 
     npmoji.save_layers(form("net.npz"), npmoji.Embedding(npmoji.Input(3), np.ones((3, 2), np.float32)))
     assert len(npmoji.load_layers(form("net.npz"))) == 2
@@ -136,8 +136,8 @@ def test_the_command_line(form, home, capsys):
 
 @pytest.mark.parametrize("form", ["str", "Path", "bytes", "~", "address", "relative"])
 def test_download_from_a_path(form, home, monkeypatch):
-    from npmoji.fetching import cache
-    from npmoji.info import sha256
+    from npmoji.download import cache
+    from npmoji.files.digest import sha256
 
     monkeypatch.setattr(cache, "VOCABULARY_SHA256", sha256(home / "a b%" / "vocabulary.json"))
     path = download("original", FORMS[form](home, "weights.hdf5"), FORMS[form](home, "vocabulary.json"))
@@ -195,7 +195,7 @@ def test_addresses_elsewhere(address):
 
 
 def test_drives_and_addresses_of_windows(monkeypatch):
-    from npmoji import paths
+    from npmoji.files import paths
 
     assert scheme("C:/w.hdf5") == scheme(r"C:\w.hdf5") == scheme("C://w.hdf5") == ""
     assert local("C:/w.hdf5") == "C:/w.hdf5"

@@ -11,11 +11,11 @@ from test_torch_state import Raw, call, dumped, legacy, name, plain, torch_array
 
 import npmoji
 from npmoji import InputError, WeightsError, cli, formats
-from npmoji.convert import convert
+from npmoji.checks import golden
+from npmoji.checks.compare import compare
+from npmoji.checks.verify import PUBLISHED_MEANS, verify
+from npmoji.export.convert import convert
 from npmoji.formats import keras_write, safetensors
-from npmoji.trust import golden
-from npmoji.trust.compare import compare
-from npmoji.trust.verify import PUBLISHED_MEANS, verify
 
 ENGINES = ("numpy", "numba")
 HEAD = ("output_layer.0.weight", "output_layer.0.bias")
@@ -259,7 +259,7 @@ def test_half_a_last_layer(folder, tmp_path, label):
 
 def test_the_originals_features_are_known(monkeypatch, tmp_path, small, toy_vocabulary):
     """By the published means, where there is no last layer to rank classes with."""
-    from npmoji.trust import verify as module
+    from npmoji.checks import verify as module
 
     path = MAKERS["keras"](small[0], tmp_path)
     model = npmoji.load(path, vocabulary=toy_vocabulary)

@@ -17,9 +17,9 @@ from conftest import DATA, ROOT
 
 import npmoji
 from npmoji import GRU, Dense, Embedding, Input, Model, NpmojiError, WeightsError, layers
-from npmoji.convert import convert
-from npmoji.network import Graph
-from npmoji.vocabulary import SPECIAL_WORDS
+from npmoji.export.convert import convert
+from npmoji.graph import Graph
+from npmoji.text.vocabulary import SPECIAL_WORDS
 
 TEXTS = ["i love mom's cooking", "worst day ever !", ""]
 PROTOCOLS = range(2, pickle.HIGHEST_PROTOCOL + 1)

@@ -7,7 +7,7 @@ import pytest
 from conftest import DATA
 
 import npmoji
-from npmoji import InputError, outputs, progress
+from npmoji import InputError, display, progress
 
 STATE = DATA / "models" / "seed003_tfk_state_masked"
 
@@ -85,7 +85,7 @@ def test_a_bar_on_a_terminal(small, ids, capsys, monkeypatch):
             seen.append("closed")
 
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    monkeypatch.setattr(outputs, "ProgressLine", Recorded)
+    monkeypatch.setattr(display, "ProgressLine", Recorded)
     model = npmoji.load(small[0], engine="numpy")
     model.encode(ids, progress=True)
     assert seen[0] == ("new", len(ids)) and seen[-1] == "closed" and seen[-2][1] == len(ids)

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import npmoji
-from npmoji import init, layers
+from npmoji import layers
 from npmoji.backends import backend
-from npmoji.layers import Input, Pass
+from npmoji.layers import Input, Pass, initialisers
 
 STEPS = 7
 ROWS = 9
@@ -34,7 +34,7 @@ class Maker:
 
     def dense(self, x, F):
         C = int(self.rng.integers(1, 7))
-        kernel, bias = init.dense(self.rng, F, C)
+        kernel, bias = initialisers.dense(self.rng, F, C)
         function = self.any_of("linear", *FUNCTIONS)
         return layers.Dense(x, kernel, self.noise(bias) if self.chance() else None, function), C
 
@@ -48,12 +48,12 @@ class Maker:
         kind = self.any_of("lstm", "gru", "rnn")
         odd = {"activation": self.any_of("relu", "softsign")} if self.rng.integers(6) == 0 else {}
         if kind == "rnn":
-            return layers.SimpleRNN, tuple(map(self.noise, init.simple_rnn(self.rng, F, H))), odd
+            return layers.SimpleRNN, tuple(map(self.noise, initialisers.simple_rnn(self.rng, F, H))), odd
         if kind == "lstm":
-            weights = tuple(map(self.noise, init.lstm(self.rng, F, H)))
+            weights = tuple(map(self.noise, initialisers.lstm(self.rng, F, H)))
             return layers.LSTM, weights, odd | {"gate": self.any_of(*GATES)}
         after = self.chance()
-        weights = tuple(map(self.noise, init.gru(self.rng, F, H, reset_after=after)))
+        weights = tuple(map(self.noise, initialisers.gru(self.rng, F, H, reset_after=after)))
         return layers.GRU, weights, odd | {"gate": self.any_of(*GATES), "reset_after": after}
 
     def bidirectional(self, x, F):
@@ -73,13 +73,13 @@ class Maker:
 
     def normalisation(self, x, F):
         if self.chance():
-            return layers.LayerNormalization(x, *map(self.noise, init.layer_normalization(F))), F
-        gamma, beta, mean, variance = init.batch_normalization(F)
+            return layers.LayerNormalization(x, *map(self.noise, initialisers.layer_normalization(F))), F
+        gamma, beta, mean, variance = initialisers.batch_normalization(F)
         return layers.BatchNormalization(x, self.noise(gamma), self.noise(beta), self.noise(mean), variance), F
 
     def convolution(self, x, F):
         C, size = int(self.rng.integers(1, 6)), int(self.rng.integers(1, 4))
-        kernel, bias = init.conv1d(self.rng, size, F, C)
+        kernel, bias = initialisers.conv1d(self.rng, size, F, C)
         return layers.Conv1D(x, kernel, self.noise(bias), padding=self.any_of("same", "causal"), dilation=self.any_of(1, 2)), C
 
     def dropout(self, x, F):
@@ -97,11 +97,11 @@ class Maker:
         if kind == "max":
             return layers.GlobalMaxPooling1D(x), F
         if kind == "attention":
-            return layers.AttentionWeightedAverage(x, self.noise(*init.attention(self.rng, F))), F
+            return layers.AttentionWeightedAverage(x, self.noise(*initialisers.attention(self.rng, F))), F
         if kind == "kaggle":
             A = int(self.rng.integers(2, 5))
             return layers.AttentionWithContext(
-                x, *map(self.noise, init.dense(self.rng, F, A)), self.noise(np.zeros((A, 1), np.float32), 1)
+                x, *map(self.noise, initialisers.dense(self.rng, F, A)), self.noise(np.zeros((A, 1), np.float32), 1)
             ), F
         if kind == "last":
             cell, weights, options = self.cell(F, 3)
@@ -118,7 +118,7 @@ class Maker:
     def network(self):
         """Token ids, and numbers beside them, through branches that meet again: the last layer."""
         F = int(self.rng.integers(1, 9))
-        table = self.noise(*init.embedding(self.rng, V, F), size=1)
+        table = self.noise(*initialisers.embedding(self.rng, V, F), size=1)
         words = layers.Embedding(Input(vocabulary_size=V, name="ids"), table, mask_zero=self.chance())
         x, F = self.sequence(words, F, int(self.rng.integers(1, 4)))
         left, F_left = self.sequence(x, F, int(self.rng.integers(0, 3)))
@@ -129,7 +129,7 @@ class Maker:
         (a, A), (b, B) = self.reduce(x, F), self.reduce(x, F)
         numbers = Input(shape=(3,), name="numbers")
         joined = layers.Concatenate(a, b, numbers)
-        return layers.Dense(joined, *map(self.noise, init.dense(self.rng, A + B + 3, 4)), self.any_of("softmax", "sigmoid"))
+        return layers.Dense(joined, *map(self.noise, initialisers.dense(self.rng, A + B + 3, 4)), self.any_of("softmax", "sigmoid"))
 
 
 def inputs(seed):

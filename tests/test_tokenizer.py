@@ -14,8 +14,8 @@ import pytest
 from conftest import DATA, ROOT, SHARED, needs_shared
 
 from npmoji import InputError, NpmojiError, Tokenizer, VocabularyError
-from npmoji.tokenizer import _WordTable
-from npmoji.vocabulary import SPECIAL_WORDS
+from npmoji.text.tokenizer import _WordTable
+from npmoji.text.vocabulary import SPECIAL_WORDS
 
 SPECIAL = {word: number for number, word in enumerate(SPECIAL_WORDS)}
 
@@ -290,8 +290,8 @@ def test_pickle(tokenizer):
 def test_ascii_text_loads_no_unicode_tables():
     code = (
         f"import sys; from npmoji import Tokenizer; tokenizer = Tokenizer({SPECIAL})\n"
-        "before = tokenizer.words('hello, @you!'), 'npmoji._unicode52' in sys.modules\n"
-        "print(before, tokenizer.words('\\u00e9'), 'npmoji._unicode52' in sys.modules)"
+        "before = tokenizer.words('hello, @you!'), 'npmoji.text._unicode52' in sys.modules\n"
+        "print(before, tokenizer.words('\\u00e9'), 'npmoji.text._unicode52' in sys.modules)"
     )
     out = subprocess.run([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout
     assert ascii(out.strip()) == ascii("(['hello', ',', 'CUSTOM_AT', '!'], False) ['é'] True")

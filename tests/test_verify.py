@@ -10,12 +10,13 @@ from conftest import DATA, SHARED, needs_shared
 from test_cli import run
 
 import npmoji
+from npmoji.checks import verify as module
+from npmoji.checks.verify import references, verify
 from npmoji.errors import WeightsError
+from npmoji.graph import Graph
 from npmoji.layers import Dense, Embedding, GlobalMaxPooling1D, Input
-from npmoji.model import Model, bundled
-from npmoji.network import Graph
-from npmoji.trust import verify as module
-from npmoji.trust.verify import references, verify
+from npmoji.model import Model
+from npmoji.sources import bundled
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,8 @@ import pytest
 from conftest import SHARED, needs_shared
 
 from npmoji import VocabularyError
-from npmoji import vocabulary as module
-from npmoji.vocabulary import SPECIAL_WORDS, Vocabulary, plain_size
+from npmoji.text import vocabulary as module
+from npmoji.text.vocabulary import SPECIAL_WORDS, Vocabulary, plain_size
 
 ODD = ['"', '":', ':")', ":)", "\\", '\\"', '\\\\"', "{", "}", ",", ": 5", "a b", "\n", "\t", "", "love", "lov", "love:"]
 

@@ -36,9 +36,9 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tools")]  # so that a clone measures itse
 import numpy as np
 
 import npmoji
-from npmoji import info
-from npmoji.tokenizer import Tokenizer
-from npmoji.vocabulary import SPECIAL_WORDS
+from npmoji import describe
+from npmoji.text.tokenizer import Tokenizer
+from npmoji.text.vocabulary import SPECIAL_WORDS
 
 TOLERANCE = 1e-5  # between the probabilities of exact sides
 BATCHES = (8, 16, 32, 64, 128)  # sizes ONNX Runtime may choose from
@@ -434,9 +434,9 @@ def machine() -> dict[str, str]:
     packages = ("numpy", "numba", "onnxruntime", "onnx", "torch")
     return {
         "CPU": f"{names[0]}, {os.cpu_count()} cores{load}",
-        "features": " ".join(info.cpu_features()),
+        "features": " ".join(describe.cpu_features()),
         "software": f"npmoji {npmoji.__version__}, Python {platform.python_version()}, {platform.system()}",
-        "packages": ", ".join(f"{name} {info.version(name)}" for name in packages),
+        "packages": ", ".join(f"{name} {describe.version(name)}" for name in packages),
     }
 
 

@@ -28,9 +28,9 @@ import json, sys, time
 import numpy
 clock = time.perf_counter
 times = [clock()]
-import npmoji.tokenizer
+import npmoji.text.tokenizer
 times.append(clock())
-tokenizer = npmoji.tokenizer.Tokenizer(sys.argv[1])
+tokenizer = npmoji.text.tokenizer.Tokenizer(sys.argv[1])
 times.append(clock())
 for text in ("hello, world!", "caf\\u00e9", "joe@x.com"):
     tokenizer.ids(text)

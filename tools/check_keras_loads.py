@@ -26,7 +26,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 import npmoji
-from npmoji.convert import convert
+from npmoji.export.convert import convert
 
 LIMIT = 5e-6  # largest difference of probabilities
 

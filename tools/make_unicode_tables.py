@@ -1,6 +1,6 @@
-"""Write npmoji/_unicode52.py from a `tokenizer_tables.json`.
+"""Write npmoji/text/_unicode52.py from a `tokenizer_tables.json`.
 
-    python tools/make_unicode_tables.py tokenizer_tables.json > npmoji/_unicode52.py
+    python tools/make_unicode_tables.py tokenizer_tables.json > npmoji/text/_unicode52.py
 
 The JSON holds what was measured by running the original tokenizer's Python 2.7.18 (Unicode data 5.2.0) and its
 transliteration over every code point. Its ranges are hexadecimal and inclusive: "378-379 37F".

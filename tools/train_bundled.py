@@ -34,7 +34,7 @@ from evaluate_bundled import report, split
 
 import npmoji  # its tokenizer, and the engine to measure the exported files
 from npmoji import Tokenizer
-from npmoji.trust.verify import references
+from npmoji.checks.verify import references
 
 ROOT = Path(__file__).resolve().parent.parent
 _NAMES = ("MASK", "UNKNOWN", "AT", "URL", "NUMBER", "BREAK", "BLANK_6", "BLANK_7", "BLANK_8", "BLANK_9")

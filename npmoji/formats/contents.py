@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import WeightsError
-from ..tokenizer import COMPATS
-from ..vocabulary import WordText
+from ..text.tokenizer import COMPATS
+from ..text.vocabulary import WordText
 
 
 class Contents(NamedTuple):

@@ -20,8 +20,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .hdf5_format import NOWHERE, Fields, File, Hdf5Error, Message, Unsupported, decode, heap_object, messages, symbols
-from .mapping import mapped
+from ..files.mapping import mapped
+from .hdf5_format import (
+    NOWHERE,
+    Fields,
+    File,
+    Hdf5Error,
+    Message,
+    Unsupported,
+    decode,
+    heap_object,
+    messages,
+    symbols,
+)
 
 # Header messages [IV.A.2] by their numbers
 DATASPACE, LINK_INFO, DATATYPE, LINK, EXTERNAL_FILES, LAYOUT = 0x01, 0x02, 0x03, 0x06, 0x07, 0x08

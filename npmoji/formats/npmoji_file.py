@@ -27,7 +27,7 @@ import numpy as np
 from .. import __version__
 from ..errors import WeightsError
 from ..precision import PRECISIONS, QUANTUM, Int8Array
-from ..vocabulary import WordText
+from ..text.vocabulary import WordText
 from . import safetensors
 from .contents import Contents, checked_compat
 

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from ..errors import WeightsError
-from .mapping import mapped
+from ..files.mapping import mapped
 
 #: those that NumPy has; types of 8 bits or less are for other files
 DTYPES = {

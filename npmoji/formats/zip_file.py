@@ -17,7 +17,7 @@ import os
 import struct
 import zlib
 
-from . import mapping
+from ..files import mapping
 
 MOST_SAVED, MOST_INFLATED = 8, 1 << 24  # a zip may give 8 times its bytes and 16 MiB; weights do not compress well
 MOST_MEMBERS = 1 << 16  # of a zip file

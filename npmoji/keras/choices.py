@@ -19,7 +19,7 @@ import numpy as np
 from .. import layers
 from ..errors import WeightsError
 from ..layers import Layer, Unmasked
-from .kinds import Place, any_number, kind, weighted_average
+from .classes import Place, any_number, kind, weighted_average
 
 #: what a choice's name is made of
 SCORES = {

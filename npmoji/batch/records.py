@@ -1,0 +1,144 @@
+"""Several files, or standard input, as one sequence of records, of which those that are there are given at once."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+
+from ..errors import InputError
+from ..files.paths import local
+from . import Record, names
+from .lines import Lines, decoder
+from .readers import READERS, Columns
+from .sources import Source, name_of, size_of
+
+ON_ERROR = ("fail", "skip", "null")
+_GO_ON = "; with --on-error skip or null such rows do not end the run"
+
+
+class Inputs:
+    """The records of files, to be iterated over once; one file is open at a time.
+
+    Args:
+        paths: the files in order, ``"-"`` is standard input.
+        form: txt, csv, tsv or jsonl; by default what each name says, for standard input txt.
+        column: the texts' column, by default "text"; only of use where there are columns.
+        encoding, delimiter: of the files; by default UTF-8, and a comma or tab unless a header says something else.
+        keep: other columns that the records hold, None for all.
+        on_error: what a row without a text does: "fail" raises its problem, "skip" leaves it out, "null" gives a record
+            without text. By default "fail", where there is no choice that a message could speak of.
+
+    Attributes:
+        done, size: bytes read so far, and in all; the latter 0 if that is not known.
+        typed: whether somebody types them.
+
+    Raises (also while iterating):
+        InputError: a file or setting cannot be used, names what and where.
+    """
+
+    def __init__(
+        self,
+        paths: list[str],
+        *,
+        form: str | None = None,
+        column: str | None = None,
+        encoding: str = "utf-8",
+        delimiter: str | None = None,
+        keep: Sequence[str] | None = (),
+        on_error: str | None = None,
+    ):
+        if paths.count("-") > 1:
+            raise InputError("standard input can be read only once: -i - is given twice")
+        paths = [path if path == "-" else local(path) for path in paths]
+        sizes = [size_of(path) for path in paths]
+        self._forms = [form or ("txt" if path == "-" else names.input_format(path)) for path in paths]
+        self._paths, self._encoding, self._delimiter, self._on_error = paths, encoding, delimiter, on_error
+        self._check_use(column, keep)
+        decoder(encoding)
+        self._columns = Columns("text" if column is None else column, None if keep is None else list(keep))
+        self.size = sum(sizes) if all(sizes) else 0
+        self.typed = "-" in paths and sys.stdin.isatty()
+        self._faulty, self._first = 0, ""
+        self._before = 0
+        self._lines: Lines | None = None
+
+    @property
+    def done(self) -> int:
+        """Bytes of the records so far."""
+        return self._before + (self._lines.done if self._lines else 0)
+
+    @property
+    def kept(self) -> list[str] | None:
+        """The names of the other columns."""
+        return self._columns.kept
+
+    def warnings(self) -> list[str]:
+        """What somebody should know of once all is read."""
+        found = [f"no row has a column {name!r} (--keep)" for name in sorted(self._columns.unseen)]
+        if self._faulty:
+            fate = "skipped" if self._on_error == "skip" else "left empty"
+            found.append(f"rows without a text, {fate}: {self._faulty:,}; the first: {self._first}")
+        return found
+
+    def __iter__(self) -> Iterator[Record]:
+        return (record for record in self._arriving() if record is not None)
+
+    def blocks(self, size: int) -> Iterator[list[Record]]:
+        """Lists of up to ``size`` records; shorter ones where the next record has yet to come, and before an error."""
+        block: list[Record] = []
+        try:
+            for record in self._arriving():
+                if record is not None:
+                    block.append(record)
+                if len(block) == size or record is None and block:
+                    yield block
+                    block = []
+        except InputError:
+            if block:
+                yield block
+            raise
+        if block:
+            yield block
+
+    def close(self) -> None:
+        """Close the file that is open."""
+        if self._lines is not None:
+            self._before, lines, self._lines = self.done, self._lines, None
+            lines.source.close()
+
+    def _arriving(self) -> Iterator[Record | None]:
+        """All records; None where the next has yet to come."""
+        for path, form in zip(self._paths, self._forms):
+            self._lines = Lines(Source(path), self._encoding)
+            try:
+                for record in READERS[form](self._lines, self._columns, self._delimiter):
+                    if record is None or record.text is not None or self._passes(record):
+                        yield record
+            finally:
+                self.close()  # the output may take the file's place
+
+    def _passes(self, record: Record) -> bool:
+        """Whether a record without a text is given."""
+        problem = f"{record.place}: {record.problem}"
+        if self._on_error not in ("skip", "null"):
+            raise InputError(problem + (_GO_ON if self._on_error else ""))
+        self._faulty, self._first = self._faulty + 1, self._first or problem
+        return self._on_error == "null"
+
+    def _check_use(self, column: str | None, keep: Sequence[str] | None) -> None:
+        where = ", ".join(map(name_of, self._paths))
+        hint = "one text a line has no columns; say what it holds: --input-format csv, tsv or jsonl"
+        if set(self._forms) == {"txt"}:
+            given = {"--column": column is not None, "--keep": bool(keep), "--delimiter": bool(self._delimiter)}
+            for option in (name for name, there in given.items() if there):
+                raise InputError(f"{where}: {option} has no use, {hint}")
+        elif self._delimiter and not {"csv", "tsv"} & set(self._forms):
+            raise InputError(f"{where}: --delimiter has no use, {' and '.join(self._forms)} has none")
+
+
+def chunks(items: Iterable[str], size: int) -> Iterator[list[str]]:
+    """Lists of up to ``size`` items."""
+    iterator = iter(items)
+    while block := list(islice(iterator, size)):
+        yield block

@@ -1,0 +1,149 @@
+"""Texts for the commands: those on the command line, or the records of files and standard input."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Generator, Iterable, Iterator
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ..batch import Record
+from ..batch.records import chunks
+from ..errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ..batch.records import Inputs
+    from ..layers import Checked
+    from ..model import Model
+
+Item = TypeVar("Item")
+
+BLOCK = 512  # texts read, computed and written together
+
+
+class Given:
+    """Texts that stand on the command line, with what `Inputs` has."""
+
+    size = done = 0
+    typed, kept = False, None
+
+    def __init__(self, texts: list[str]):
+        self.texts = texts
+
+    def warnings(self) -> list[str]:
+        """None: a text is a text."""
+        return []
+
+    def blocks(self, size: int) -> Iterator[list[Record]]:
+        """Lists of up to ``size`` records."""
+        for block in chunks(self.texts, size):
+            yield [Record(text) for text in block]
+
+
+@contextlib.contextmanager
+def source(arguments: argparse.Namespace) -> Iterator[Inputs | Given]:
+    """The texts of the command line, or those of files or standard input."""
+    if not arguments.texts:
+        with contextlib.closing(read_files(arguments, arguments.input or ["-"])) as inputs:
+            yield inputs
+        return
+    check_given(arguments)
+    yield Given(arguments.texts)
+
+
+def read_files(arguments: argparse.Namespace, paths: list[str]) -> Inputs:
+    """The records of files, read as the options say."""
+    from ..batch.records import Inputs
+
+    return Inputs(
+        paths,
+        form=arguments.input_format,
+        column=arguments.column,
+        encoding=arguments.encoding or "utf-8",
+        delimiter=arguments.delimiter,
+        keep=getattr(arguments, "keep", ()),
+        on_error=getattr(arguments, "on_error", None),
+    )
+
+
+def check_given(arguments: argparse.Namespace) -> None:
+    """Refuse options that only files have a use for; warn if a text is the name of one."""
+    if arguments.input is not None:
+        raise InputError("give texts or -i FILE, not both")
+    for name in ("column", "input_format", "encoding", "delimiter", "keep"):
+        if getattr(arguments, name, None):
+            raise InputError(f"--{name.replace('_', '-')} has no use for texts on the command line, only with -i FILE")
+    for text in arguments.texts:
+        if os.path.isfile(text):
+            warning = f"{text} is a file, and its name is taken as a text; to read it: -i {text}"
+            print(f"npmoji: warning: {warning}", file=sys.stderr)
+            break
+
+
+def computed(
+    model: Model, inputs: Inputs | Given, compute: Callable[[Checked], Iterable[Item]], quiet: bool = False
+) -> Generator[tuple[list[Record], list[Item | None]], None, None]:
+    """Blocks of records with what is computed for each, None for those without a text.
+
+    Progress is shown on the way, and summed up at the end, unless ``quiet``.
+    """
+    from ..display import ProgressLine
+
+    if inputs.typed:
+        print("npmoji: reading texts from the keyboard, one a line, until end of file", file=sys.stderr)
+    progress = ProgressLine(inputs.size, enabled=not (quiet or inputs.typed or isinstance(inputs, Given)))
+    cut = 0
+    try:
+        for block in inputs.blocks(BLOCK):
+            texts = [record.text for record in block if record.text is not None]
+            arrays = model.arrays(texts)
+            results = iter(compute(arrays))
+            yield block, [None if record.text is None else next(results) for record in block]
+            if progress.enabled:
+                cut += cut_short(model, texts, arrays)
+            progress.step(len(block), inputs.done)
+        cut = f"{cut:,}" if cut else "none"
+        progress.finish(f"{cut} cut at {model.tokenizer.maxlen} tokens" if model.tokenizer else "")
+    finally:
+        progress.close()
+    for warning in inputs.warnings():
+        print(f"npmoji: warning: {warning}", file=sys.stderr)
+
+
+def cut_short(model: Model, texts: list[str], arrays: Checked) -> int:
+    """How many texts have more tokens than the model takes; only those that fill their row are looked at again."""
+    tokens = next(iter(arrays.values()))
+    return sum(model.tokenizer.is_cut(texts[i]) for i in tokens[:, -1].nonzero()[0]) if model.tokenizer else 0
+
+
+@contextlib.contextmanager
+def keeping(writer: Any) -> Iterator[None]:
+    """If the input ends early with an error, the ``rows`` that were written are worth keeping."""
+    from ..files.whole import Unfinished
+
+    try:
+        yield
+    except InputError as error:
+        if writer.rows:
+            raise Unfinished(str(error), writer.rows) from error
+        raise
+
+
+def begun(items: Iterator[Item]) -> Iterator[Item]:
+    """The same items, the first of them computed now."""
+    return chain(list(islice(items, 1)), items)
+
+
+def listed(arguments: argparse.Namespace, paths: list[str]) -> list[str] | np.ndarray | dict[str, np.ndarray]:
+    """The texts of files, the token ids of a `.npy`, or the inputs of a `.npz` by name."""
+    from ..checks.golden import read_inputs
+
+    if len(paths) == 1 and paths[0].lower().endswith((".npy", ".npz")):
+        return read_inputs(paths[0])
+    with contextlib.closing(read_files(arguments, paths)) as inputs:
+        return [record.text for record in inputs if record.text is not None]

@@ -1,0 +1,33 @@
+"""`npmoji verify`: the weights against their reference results."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from .models import load
+from .options import add_model_options
+
+if TYPE_CHECKING:
+    from ..model import Model
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of the command."""
+    add_model_options(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command: 1 if the results differ, or if there is nothing to check against."""
+    return report(load(arguments, note=False))
+
+
+def report(model: Model) -> int:
+    """Verify a model, say how it went, give the exit code."""
+    from ..checks.verify import verify
+    from ..display import text_output
+
+    verdict = verify(model)
+    with text_output("-") as out:
+        out.write("".join(f"{line}\n" for line in verdict.lines))
+    return 0 if verdict.passed else 1

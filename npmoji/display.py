@@ -1,0 +1,241 @@
+"""What a person sees: standard output, the width of text on a terminal, and how far the work has come."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import sys
+import time
+import unicodedata
+from collections.abc import Callable, Iterator
+from typing import Any, BinaryIO, TextIO, TypeAlias
+
+from .errors import InputError
+from .files.whole import reporting, whole_file
+
+
+@contextlib.contextmanager
+def text_output(path: str, compression: str = "") -> Iterator[TextIO]:
+    """UTF-8 text to a whole file, or to standard output for ``"-"``; what UTF-8 cannot hold is written as \\udcxx.
+
+    Args:
+        compression: ``".gz"``, ``".bz2"`` or ``".xz"`` for a file that is to be compressed.
+    """
+    if path == "-":
+        if sys.stdout is None:  # closed by whoever started us
+            raise InputError("standard output is closed")
+        if hasattr(sys.stdout, "reconfigure"):
+            sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace", newline="\n")
+        with reporting("standard output"):
+            yield sys.stdout
+            sys.stdout.flush()
+        return
+    with whole_file(path) as file, _packer(file, compression) as content, _encoded(content) as text:
+        yield text
+
+
+def _packer(file: BinaryIO, compression: str) -> contextlib.AbstractContextManager[Any]:
+    """A file that compresses what is written to it, by its suffix; the same content gives the same bytes at any time."""
+    if compression == ".gz":
+        from gzip import GzipFile
+
+        return GzipFile("", "wb", 6, file, mtime=0)
+    if compression == ".bz2":
+        from bz2 import BZ2File
+
+        return BZ2File(file, "wb")
+    if compression == ".xz":
+        from lzma import LZMAFile
+
+        return LZMAFile(file, "wb")
+    return contextlib.nullcontext(file)
+
+
+@contextlib.contextmanager
+def _encoded(file: BinaryIO) -> Iterator[TextIO]:
+    """UTF-8 text to a binary file, which stays open."""
+    text = io.TextIOWrapper(file, "utf-8", "backslashreplace", "\n")
+    try:
+        yield text
+    finally:
+        text.detach()  # writes the rest
+
+
+def columns(text: str) -> int:
+    """How many columns a terminal takes for the text."""
+    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def shorten(text: str, width: int) -> str:
+    """The text, cut to so many columns with an ellipsis if it is longer."""
+    taken, fitting = 0, 0  # columns, and characters that leave room for the ellipsis
+    for character in text:
+        taken += columns(character)
+        if taken > width:
+            return text[:fitting] + "…"
+        fitting += taken < width
+    return text
+
+
+class ProgressLine:
+    """One line on standard error, rewritten as the work goes on: only on a terminal, and only for what takes a while.
+
+    Args:
+        size: how much there is to do, in what `step` counts as done: bytes, texts, anything; 0 if that is not known.
+        enabled: whether it is wanted at all.
+
+    Attributes:
+        enabled: whether it is wanted, and there is a terminal.
+        texts: how many were done.
+    """
+
+    BAR = 30  # columns
+
+    def __init__(self, size: int, enabled: bool = True):
+        self.size, self.texts = size, 0
+        self.enabled = enabled and sys.stderr is not None and sys.stderr.isatty()
+        self._start = time.monotonic()
+        self._next = self._start + 1
+        self._warm: tuple[float, int, int] | None = None  # time, texts and done after the first step, which may compile
+        self._shown = 0  # columns that the line takes now
+
+    def step(self, texts: int, done: int) -> None:
+        """``texts`` more were done, with ``done`` of ``size`` behind us."""
+        self.texts += texts
+        if not self.enabled:
+            return
+        now = time.monotonic()
+        self._warm = self._warm or (now, self.texts, done)
+        if now >= self._next:
+            self._next = now + 0.2
+            line = self._line(now, done)
+            sys.stderr.write(f"\r{line}{' ' * (self._shown - columns(line))}")
+            sys.stderr.flush()
+            self._shown = columns(line)
+
+    def close(self) -> None:
+        """Take the line away."""
+        if self._shown:
+            sys.stderr.write(f"\r{' ' * self._shown}\r")
+            sys.stderr.flush()
+            self._shown = 0
+
+    def finish(self, note: str = "") -> None:
+        """Take the line away and leave one that sums up, with a ``note`` behind it."""
+        self.close()
+        if self.enabled:
+            seconds = time.monotonic() - self._start
+            rate = _rate(self.texts, seconds)
+            sys.stderr.write(f"npmoji: {self.texts:,} texts in {_duration(seconds)}, {rate}{note and ', '}{note}\n")
+            sys.stderr.flush()
+
+    def _line(self, now: float, done: int) -> str:
+        """What fits: a bar, how much is done, how fast it goes, how long it will take."""
+        start, texts, before = self._warm or (now, 0, 0)
+        if start == now:
+            start, texts, before = self._start, 0, 0
+        counts, rate = f"{self.texts:,} texts", _rate(self.texts - texts, now - start)
+        left = part = ""
+        if self.size:
+            done = min(done, self.size)
+            part = f"{100 * done / self.size:3.0f} %"
+            if done > before:
+                left = f"{_clock((self.size - done) * (now - start) / (done - before))} left"
+        width = _width() - 1  # in the last column some terminals begin a new line
+        for pieces in ((part, counts, rate, left), (part, counts, left), (part, left), (part or counts,)):
+            line = "  ".join(piece for piece in pieces if piece)
+            if len(line) <= width:
+                break
+        bar = min(self.BAR, width - len(line) - 4)
+        if self.size and bar >= self.BAR // 3:
+            line = f"[{'#' * round(bar * done / self.size):{bar}}]  {line}"
+        return shorten(line, width)
+
+
+def _width() -> int:
+    """Columns of the terminal that standard error is."""
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns or 80
+    except (OSError, ValueError, AttributeError):
+        return 80
+
+
+def _rate(texts: int, seconds: float) -> str:
+    rate = texts / max(seconds, 1e-6)
+    return f"{rate:,.0f} texts/s" if rate >= 10 else f"{rate:.1f} texts/s"
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 100 else _clock(seconds)
+
+
+def _clock(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
+Told: TypeAlias = Callable[[int, int], object]  # called with the texts done and the texts in all
+
+
+Progress: TypeAlias = bool | Told
+
+
+@contextlib.contextmanager
+def telling(progress: Progress) -> Iterator[Told | None]:
+    """What is to be called as the work goes on: a bar's update, the caller's function, or None.
+
+    Raises:
+        InputError: neither a bool nor a function.
+    """
+    if progress is True:
+        with contextlib.closing(Bar() if sys.stderr and sys.stderr.isatty() else Lines()) as shown:
+            yield shown.update
+    elif progress is False or callable(progress):
+        yield progress if callable(progress) else None
+    else:
+        raise InputError(f"progress {progress!r}: expected True, False or a function of the texts done and all texts")
+
+
+def part(told: Told | None, index: int, parts: int) -> Told | None:
+    """For the work that does every text ``parts`` times, what is to be called in its part of that index."""
+    if told is None or parts == 1:
+        return told
+    return lambda done, total: told((index * total + done) // parts, total)
+
+
+class Bar:
+    """The command line's line, on a terminal."""
+
+    def __init__(self) -> None:
+        self.line, self.done = None, 0
+
+    def update(self, done: int, total: int) -> None:
+        """So many of all texts are done."""
+
+        self.line = self.line or ProgressLine(total)
+        self.line.step(done - self.done, done)
+        self.done = done
+
+    def close(self) -> None:
+        """Take the line away."""
+        if self.line:
+            self.line.close()
+
+
+class Lines:
+    """Where standard error is no terminal: a line for each tenth of the work, ten at most."""
+
+    def __init__(self) -> None:
+        self.tenths = 0
+
+    def update(self, done: int, total: int) -> None:
+        """So many of all texts are done."""
+        tenths = 10 * done // total
+        if tenths > self.tenths and sys.stderr:
+            self.tenths = tenths
+            print(f"npmoji: {done:,} of {total:,} texts", file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        """Nothing is left to do."""

@@ -1,0 +1,162 @@
+"""Any weights file to one that carries everything, or back to Keras: `npmoji convert`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+import numpy as np
+
+from .. import deepmoji, formats, loading
+from ..errors import InputError, WeightsError
+from ..files.paths import local
+from ..files.whole import whole_file
+from ..formats import Contents
+from ..layers import LSTM, Bidirectional, Embedding, Layer
+from ..loading import load
+from ..model import Model
+from ..precision import LARGEST_HALF, PRECISIONS, Int8Array, float32, halves, int8, is_finite
+from ..sources import vocabulary_beside
+from ..text.emojis import EMOJIS
+from ..text.tokenizer import ORIGINAL
+
+SAFETENSORS, HDF5 = (".safetensors",), (".hdf5", ".h5")
+
+
+def convert(
+    source: str | os.PathLike,
+    target: str | os.PathLike,
+    precision: str | None = None,
+    vocabulary: str | os.PathLike | dict[str, int] | None = None,
+    compat: str | None = None,
+    layers: dict[str, Any] | None = None,
+) -> None:
+    """Write the weights of one file, which are checked by building the network, to another kind of file.
+
+    A `.safetensors` file also carries the vocabulary, the names of the classes and reference results, those of the source
+    or else computed now; `formats.npmoji_file` describes it. It gives what the source gives in the same precision, bit for
+    bit. A `.hdf5` or `.h5` file is float32 in Keras 2's layout, whatever the precision of the source.
+
+    Args:
+        source: any file that `load` takes, or a name that it knows.
+        target: ends in `.safetensors`, `.hdf5` or `.h5`.
+        precision: of the embedding and the LSTMs' matrices; by default as in the source.
+        vocabulary: as `load` takes it; by default the one the source carries, or the one beside it.
+        compat: as `load` takes it; the target keeps it and `load` uses it from then on.
+        layers: as `load` takes it, which the target needs again.
+
+    Raises:
+        InputError: the target is the source, of no known kind, cannot be written or cannot hold the precision.
+        WeightsError, VocabularyError: the source or its vocabulary cannot be used, or the precision cannot hold a weight.
+    """
+    target = local(target, "target")
+    keras = _is_keras(target)
+    if keras and precision not in (None, "fp32"):
+        raise InputError(f"{target}: Keras files are of precision fp32, not {precision}")
+    model = load(source, vocabulary=vocabulary, precision=precision, compat=compat, layers=layers)
+    if os.path.exists(target) and os.path.samefile(model.path, target):
+        raise InputError(f"{target}: is the file to be converted; give another name")
+    file = loading.with_config(formats.read(model.path), None)
+    compat = compat or file.compat
+    file = file._replace(compat=None if compat == ORIGINAL else compat)  # which goes without saying
+    names = _names(file, model)
+    file = _completed(_stored(file, model, names, "fp32" if keras else model.precision), model, file.precision)
+    if keras:
+        from ..formats import keras_write
+
+        _tell_of_vocabulary(model, target)
+        with whole_file(target) as out:
+            keras_write.write(out, file, names)
+    else:
+        from ..formats import npmoji_file
+
+        words = None if model.tokenizer is None else model.tokenizer.vocabulary
+        if words is None:
+            print(f"npmoji: note: {source} has no vocabulary: {target} will take token ids only", file=sys.stderr)
+        with whole_file(target) as out:
+            npmoji_file.write(out, file, words, names)
+
+
+def _is_keras(target: str) -> bool:
+    """Whether the target is to be a Keras file."""
+    name = target.lower()
+    if not name.endswith(SAFETENSORS + HDF5):
+        raise InputError(f"{target}: expected a name that ends in {', '.join(SAFETENSORS + HDF5)}")
+    return name.endswith(HDF5)
+
+
+def _tell_of_vocabulary(model: Model, target: str) -> None:
+    """A Keras file has no place for the words."""
+    if model.tokenizer is not None and not os.path.isfile(vocabulary_beside(target)):
+        print(f"npmoji: note: {target} takes texts only with a vocabulary.json beside it", file=sys.stderr)
+
+
+def _completed(file: Contents, model: Model, source: str) -> Contents:
+    """With names for the classes and with reference results, if it is a DeepMoji network.
+
+    The source's own results are kept, unless the source has rounded its weights more than the target does: the target
+    would not be within its precision of them.
+
+    Args:
+        source: the precision of the source.
+    """
+    if not deepmoji.matches(file):
+        return file
+    from ..checks.verify import references, weights_sha256
+
+    classes = list(EMOJIS) if file.classes is None and model.classes == len(EMOJIS) else file.classes
+    finer = PRECISIONS.index(file.precision) < PRECISIONS.index(source)
+    found = references(model) if finer or file.references is None else file.references
+    if found is not None:
+        found = {key: value for key, value in found.items() if key != "stored_sha256"}
+        if file.precision != "fp32":
+            found["stored_sha256"] = weights_sha256(file)
+    return file._replace(classes=classes, references=found)
+
+
+def _names(file: Contents, model: Model) -> dict[str, list[str]]:
+    """What the network calls the weights of each layer; layers that it does not have are left out."""
+    names = {}
+    for layer in model.layers:
+        arrays, weights = file.layers.get(layer.name, []), layer.weights()
+        if len(arrays) == len(weights) and all(map(np.array_equal, arrays, weights.values())):
+            names[layer.name] = list(weights)
+    return names
+
+
+def _stored(file: Contents, model: Model, names: dict[str, list[str]], precision: str) -> Contents:
+    """The same with its arrays in the types that the precision asks for."""
+    types = {layer.name: storage(layer, precision) for layer in model.layers}
+    layers = {}
+    for layer, arrays in file.layers.items():
+        kinds = [types[layer].get(name, "fp32") for name in names[layer]] if layer in names else ["fp32"] * len(arrays)
+        layers[layer] = [_as(file.path, layer, array, kind) for array, kind in zip(arrays, kinds)]
+    return file._replace(layers=layers, precision=precision)
+
+
+def storage(layer: Layer, precision: str) -> dict[str, str]:
+    """The precision in which to store the layer's weights, by their names: those that `precision` does not keep in fp32."""
+    if precision == "fp32":
+        return {}
+    if isinstance(layer, Embedding):
+        return {"embeddings": "fp16"}
+    if isinstance(layer, LSTM):
+        return {"kernel": "fp16" if layer.exact_projection else precision, "recurrent_kernel": precision}
+    if isinstance(layer, Bidirectional):
+        parts = ("forward", layer.ahead), ("backward", layer.behind)
+        return {f"{part}_{name}": kind for part, inner in parts for name, kind in storage(inner, precision).items()}
+    return {}
+
+
+def _as(path: str, layer: str, array: np.ndarray | Int8Array, kind: str) -> np.ndarray | Int8Array:
+    """The array in a precision, or a WeightsError if it is not finite there."""
+    if not is_finite(array):  # a large embedding has not been looked at yet
+        raise WeightsError(f"{path}: layer {layer!r} holds NaN or infinite values in its array of shape {array.shape}")
+    stored = {"fp32": float32, "fp16": halves, "int8": int8}[kind](array)
+    if not is_finite(stored):
+        raise WeightsError(
+            f"{path}: layer {layer!r} holds weights beyond {LARGEST_HALF:.0f} in its array of shape {array.shape}: "
+            "too large for 16 bits"
+        )
+    return stored

@@ -1,0 +1,128 @@
+"""Layers and how they hang together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from .backends.ops import REFERENCE
+from .errors import NpmojiError, WeightsError
+from .layers import Activation, AttentionWeightedAverage, Input, Layer, Pass, Softmax
+
+FREE_STEPS = 64  # what a free axis of an input is taken to be when a network is tried out
+
+
+# what layers that do not fit together may raise
+TROUBLE = (NpmojiError, ValueError, TypeError, ArithmeticError, LookupError, AttributeError, MemoryError, RecursionError)
+
+
+class Graph:
+    """Layers and how they hang together.
+
+    Attributes:
+        layers: in graph order, one for each layer of the file.
+        inputs, outputs: where values come in and what comes out, in the order in which a list gives or holds them: in a
+            Keras file that of its ``input_layers`` and ``output_layers``. Keras 3 may list one twice.
+        input_names: the names by which a dict gives the inputs, in their order: those of the layers, unless the model was
+            made with a dict that has other keys.
+        named: all layers that have a name of their own, `layers` and what comes before them.
+        trims_padding: whether one padded step stands for all that follow it, as in DeepMoji.
+    """
+
+    def __init__(
+        self,
+        layers: list[Layer],
+        outputs: list[Layer],
+        trims_padding: bool = False,
+        inputs: list[Input] | None = None,
+        input_names: list[str] | None = None,
+    ):
+        self.layers, self.outputs, self.trims_padding = layers, outputs, trims_padding
+        everything = ancestors([*outputs, *layers])
+        self.named = {layer.name: layer for layer in everything}
+        self.named.update({layer.name: layer for layer in layers})
+        self.inputs = inputs or [layer for layer in everything if isinstance(layer, Input)]
+        self.input_names = input_names or [layer.name for layer in self.inputs]
+
+    def belonging_to(self, network: Any) -> Graph:
+        """The graph, whose layers belong to the network from now on. If any has one already, which keeps it: a copy."""
+        graph = self.copy() if any(layer.network is not None for layer in self.named.values()) else self
+        for layer in graph.named.values():
+            layer.network = network
+        return graph
+
+    def copy(self, deep: bool = False) -> Graph:
+        """A graph of copies of the layers, which belong to no network; for ``deep`` see `layers.copying`."""
+        from .layers.copying import copies
+
+        found = copies(ancestors([*self.outputs, *self.layers, *self.inputs]), deep)
+        layers, outputs, inputs = ([found[layer] for layer in some] for some in (self.layers, self.outputs, self.inputs))
+        return Graph(layers, outputs, self.trims_padding, inputs, self.input_names)
+
+    @property
+    def steps(self) -> int | None:
+        """How many tokens a text must have; None if any number will do."""
+        return next(
+            (layer.shape[0] for layer in self.inputs if layer.vocabulary_size is not None and layer.shape), None
+        )
+
+    @property
+    def classes(self) -> int:
+        """The width of the first output, if a Dense layer gives it, itself or through an activation; else 0."""
+        last = self.outputs[0]
+        while isinstance(last, (Activation, Softmax)):
+            last = last.previous[0]
+        kernel = None if isinstance(last, AttentionWeightedAverage) else last.weights().get("kernel")
+        return kernel.shape[-1] if kernel is not None else 0
+
+    def try_out(self, steps: int = FREE_STEPS) -> dict[Layer, Any]:
+        """The layers' values for one row of zeros: shows whether all of them fit together.
+
+        Args:
+            steps: the size of what is free in the inputs' shapes; if that does not do, one of the fixed sizes.
+
+        Raises:
+            WeightsError: names the first layer that does not take what comes before it.
+        """
+        fixed = {n for layer in self.inputs for n in layer.shape or () if n is not None}
+        failed: WeightsError | None = None
+        for size in [steps, *sorted(fixed, reverse=True)]:
+            try:
+                return self._try_out(size)
+            except WeightsError as error:
+                failed = failed or error
+        raise failed
+
+    def _try_out(self, steps: int) -> dict[Layer, Any]:
+        run, X = Pass(REFERENCE), {layer.name: zeros(layer, 1, steps) for layer in self.inputs}
+        for layer in self.named.values():
+            try:
+                with np.errstate(all="ignore"):
+                    layer.pull(X, run)
+            except WeightsError:
+                raise
+            except TROUBLE as error:
+                raise WeightsError(f"layer {layer.name!r} does not take what comes before it: {error}") from error
+        return {layer: value for layer, (value, _) in run.done.items()}
+
+
+def ancestors(layers: Iterable[Layer]) -> list[Layer]:
+    """The layers and all they are computed from, in graph order."""
+    found: dict[Layer, None] = {}
+    stack = [(layer, False) for layer in reversed(list(layers))]
+    while stack:  # not recursive: a graph may be deep
+        layer, ready = stack.pop()
+        if ready:
+            found.setdefault(layer)
+        elif layer not in found:
+            stack.append((layer, True))
+            stack.extend((previous, False) for previous in reversed(layer.previous))
+    return list(found)
+
+
+def zeros(layer: Input, rows: int, steps: int = FREE_STEPS) -> np.ndarray:
+    """Rows of zeros that an input takes."""
+    shape = tuple(steps if n is None else n for n in layer.shape or (None,))
+    return np.zeros((rows, *shape), np.float32 if layer.vocabulary_size is None else np.uint16)

@@ -1,0 +1,273 @@
+"""Weights files to models: `load`, which network a file holds, and several files as one `Ensemble`.
+
+A file holds DeepMoji, known by its layers' names, or what the file's own config describes.
+"""
+
+from __future__ import annotations
+
+import os
+import weakref
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import deepmoji, formats, inputs
+from .backends import DEVICES, ENGINES, backend
+from .errors import InputError, WeightsError
+from .files.mapping import files_behind
+from .formats import Contents
+from .graph import Graph
+from .inputs import Floats, Inputs, Outputs
+from .model import Model, Prediction
+from .precision import PRECISIONS
+from .sources import DOWNLOADS, find, vocabulary_beside
+from .text.tokenizer import ORIGINAL, Tokenizer, check_maxlen, rules_of
+
+if TYPE_CHECKING:
+    from typing import Self  # not before Python 3.11
+
+    from .display import Progress
+
+
+def load(
+    path: str | os.PathLike[str] | None = None,
+    vocabulary: str | os.PathLike[str] | dict[str, int] | None = None,
+    maxlen: int = 30,
+    engine: str = "auto",
+    precision: str | None = None,
+    threads: int | None = None,
+    device: str = "cpu",
+    config: str | os.PathLike[str] | dict[str, Any] | None = None,
+    compat: str | None = None,
+    layers: dict[str, Any] | None = None,
+    mmap: bool = True,
+    embed: bool = False,
+) -> Model:
+    """Load a network from its weights file; without a path, the small bundled model.
+
+    Args:
+        path: a file of any kind that `formats` reads, or ``"original"`` or ``"torchmoji"``: what `npmoji download` fetched.
+            Here and in all of npmoji ``~`` is the home directory, and a ``file:///...`` address is the path in it.
+        vocabulary: path of a vocabulary.json or a dict word -> id; by default the one the file carries, or `vocabulary.json`
+            beside it. Without any the model takes token ids only.
+        maxlen: texts are cut and padded to this many tokens, unless the network takes another number only.
+        engine: ``"numpy"`` (lowest start-up), ``"numba"`` (compiled loops), ``"torch"`` (PyTorch, an extra), or ``"auto"``,
+            which takes numpy until the work at hand is worth importing numba.
+        precision: of the large matrices; by default as the file stores them, ``"fp32"`` for all but converted files.
+            ``"fp16"``: rounded to IEEE halves, half the memory. ``"int8"``: weights and what is multiplied with them as
+            whole numbers from -127 to 127 with scales, a third of the memory and the fastest; about one text in 100 gets
+            another best class. The numpy engine computes the same, but gains nothing by it.
+        threads: how many threads the numba engine may use; by default the cores this process may use. For the torch engine
+            PyTorch's own setting, which is the whole process'; by default it stays as it is.
+        device: ``"cpu"`` or ``"cuda"``, for the torch engine.
+        config: for a file with weights only, of another network than DeepMoji: what Keras' ``model.to_json()`` gave, as a
+            dict or the path of a .json file; by default `config.json` beside the weights.
+        compat: whose token ids texts get: ``"deepmoji"``, the original's under Python 2.7; ``"torchmoji"``, that port's
+            under Python 3, see `Tokenizer`. By default what a converted file was made with, else the original's: a
+            torchMoji `.bin` too, as its weights are the original's, trained on the original's ids.
+        layers: for this file what `register_layer` is for all: by the name of a class or a layer a function that makes the
+            layer, a pair of one and the names of its weights, or the name of one of several formulas that go by one class
+            name, as in ``{"Attention": "tanh-unmasked"}``. A layer's name comes before its class.
+        mmap: map the file instead of reading it. With ``False`` all weights are in memory, and the file is not needed
+            afterwards.
+        embed: a pickle of the model holds its weights and vocabulary, so that it works where the file is not; see `Model`.
+
+    A mapped file must not be written to while the model is in use: its weights would change under way, and if the file
+    is cut short the system may end the process. Each call looks at the file's size and time first, and raises a
+    WeightsError if it was written to. To replace it by another one, rename that over it, which changes nothing for models
+    already loaded; npmoji itself writes all its files that way. On Windows a mapped file can be neither replaced nor
+    deleted before `Model.close`.
+
+    Everything is checked to be finite here, but for an embedding of more than 16 MiB: its rows are checked as they are used.
+
+    Raises:
+        WeightsError, VocabularyError, InputError: the file, the vocabulary or a setting cannot be used.
+    """
+    given = dict(locals())
+    _check_settings(engine, precision, threads, device)
+    check_maxlen(maxlen)
+    if compat is not None:
+        rules_of(compat)
+    if engine == "torch":
+        backend(engine, threads, precision or "fp32", device)  # told now if it cannot be used
+    path = find(path)
+    file = formats.read(path, mmap)
+    precision = precision or file.precision
+    try:
+        file = with_config(file, config)
+        graph = build(file, precision, layers)
+    except WeightsError as error:
+        raise WeightsError(f"{path}: {error}") from error
+    if vocabulary is None:
+        beside = vocabulary_beside(path)
+        vocabulary = beside if file.vocabulary is None and os.path.isfile(beside) else file.vocabulary
+    tokenizer = None
+    if vocabulary is not None:
+        tokenizer = Tokenizer(vocabulary, graph.steps or maxlen, compat or file.compat or ORIGINAL)
+    settings = {"engine": engine, "precision": precision, "threads": threads, "device": device}
+    model = Model(graph, tokenizer, path=path, references=file.references, **settings)
+    model.embed, model.source, model.load = embed, _source(given, path), load
+    model.files = [weakref.ref(mapped) for mapped in files_behind(chain.from_iterable(file.layers.values()))]
+    return model
+
+
+def _source(given: dict[str, Any], path: str) -> dict[str, Any]:
+    """The arguments of `load` for another time, when the current folder may be another one; ``path`` is the file found."""
+    named = given["path"] is None or given["path"] in DOWNLOADS
+    return {
+        **given,
+        "path": given["path"] if named else os.path.abspath(path),
+        **{name: _absolute(given[name]) for name in ("vocabulary", "config")},
+    }
+
+
+def _absolute(value: Any) -> Any:
+    """The absolute path, if it is a path."""
+    if not isinstance(value, (str, bytes, os.PathLike)):
+        return value
+    from .files.paths import local
+
+    return os.path.abspath(local(value))
+
+
+def _check_settings(engine: str, precision: str | None, threads: int | None, device: str) -> None:
+    if engine not in ("auto", *ENGINES):
+        raise InputError(f"engine {engine!r}: expected one of auto, {', '.join(ENGINES)}")
+    if precision is not None and precision not in PRECISIONS:
+        raise InputError(f"precision {precision!r}: expected one of {', '.join(PRECISIONS)}")
+    if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
+        raise InputError(f"threads {threads!r}: expected an integer of at least 1")
+    if device not in DEVICES or (device != "cpu" and engine != "torch"):
+        raise InputError(f"device {device!r}: expected 'cpu', or 'cuda' with engine='torch'")
+
+
+def build(file: Contents, precision: str = "fp32", layers: dict[str, Any] | None = None) -> Graph:
+    """The network with the weights of ``file``, checked to fit together.
+
+    Args:
+        layers: what layers of classes or names are made by, as `load` takes it.
+
+    Raises:
+        WeightsError: neither, or layers and weights that do not fit.
+        InputError: ``layers`` is not what it should be, or has a key that is of no use.
+    """
+    if deepmoji.matches(file) or not file.config:
+        if layers:
+            raise InputError(f"layers: {file.path} is a DeepMoji network, which is known by its layers' names")
+        made = deepmoji.build(file, precision)
+        return Graph(made, made[-1:], trims_padding=True)
+    from .keras import graph as keras_graph  # of no use to DeepMoji's start
+    from .keras.classes import Known
+
+    for name, arrays in file.layers.items():
+        for array in arrays:
+            # one large array alone may be an embedding, which checks the rows in use
+            if len(arrays) > 1 or array.nbytes <= deepmoji.LARGE:
+                deepmoji.check_finite(name, array)
+    known = Known(layers)
+    graph = keras_graph.build(file, known)
+    known.check_all_used(file.path)
+    graph.try_out()
+    return graph
+
+
+def with_config(file: Contents, config: str | os.PathLike | dict[str, Any] | None) -> Contents:
+    """The file with the config given; a file that has none, and is not DeepMoji's, takes `config.json` beside it.
+
+    Raises:
+        WeightsError: the config cannot be read. InputError: what is given is no path.
+    """
+    if config is None:
+        beside = os.path.join(os.path.dirname(file.path), "config.json")
+        if file.config or deepmoji.matches(file) or not os.path.isfile(beside):
+            return file
+        config = beside
+    import json  # neither is of use to DeepMoji's start
+
+    from .files.paths import local
+    from .formats import keras3
+
+    if not isinstance(config, dict):
+        if not isinstance(config, (str, bytes, os.PathLike)):
+            raise WeightsError(f"the config: expected a dict or the path of a .json file, got {type(config).__name__}")
+        path = local(config, "config")
+        try:
+            with open(path, encoding="utf-8") as text:
+                config = json.load(text)
+        except (OSError, ValueError, RecursionError) as error:
+            raise WeightsError(f"the config {path!r} cannot be read: {error}") from error
+    if not isinstance(config, dict) or "class_name" not in config or "config" not in config:
+        raise WeightsError("the config is not that of a model: expected the keys 'class_name' and 'config'")
+    file = file._replace(keras_version=str(config.get("keras_version", "")) or file.keras_version)
+    return keras3.with_config(file, config)
+
+
+class Ensemble:
+    """The mean of several models' predictions. It is closed and pickled as its models are, see `Model`.
+
+    Args:
+        paths: the models' files.
+        options: as `npmoji.load` takes them, for all of them.
+
+    Attributes:
+        models: in the order given.
+
+    Raises:
+        InputError: no paths, or models whose outputs have different widths.
+        WeightsError, VocabularyError: as `npmoji.load`.
+    """
+
+    def __init__(self, paths: Sequence[str | os.PathLike[str]], **options: Any):
+        if isinstance(paths, (str, bytes, os.PathLike)) or not len(paths := list(paths)):
+            raise InputError("Ensemble: expected a list of one path or more")
+        self.models: list[Model] = [load(path, **options) for path in paths]
+        first = self.models[0]
+        for model in self.models[1:]:
+            if (model.classes, len(model.graph.outputs)) != (first.classes, len(first.graph.outputs)):
+                raise InputError(f"{model.path} gives {model.classes} classes, but {first.path} {first.classes}")
+
+    def predict(self, x: Inputs, *, progress: Progress = False) -> Outputs:
+        """The mean over the models of what `Model.predict` gives, summed in their order; takes and raises the same."""
+        if isinstance(x, Iterator):
+            x = inputs.rows(x)  # each model goes through them
+        predictions = self._predictions(x, progress)
+        if isinstance(predictions[0], list):
+            return [self._mean(parts) for parts in zip(*predictions)]
+        return self._mean(predictions)
+
+    def _predictions(self, x: Inputs, progress: Progress) -> list[Outputs]:
+        if progress is False:
+            return [model.predict(x) for model in self.models]
+        from .display import part, telling
+
+        with telling(progress) as told:
+            K = len(self.models)
+            return [model.predict(x, progress=part(told, i, K) or False) for i, model in enumerate(self.models)]
+
+    @staticmethod
+    def _mean(arrays: Iterable[Floats]) -> Floats:
+        first, *rest = arrays
+        total = first.copy()
+        for array in rest:
+            total += array
+        return total / np.float32(1 + len(rest))
+
+    def top(self, x: Inputs, k: int = 5, *, progress: Progress = False) -> list[list[Prediction]]:
+        """For each text the k most likely classes by the mean, as `Model.top`."""
+        return self.models[0].best(self.predict(x, progress=progress), k)
+
+    def close(self) -> None:
+        """Close all models, see `Model.close`."""
+        for model in self.models:
+            model.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def __len__(self) -> int:
+        return len(self.models)

@@ -1,0 +1,439 @@
+"""Text to token ids, exactly as the original DeepMoji does it under Python 2.7, or as torchMoji does under Python 3.
+
+    text ── strip ── lower ── line breaks ── variation selectors ── split ── per word: NFKC, punctuation
+         ── token pattern ── per token: shorten, special word ── vocabulary ── cut to maxlen ── pad with 0
+
+The steps stand below in this order; `Tokenizer` is at the end. No token crosses whitespace, and every look-around takes
+a space for the edge of the text, so words are tokenised one by one and a table of the words met so far stays exact.
+Everything takes time in proportion to the text's length.
+"""
+
+import operator
+import os
+import re
+import string
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
+from itertools import chain, islice
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from .. import inputs
+from ..errors import InputError
+from .vocabulary import UNKNOWN, Vocabulary
+
+_compiled = cache(re.compile)  # patterns, some milliseconds' work each, when the first text asks for them
+
+
+# ---------------------------------------------------------------- steps that depend on what the original ran on
+
+
+class _DeepMojiRules:
+    """Python 2.7, Unicode 5.2: characters newer than that have no case and no normal form, are no letters or digits.
+
+    `strip`, `lower`, `normalize` and `boundary_view` are meant for text that is not pure ASCII.
+    """
+
+    @staticmethod
+    def strip(text: str) -> str:
+        return _DeepMojiRules.spaced(text).strip()
+
+    @staticmethod
+    def spaced(text: str) -> str:
+        """The text with spaces for what is whitespace only here."""
+        return text.replace("\u180e", " ")  # whitespace then, not now
+
+    @staticmethod
+    def lower(text: str) -> str:
+        """Lower-case one character to one character, where `str.lower` makes two of İ and a final ς of some Σ."""
+        return _between_inert(str.lower, text.replace("\u0130", "i").replace("\u03a3", "\u03c3"))
+
+    @staticmethod
+    def normalize(word: str) -> str:
+        return _between_inert(_nfkc, word)
+
+    @staticmethod
+    def boundary_view(word: str) -> str:
+        r"""A string of the same length and tokens, on which `\b` holds now where it held then on `word`."""
+        word = _replace(word, _tables().STAND_INS)
+        return _compiled(_tables().INERT).sub(lambda found: "£" * len(found[0]), word)
+
+    @staticmethod
+    def is_number(token: str) -> bool:
+        if token.isdecimal():
+            return token.isascii() or not _compiled(_tables().INERT).match(token)
+        return token == "\u19da"  # a digit then, not now
+
+    @staticmethod
+    def shorten(token: str) -> str:
+        """Take each run of three or more of a character, in order, and replace all its occurrences by two of it.
+
+        An occurrence may lie inside a longer run, so this is not "every run becomes two": `aaabaaaaaa` turns into
+        `aabaaaa`. Characters do not affect each other.
+        """
+        if _compiled(_STRETCHED).search(token) and token.isascii():
+            for character in set(token):
+                if character * 3 in token:
+                    token = _shorten_runs(token, character)
+        return token
+
+
+class _TorchMojiRules:
+    """The PyTorch port under Python 3: the running Python's Unicode data; nothing is ever shortened."""
+
+    strip = staticmethod(str.strip)
+    lower = staticmethod(str.lower)
+    is_number = staticmethod(str.isdecimal)
+
+    @staticmethod
+    def spaced(text: str) -> str:
+        return text
+
+    @staticmethod
+    def normalize(word: str) -> str:
+        return _nfkc(word)
+
+    @staticmethod
+    def boundary_view(word: str) -> str:
+        return word
+
+    @staticmethod
+    def shorten(token: str) -> str:
+        return token
+
+
+_RULES = {"deepmoji": _DeepMojiRules, "torchmoji": _TorchMojiRules}
+COMPATS = tuple(_RULES)
+ORIGINAL = "deepmoji"  # the one that the weights were trained with, torchMoji's too
+
+
+def _shorten_runs(token: str, character: str) -> str:
+    """The rule of `shorten` for one character.
+
+    Two for k of them, wherever they occur, makes 2 (n // k) + n % k of a run of n. Long tokens need the arithmetic:
+    replacing in the token itself, once for each run, is quadratic.
+    """
+    run = re.compile(re.escape(character) + "{3,}")
+    lengths = [len(found) for found in run.findall(token)]
+    shortened, longest = {n: n for n in lengths}, max(lengths)
+    for k in lengths:
+        if k <= longest:
+            shortened = {before: n // k * 2 + n % k for before, n in shortened.items()}
+            longest = max(shortened.values())
+    return run.sub(lambda found: character * shortened[len(found[0])], token)
+
+
+@cache
+def _tables() -> ModuleType:
+    """How Unicode 5.2 differs from the running Python's; loaded by the first text that is not pure ASCII."""
+    from . import _unicode52
+
+    return _unicode52
+
+
+def _between_inert(change: Callable[[str], str], text: str) -> str:
+    """Apply `change` to what lies between the characters that lower-casing and normalisation leave alone."""
+    pieces = _compiled(_tables().INERT).split(text)  # those characters at the odd places
+    pieces[::2] = map(change, pieces[::2])
+    return "".join(pieces)
+
+
+def _nfkc(text: str) -> str:
+    from unicodedata import normalize
+
+    return normalize("NFKC", text)
+
+
+# ---------------------------------------------------------------- text to words
+
+_BREAKS = (r"\\n", r"\n", "\n", r"\\r", r"\r", "\r", "<br>")  # those with backslashes as typed in the text
+
+
+def _split(text: str, rules: type, limit: int = -1) -> list[str]:
+    """Prepare a text and split it into its words.
+
+    With a `limit`, all that follows the first `limit` words is left in one last item: every word gives at least one
+    token, so nobody looks at it.
+    """
+    plain = text.isascii()
+    text = text.strip().lower() if plain else rules.lower(rules.strip(text))
+    if "\n" in text or "\r" in text or "\\" in text or "<br>" in text:
+        for literal in _BREAKS:
+            text = text.replace(literal, " CUSTOM_BREAK ", limit)
+    if not plain:
+        text = _compiled("[\ufe00-\ufe0f]+").sub("", text)  # variation selectors
+    return text.split(None, limit)
+
+
+def _replace(word: str, outputs: dict[str, str]) -> str:
+    """`word.translate(outputs)`, for outputs none of which is a key; faster where few characters are."""
+    for character in set(word):
+        if character in outputs:
+            word = word.replace(character, outputs[character])
+    return word
+
+
+# ---------------------------------------------------------------- words to tokens
+
+# The original's pattern ignores case throughout. Among the ASCII letters that brings in four others: İ ı ſ K.
+_L = "A-Za-z\u0130\u0131\u017f\u212a"
+_LOCAL_PART = f"{string.ascii_letters}{_L[-4:]}{string.digits}_.+-"  # characters before the @ of an e-mail address
+_SYMBOLS = "!\"$%&'()*+,-./:;<=>?[\\]^_`{|}~§´ˇ°€"  # not # @ £
+_REPEATS = 1000  # of a group at once: the matcher needs memory for each; `_spans` goes on from there
+
+_URL = rf"(?i:https?://|www\.)[$-_!{_L}]+"  # `$-_` is a range
+_DOMAIN = rf"@[{_L}0-9-]+\.[{_L}0-9.-]+\b"
+_EMAIL = rf"\b(?!{_URL})[{_L}0-9_.+-]+{_DOMAIN}"
+_HEART = r"(?:<+/?3+)"
+_INITIAL = rf"(?:[{_L}]\.)"
+_EMOTICON = (
+    r"-_-|[xX]_[xX]|\^_\^|[oO][._][oO]|[()][:;]"
+    r"|(?:>:|[:=;])[-,^'\"]?(?:[dD]+|[pP]+|[vV]+|[oO]+|\)+|\(+|3+|/+|\|+|\\+)"
+)
+_TOKEN = "|".join((
+    _URL,  # e-mail addresses come next, see `_spans`
+    rf"[{_L}]+[-_][{_L}]+",  # combined words
+    rf"[#@][{_L}0-9_]+",  # hashtags, mentions
+    rf"(?P<hearts>{_HEART}{{1,{_REPEATS}}})",
+    _EMOTICON,
+    rf"[{_L}]+'[{_L}]+",  # contractions
+    r"(?i:mrs?|ms|dr|prof)\.",
+    rf"\b(?<!\.)(?P<initials>{_INITIAL}{{2,{_REPEATS}}})",
+    r"[0-9]+",
+    rf"[{_L}]+",
+    *(re.escape(symbol) + "+" for symbol in _SYMBOLS),
+    rf"#+(?![{_L}0-9_])|@+(?![{_L}0-9_])",  # leave the last one to a hashtag or mention
+    "\ud83c[\udf00-\udfff]|\ud83d[\udc00-\ude4f\ude80-\udeff]",  # emojis as surrogate pairs, which real text never has
+    ".",
+))
+_CONTINUED = {"hearts": rf"{_HEART}{{1,{_REPEATS}}}", "initials": rf"{_INITIAL}{{1,{_REPEATS}}}"}
+_STRETCHED = r"(.)\1\1"
+_SPECIAL_AT = "@[A-Za-z0-9_]"
+_SPECIAL_URL = r"(?:https?://|www\.)[$-_a-z!]"
+
+
+def _tokens(word: str, rules: type) -> Iterator[str]:
+    """The tokens of a word, shortened or replaced by special words."""
+    if word.isascii():
+        if word.isalpha():
+            yield rules.shorten(word)
+            return
+        pieces = [word]
+    else:
+        word = _replace(rules.normalize(word), _tables().TRANSLITERATION)
+        pieces = word.split()  # NFKC makes a space and a mark of some accents
+    for piece in pieces:
+        for start, end in _spans(_view(piece, rules)):
+            yield _special(rules.shorten(piece[start:end]), rules)
+
+
+def _view(word: str, rules: type) -> str:
+    """What the token pattern is matched with in place of the word."""
+    return word if word.isascii() else rules.boundary_view(word)
+
+
+def _spans(word: str) -> Iterator[tuple[int, int]]:
+    """Start and end of each token of a word without whitespace."""
+    token = _compiled(_TOKEN)
+    start = 0
+    for local_part, at in _local_parts(word):
+        while start < at:
+            found = _compiled(_EMAIL).match(word, start) if start >= local_part else None
+            found = found or token.match(word, start)
+            end = found.end()
+            if end - start > _REPEATS and found.lastgroup:
+                while more := _compiled(_CONTINUED[found.lastgroup]).match(word, end):
+                    end = more.end()
+            yield start, end
+            start = end
+
+
+def _local_parts(word: str) -> Iterator[tuple[int, int]]:
+    """Where an e-mail address may start: from, to (excluded), for each `@` with a domain; at last the end of the word.
+
+    To try for one at every token would look ahead through the same characters again and again.
+    """
+    after = 0
+    for domain in _compiled(_DOMAIN).finditer(word) if "@" in word else ():
+        at = domain.start()
+        yield after + len(word[after:at].rstrip(_LOCAL_PART)), at
+        after = at + 1
+    yield len(word), len(word)
+
+
+def _special(token: str, rules: type) -> str:
+    """The special word that stands for the token, if any, else the token."""
+    if rules.is_number(token):
+        return "CUSTOM_NUMBER"
+    if "@" in token and _compiled(_SPECIAL_AT).search(token):
+        return "CUSTOM_AT"
+    if _compiled(_SPECIAL_URL).search(token):
+        return "CUSTOM_URL"
+    return token
+
+
+def tokenize(text: str, compat: str = ORIGINAL) -> list[str]:
+    """The token pattern alone: the text's tokens as they stand in it, what both originals call `tokenize`.
+
+    Nothing is prepared, shortened or replaced: not lower-cased, no line breaks, no special words. For what is looked up
+    in a vocabulary see `Tokenizer.words`.
+
+    Raises:
+        InputError: the text is not a str, or compat is none that `Tokenizer` takes.
+    """
+    _require_text(text)
+    rules = rules_of(compat)
+    words = rules.spaced(text).split()
+    return [word[start:end] for word in words for start, end in _spans(_view(word, rules))]
+
+
+# ---------------------------------------------------------------- tokens to ids
+
+
+class _WordTable(dict):
+    """{word: ids of its tokens}, filled as words are asked for; emptied when full, and never holding long words."""
+
+    CAPACITY = 65_536  # words; some 10 MB of ordinary text's, 70 MB at the very worst
+    LONGEST = 64  # characters, and tokens
+
+    def __init__(self, vocabulary: Vocabulary, rules: type):
+        super().__init__()
+        self.vocabulary, self.rules = vocabulary, rules
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.vocabulary, self.rules)  # empty: a pickle has no use for it
+
+    def __missing__(self, word: str) -> Iterable[int]:
+        ids = map(self.vocabulary.id, _tokens(word, self.rules))
+        if len(word) > self.LONGEST:
+            return ids  # an iterator: only what is needed of a giant word gets tokenised
+        ids = tuple(ids)
+        if len(self) >= self.CAPACITY:
+            self.clear()
+        if len(ids) <= self.LONGEST:
+            self[word] = ids
+        return ids
+
+
+class Tokenizer:
+    """Turns texts into the token ids that DeepMoji's weights were trained with.
+
+    Args:
+        vocabulary: path of the JSON file {word: id}, or such a dict. Ids 0 to 9 are the special words'.
+        maxlen: tokens kept of each text.
+        compat: "deepmoji" for the original's ids; "torchmoji" for those of the PyTorch port under Python 3, which
+            shortens no stretched words and follows the running Python's Unicode data.
+
+    Raises:
+        VocabularyError: there is no such vocabulary, or it is not one.
+        InputError: a text is not a str, maxlen is not a whole number above 0, or compat is neither of the two.
+
+    Threads may share a tokenizer.
+    """
+
+    def __init__(self, vocabulary: str | os.PathLike[str] | dict[str, int], maxlen: int = 30, compat: str = ORIGINAL):
+        self._rules = rules_of(compat)
+        check_maxlen(maxlen)
+        self._vocabulary = Vocabulary(vocabulary)
+        self.maxlen, self.compat = maxlen, compat
+        self._table = _WordTable(self._vocabulary, self._rules)
+
+    def largest_id(self) -> tuple[str, int]:
+        """The word with the largest id, and the id."""
+        return self._vocabulary.largest()
+
+    @property
+    def vocabulary(self) -> dict[str, int]:
+        """{word: id}, all of it."""
+        return self._vocabulary.words
+
+    def tokenize(self, text: str) -> list[str]:
+        """The token pattern alone, without any of the other steps: the text's tokens as they stand in it."""
+        return tokenize(text, self.compat)
+
+    def words(self, text: str) -> list[str]:
+        """All tokens of a text, as they are before the look-up; none for a text of whitespace only."""
+        _require_text(text)
+        return [token for word in _split(text, self._rules) for token in _tokens(word, self._rules)]
+
+    def ids(self, text: str) -> list[int]:
+        """The ids of a text's first `maxlen` tokens, 1 for unknown ones."""
+        _require_text(text)
+        return self._first(text, self.maxlen)
+
+    def is_cut(self, text: str) -> bool:
+        """Whether a text has more than `maxlen` tokens."""
+        _require_text(text)
+        return len(self._first(text, self.maxlen + 1)) > self.maxlen
+
+    def _first(self, text: str, number: int) -> list[int]:
+        words = _split(text, self._rules, number)
+        return list(islice(chain.from_iterable(map(self._table.__getitem__, words)), number))
+
+    def to_sentence(self, ids: Iterable[int]) -> str:
+        """The words of one text's ids with spaces between, padding left out: a row of what the tokenizer gave.
+
+        Raises:
+            InputError: not a row of whole numbers, or the vocabulary has no word of an id.
+        """
+        try:
+            numbers = [operator.index(number) for number in ids]
+        except TypeError:
+            wanted = "expected the ids of one text, a row of whole numbers; pass tokenizer(texts)[row]"
+            raise InputError(wanted) from None
+        words = [self._vocabulary.word(number) for number in numbers]
+        if None in words:
+            at = words.index(None)
+            raise InputError(f"place {at}: the vocabulary has no word with id {numbers[at]}")
+        return " ".join(word for word, number in zip(words, numbers) if number)
+
+    def coverage(self, x: inputs.Inputs) -> float:
+        """The share of the tokens that the vocabulary knows, from 0 to 1; of each text its first `maxlen` count.
+
+        Args:
+            x: N texts, or token ids (N, T) as the tokenizer gives them; 0 is padding.
+
+        Raises:
+            InputError: neither, or there are no tokens.
+        """
+        ids = x if isinstance(x, np.ndarray) and x.dtype.kind in "iu" else self(x)
+        if not (total := np.count_nonzero(ids)):
+            raise InputError("no tokens: coverage is the share of them that the vocabulary knows")
+        return 1.0 - np.count_nonzero(ids == UNKNOWN) / total
+
+    def __call__(self, texts: Iterable[str]) -> np.ndarray[Any, np.dtype[np.uint16]]:
+        """The ids of N texts, uint16 (N, maxlen), with zeros after the end of each.
+
+        Texts are a list or any other iterable of str, or an array or column of strings of NumPy, pandas, polars or pyarrow.
+        """
+        rows = inputs.texts(texts)
+        matrix = np.zeros((len(rows), self.maxlen), np.uint16)
+        for row, text in enumerate(rows):
+            if not isinstance(text, str):
+                raise inputs.not_a_text(row, text)
+            ids = self._first(text, self.maxlen)
+            matrix[row, :len(ids)] = ids
+        return matrix
+
+    def __repr__(self) -> str:
+        return f"Tokenizer({len(self._vocabulary)} words, maxlen={self.maxlen}, compat={self.compat!r})"
+
+
+def rules_of(compat: str) -> type:
+    """The steps that go by this name; InputError if none do."""
+    if compat not in COMPATS:
+        raise InputError(f"compat is {compat!r:.60}, expected one of {', '.join(map(repr, COMPATS))}")
+    return _RULES[compat]
+
+
+def check_maxlen(maxlen: int) -> None:
+    """Raise an InputError unless this can be the width of an array."""
+    if isinstance(maxlen, bool) or not isinstance(maxlen, int) or not 1 <= maxlen < 2**31:
+        raise InputError(f"maxlen is {maxlen!r}, expected an int of at least 1 (and below 2**31)")
+
+
+def _require_text(text: str) -> None:
+    if not isinstance(text, str):
+        raise InputError(f"text: expected str, got {type(text).__name__}")

@@ -1,0 +1,264 @@
+"""Vocabularies: JSON files {word: id}, read, checked, and looked up without being parsed while that is quicker.
+
+Parsing 50,000 words takes 20 ms and 6 MB, more than all else that one text needs. So a large file in the usual form is
+only scanned, with NumPy, to see that it is sound; its first words are then searched for in its bytes. Other files carry
+their vocabulary as one text (`WordText`), which is searched in the same way.
+"""
+
+from __future__ import annotations
+
+import json.encoder
+import os
+from typing import NamedTuple
+
+import numpy as np
+
+from ..errors import InputError, VocabularyError
+
+SPECIAL_WORDS = (
+    "CUSTOM_MASK", "CUSTOM_UNKNOWN", "CUSTOM_AT", "CUSTOM_URL", "CUSTOM_NUMBER", "CUSTOM_BREAK",
+    "CUSTOM_BLANK_6", "CUSTOM_BLANK_7", "CUSTOM_BLANK_8", "CUSTOM_BLANK_9",
+)  # fmt: skip
+UNKNOWN = SPECIAL_WORDS.index("CUSTOM_UNKNOWN")
+LARGEST_ID = 0xFFFF  # uint16
+MOST_WORDS = 65_535  # the original refuses more
+SCAN_FROM = 1 << 18  # bytes; smaller files are parsed at once
+SEARCHES = 64  # words searched for one by one before the file is parsed after all
+
+
+class WordText(NamedTuple):
+    """A vocabulary as a text, which `Vocabulary` takes: a space before and after each word, in the order of the ids from 0;
+    or, if that cannot be, JSON as in a vocabulary.json.
+
+    Attributes:
+        name: what to call it in messages.
+    """
+
+    text: str
+    name: str = "the vocabulary"
+
+    @classmethod
+    def of(cls, words: dict[str, int]) -> WordText:
+        """The text for these words and ids."""
+        text = f" {' '.join(words)} "
+        ordered = list(words.values()) == list(range(len(words))) and tuple(words)[: len(SPECIAL_WORDS)] == SPECIAL_WORDS
+        sound = "" not in words and text.count(" ") == len(words) + 1 and not any("\ud800" <= c <= "\udfff" for c in text)
+        return cls(text if ordered and sound else json.dumps(words))
+
+
+class Vocabulary:
+    """Word -> id.
+
+    Args:
+        source: the path of a JSON file, a dict, or a `WordText`.
+
+    Raises:
+        VocabularyError: the file is missing or no JSON object; an id is no whole number from 0 to 65535, or shared; there
+            are more than 65,535 words; CUSTOM_MASK (padding, 0) is missing; a special word has another's id, or another
+            word has id 1.
+
+    Unknown words get id 1, as in the original, whether or not CUSTOM_UNKNOWN is there to have it.
+    """
+
+    def __init__(self, source: str | os.PathLike | dict[str, int] | WordText):
+        self._words: dict[str, int] | None = None
+        self._by_id: dict[int, str] | None = None
+        self._content, self._searches = b"", 0
+        self._spaces: np.ndarray | None = None  # positions in the content of a `WordText`
+        if isinstance(source, dict):
+            self._words = checked(dict(source), "the vocabulary given")
+        elif isinstance(source, WordText):
+            self._name, self._content = source.name, source.text.encode("utf-8", "surrogatepass")
+            self._size = self._words_between() if source.text.startswith(" ") else 0
+            if not self._size:
+                self.words  # noqa: B018
+        elif isinstance(source, (str, bytes, os.PathLike)):
+            self._name = path_of(source)
+            self._content = read(self._name)
+            self._size = plain_size(self._content) if len(self._content) >= SCAN_FROM else 0
+            if not self._size:
+                self.words  # noqa: B018  (parses and checks)
+        else:
+            raise VocabularyError(f"expected a path or a dict as vocabulary, got {type(source).__name__}")
+
+    @property
+    def words(self) -> dict[str, int]:
+        """The whole vocabulary; parsed when first asked for."""
+        content, spaces = self._content, self._spaces  # sound if there are no words even now: another thread may be at it
+        if self._words is None:
+            vocabulary = parsed(content, self._name) if spaces is None else self._split(content)
+            self._words = checked(vocabulary, str(self._name))
+            self._content, self._spaces = b"", None
+        return self._words
+
+    def _split(self, content: bytes) -> dict[str, int]:
+        words = content.decode("utf-8", "surrogatepass")[1:-1].split(" ")
+        vocabulary = dict(zip(words, range(len(words))))
+        if len(vocabulary) != len(words):
+            raise VocabularyError(f"{self._name}: {len(words)} words, but only {len(vocabulary)} different ones")
+        return vocabulary
+
+    def _words_between(self) -> int:
+        """The number of words with spaces around, after checking the text; where the spaces are is kept."""
+        self._spaces = np.flatnonzero(np.frombuffer(self._content, np.uint8) == ord(" "))
+        size = len(self._spaces) - 1
+        fits = self._content.endswith(b" ") and len(SPECIAL_WORDS) <= size <= MOST_WORDS
+        if not fits or (np.diff(self._spaces) == 1).any():
+            expected = f"{len(SPECIAL_WORDS)} to {MOST_WORDS} words, a space before and after each"
+            raise VocabularyError(f"{self._name}: damaged, expected {expected}")
+        if not self._content.startswith(f" {' '.join(SPECIAL_WORDS)} ".encode("ascii")):
+            raise VocabularyError(f"{self._name}: damaged, expected the special words {', '.join(SPECIAL_WORDS)} first")
+        return size
+
+    def id(self, word: str) -> int:
+        """The word's id, 1 if it is unknown."""
+        content, spaces = self._content, self._spaces  # as above
+        if self._words is None and self._searches < SEARCHES:
+            self._searches += 1
+            return search(content, word) if spaces is None else search_text(content, spaces, word)
+        return self.words.get(word, UNKNOWN)
+
+    def __len__(self) -> int:
+        return self._size if self._words is None else len(self._words)
+
+    def word(self, number: int) -> str | None:
+        """The word with that id, CUSTOM_UNKNOWN for 1; None if there is none."""
+        if self._by_id is None:
+            self._by_id = {UNKNOWN: SPECIAL_WORDS[UNKNOWN]} | {own: word for word, own in self.words.items()}
+        return self._by_id.get(number)
+
+    def largest(self) -> tuple[str, int]:
+        """The word with the largest id that a text can get, and the id."""
+        if self._words is None:
+            return "the last word", self._size - 1
+        word, last = max(self._words.items(), key=lambda item: item[1])
+        return (word, last) if last >= UNKNOWN else ("an unknown word", UNKNOWN)
+
+
+def search(content: bytes, word: str) -> int:
+    """The word as JSON writes it, a colon and digits: an opening quote never follows a backslash."""
+    key = json.encoder.encode_basestring_ascii(word).encode("ascii") + b": "
+    at = content.find(key)
+    while at > 0 and content[at - 1] == ord("\\"):
+        at = content.find(key, at + 1)
+    if at < 0:
+        return UNKNOWN
+    digits = content[at + len(key) : at + len(key) + len(str(LARGEST_ID))]
+    return int(digits[: len(digits) - len(digits.lstrip(b"0123456789"))])
+
+
+def search_text(content: bytes, spaces: np.ndarray, word: str) -> int:
+    """How many of the spaces come before the word with spaces around."""
+    at = content.find(f" {word} ".encode("utf-8", "surrogatepass")) if word and " " not in word else -1
+    return int(np.searchsorted(spaces, at)) if at >= 0 else UNKNOWN
+
+
+def path_of(source: str | bytes | os.PathLike) -> str:
+    """The path of a vocabulary's file, as `paths.local` reads it."""
+    if isinstance(source, str) and os.path.isabs(source):  # as the bundled one's, for which nothing more is imported
+        return source
+    from ..files.paths import local
+
+    try:
+        return local(source, "vocabulary")
+    except InputError as error:
+        raise VocabularyError(str(error)) from error
+
+
+def read(path: str | os.PathLike) -> bytes:
+    """The file's bytes; VocabularyError if there are none."""
+    try:
+        with open(path, "rb") as file:
+            content = file.read()
+    except FileNotFoundError:
+        raise VocabularyError(f"{path}: no such vocabulary file") from None
+    except (OSError, ValueError) as error:
+        raise VocabularyError(f"{path}: cannot read the vocabulary: {getattr(error, 'strerror', error)}") from None
+    if not content.strip():
+        raise VocabularyError(f"{path}: the vocabulary file is empty, expected a JSON object of words and ids")
+    return content
+
+
+def parsed(content: bytes, name: str | os.PathLike) -> dict:
+    """The JSON object; VocabularyError if it is none."""
+    try:
+        vocabulary = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise VocabularyError(f"{name}: the vocabulary is not JSON: {error}") from None
+    if not isinstance(vocabulary, dict):
+        kind = type(vocabulary).__name__
+        raise VocabularyError(f"{name}: expected a JSON object of words and ids, found {kind}")
+    return vocabulary
+
+
+def checked(vocabulary: dict, name: str) -> dict[str, int]:
+    """The vocabulary as it is; VocabularyError if it breaks a rule (see `Vocabulary`)."""
+    if len(vocabulary) > MOST_WORDS:
+        raise VocabularyError(f"{name}: {len(vocabulary)} words, expected at most {MOST_WORDS}")
+    words: dict[int, str] = {}
+    for word, number in vocabulary.items():
+        if type(word) is not str:
+            raise VocabularyError(f"{name}: word {word!r:.60}: expected str, got {type(word).__name__}")
+        if type(number) is not int or not 0 <= number <= LARGEST_ID:
+            found = f"word {word!r:.60} has id {number!r:.60}"
+            raise VocabularyError(f"{name}: {found}, expected a whole number from 0 to {LARGEST_ID}")
+        if words.setdefault(number, word) is not word:
+            raise VocabularyError(f"{name}: words {words[number]!r:.60} and {word!r:.60} share id {number}")
+    for number, word in enumerate(SPECIAL_WORDS):
+        if word not in vocabulary and number == 0:
+            raise VocabularyError(f"{name}: not a vocabulary of DeepMoji's: special word {word} is missing")
+        if vocabulary.get(word, number) != number:
+            raise VocabularyError(f"{name}: special word {word} has id {vocabulary[word]}, expected id {number}")
+    if words.get(UNKNOWN, SPECIAL_WORDS[UNKNOWN]) != SPECIAL_WORDS[UNKNOWN]:
+        found = f"word {words[UNKNOWN]!r:.60} has id {UNKNOWN}, which every unknown word gets"
+        raise VocabularyError(f"{name}: {found}, expected it to be {SPECIAL_WORDS[UNKNOWN]}'s or no word's")
+    return vocabulary
+
+
+def plain_size(content: bytes) -> int:
+    """The number of words, if these are the bytes that `json.dump` writes for words with ids 0, 1, 2, ...; else 0.
+
+    Plain means: ASCII without \\u, the special words first, one separator throughout.
+    """
+    data = np.frombuffer(content, np.uint8)
+    backslashes = np.flatnonzero(data == ord("\\"))
+    if data.max() > 126 or len(backslashes) > 1000 or content.endswith(b"\\"):
+        return 0
+    literal = escaped(backslashes)
+    if set(data[literal]) - set(b'"\\bfnrt'):
+        return 0
+    quotes = np.setdiff1d(np.flatnonzero(data == ord('"')), literal, assume_unique=True).astype(np.int32)
+    opening, closing = quotes[0::2], quotes[1::2]
+    size = len(closing)
+    if len(opening) != size or not len(SPECIAL_WORDS) <= size <= MOST_WORDS:
+        return 0
+    ids = np.arange(size, dtype=np.int32)
+    digits = 1 + sum((ids >= 10**power).astype(np.int32) for power in range(1, 5))
+    ends = closing + 3 + digits  # of `": 123`
+    separator = content[ends[0] : opening[1]]
+    first, last = content[: opening[0]], content[ends[-1] :]
+    if first.strip() != b"{" or separator.strip() != b"," or last.strip() != b"}":
+        return 0
+    if (opening[1:] - ends[:-1] != len(separator)).any():
+        return 0
+    columns = [(opening[1:] - len(separator) + i, byte) for i, byte in enumerate(separator)]
+    columns += [(closing + 1, ord(":")), (closing + 2, ord(" "))]
+    for place in range(5):  # the digits of the ids, from the last one; the first 10**place ids are too short
+        skip = 10**place if place else 0
+        if (data[ends[skip:] - (1 + place)] != ids[skip:] // 10**place % 10 + ord("0")).any():
+            return 0
+    if any((data[at] != byte).any() for at, byte in columns):
+        return 0
+    keys = [content[a + 1 : b].decode("ascii") for a, b in zip(opening[:10], closing[:10])]
+    controls = np.count_nonzero(data < ord(" "))
+    outside = sum(byte < 32 for byte in separator) * (size - 1) + sum(byte < 32 for byte in first + last)
+    return size if tuple(keys) == SPECIAL_WORDS and controls == outside else 0
+
+
+def escaped(backslashes: np.ndarray) -> list[int]:
+    """Positions of the characters that come after an effective backslash."""
+    positions: list[int] = []
+    for at in backslashes.tolist():
+        if not positions or positions[-1] != at:
+            positions.append(at + 1)
+    return positions
