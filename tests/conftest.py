@@ -97,8 +97,12 @@ def registered():
     REGISTERED.update(before)
 
 
-#: files of whole tables of cases, or of compilation for other CPUs: each more than some 8 s alone on a core
-SLOW_FILES = {"bench", "convert", "faults", "golden", "hdf5", "kernels", "kernels_gru", "kernels_int8", "random_graphs", "torch"}
+#: files that take more than some 5 s alone on one core, but for those of the model and the package itself
+SLOW_FILES = {
+    "bad_input", "bench", "convert", "download", "faults", "golden", "goldens", "hdf5", "init", "keras_graphs", "kernels",
+    "kernels_gru", "kernels_int8", "notices", "precision", "random_graphs", "reproducible", "tokenizer", "torch",
+    "torch_state", "verify",
+}  # fmt: skip
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -95,7 +95,7 @@ def every_call(model, x):
 
 
 @pytest.mark.parametrize(
-    "harm, words", [(overwrite, "was written to"), (truncate, "was cut short: it has 4,096 bytes and had")]
+    "harm, words", [(overwrite, "was written to"), (truncate, "was cut short .it has 4,096 bytes and had")]
 )
 def test_a_file_that_is_written_to_is_noticed(path, harm, words):
     model = npmoji.load(path, engine="numpy")

@@ -2,6 +2,7 @@
 
 import ast
 import configparser
+import functools
 import importlib
 import inspect
 import os
@@ -88,6 +89,7 @@ def test_all_names_resolve():
 # Who imports whom ----------------------------------------------------------------------------------------------------
 
 
+@functools.cache
 def imported(name):
     """The modules of this package that the module imports anywhere, also inside functions."""
     path, found = FILES[name], set()

@@ -40,7 +40,9 @@ def python(*arguments, folder, **environment):
 
 def build(kind, tree, target):
     """Build a tree's ``"wheel"`` or ``"sdist"`` with the setuptools at hand, and return its path."""
-    pytest.importorskip("setuptools", minversion="64", reason="needs setuptools 64")
+    pytest.importorskip(
+        "setuptools", minversion="70.1", reason="needs setuptools 70.1, which brings its own wheel builder"
+    )
     target.mkdir(exist_ok=True)
     code = f"from setuptools import build_meta; build_meta.build_{kind}({str(target)!r})"
     python("-W", "ignore", "-c", code, folder=tree)

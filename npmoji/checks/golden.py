@@ -249,6 +249,7 @@ def _blocks(model: Model, engine: str, rows: _Rows, block: int | None) -> Iterat
     ops = backend(engine, model.threads, model.precision, model.device)
     block = block or max(1, BLOCK_STEPS // rows.T)
     for first in range(0, rows.N, block):
+        model.check_ready()
         X, run = rows.block(first, block), Pass(ops)
         values = {rows.names[name]: array for name, array in X.items()}
         for name in golden_names(model):

@@ -47,9 +47,9 @@ class MappedFile(memory_map.mmap):
         if now.st_mtime_ns == self.time_then and now.st_size == self.size_then:
             return
         if now.st_size < self.size_then:
-            what = f"was cut short: it has {now.st_size:,} bytes and had {self.size_then:,}"
+            what = f"was cut short (it has {now.st_size:,} bytes and had {self.size_then:,})"
         else:
-            what = "was written to"
+            what = "was written to (the time of its last change is another one)"
         raise WeightsError(
             f"{self.path}: the file {what} while this model was using it, so its weights are no longer those loaded. "
             "Load it again. Replace a file in use by renaming a new one over it, or load with mmap=False"
