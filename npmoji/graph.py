@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy as np
 from .backends.ops import REFERENCE
 from .errors import NpmojiError, WeightsError
 from .layers import Activation, AttentionWeightedAverage, Input, Layer, Pass, Softmax
+from .layers.base import ancestors
 
 FREE_STEPS = 64  # what a free axis of an input is taken to be when a network is tried out
 
@@ -108,18 +108,7 @@ class Graph:
         return {layer: value for layer, (value, _) in run.done.items()}
 
 
-def ancestors(layers: Iterable[Layer]) -> list[Layer]:
-    """The layers and all they are computed from, in graph order."""
-    found: dict[Layer, None] = {}
-    stack = [(layer, False) for layer in reversed(list(layers))]
-    while stack:  # not recursive: a graph may be deep
-        layer, ready = stack.pop()
-        if ready:
-            found.setdefault(layer)
-        elif layer not in found:
-            stack.append((layer, True))
-            stack.extend((previous, False) for previous in reversed(layer.previous))
-    return list(found)
+
 
 
 def zeros(layer: Input, rows: int, steps: int = FREE_STEPS) -> np.ndarray:

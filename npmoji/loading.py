@@ -22,7 +22,7 @@ from .graph import Graph
 from .inputs import Floats, Inputs, Outputs
 from .model import Model, Prediction
 from .precision import PRECISIONS
-from .sources import DOWNLOADS, find, vocabulary_beside
+from .sources import SOURCES, find, vocabulary_beside
 from .text.tokenizer import ORIGINAL, Tokenizer, check_maxlen, rules_of
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def load(
 
 def _source(given: dict[str, Any], path: str) -> dict[str, Any]:
     """The arguments of `load` for another time, when the current folder may be another one; ``path`` is the file found."""
-    named = given["path"] is None or given["path"] in DOWNLOADS
+    named = given["path"] is None or given["path"] in SOURCES
     return {
         **given,
         "path": given["path"] if named else os.path.abspath(path),

@@ -18,8 +18,8 @@ from conftest import DATA, ROOT, SHARED, needs_shared
 from test_cli import run
 
 import npmoji
-from npmoji import model
-from npmoji.download import cache, fetch, originals, web
+from npmoji import sources
+from npmoji.download import fetch, originals, web
 from npmoji.errors import InputError, VocabularyError, WeightsError
 
 WEIGHTS, WORDS = "/weights.hdf5", "/vocabulary.json"
@@ -47,10 +47,10 @@ def server(content, monkeypatch):
     """The server; its addresses take the place of the published ones."""
     with bad.Server() as server:
         server.files = dict(content)
-        sources = {name: cache.Source(server.address + WEIGHTS, entry.file) for name, entry in cache.SOURCES.items()}
-        monkeypatch.setattr(cache, "SOURCES", sources)
-        monkeypatch.setattr(cache, "VOCABULARY", cache.Source(server.address + WORDS, "vocabulary.json"))
-        monkeypatch.setattr(cache, "VOCABULARY_SHA256", hashlib.sha256(content[WORDS]).hexdigest())
+        found = {name: sources.Source(server.address + WEIGHTS, entry.file) for name, entry in sources.SOURCES.items()}
+        monkeypatch.setattr(sources, "SOURCES", found)
+        monkeypatch.setattr(sources, "VOCABULARY", sources.Source(server.address + WORDS, "vocabulary.json"))
+        monkeypatch.setattr(sources, "VOCABULARY_SHA256", hashlib.sha256(content[WORDS]).hexdigest())
         yield server
 
 
@@ -234,7 +234,7 @@ def test_one_clear_error_and_no_file(server, place, weights, behaviours, message
         originals.download()
     said = str(caught.value)
     assert said.startswith(server.address + WEIGHTS) and said.count("\n") == 0 and "secret" not in said
-    for step in ("--url", f"save {cache.SOURCES['original'].url} as {weights}", str(place / "vocabulary.json")):
+    for step in ("--url", f"save {sources.SOURCES['original'].url} as {weights}", str(place / "vocabulary.json")):
         assert step in said
     assert not weights.exists() and (place / "vocabulary.json").exists()
     with pytest.raises(WeightsError, match="run `npmoji download original`"):
@@ -299,7 +299,7 @@ def test_the_vocabulary_is_the_published_one(server, content, place):
 def test_the_vocabulary_fits_the_weights(server, toy_vocabulary, place, monkeypatch):
     large = json.dumps(toy_vocabulary | {"beyond": 4000}).encode()
     server.files[WORDS] = large
-    monkeypatch.setattr(cache, "VOCABULARY_SHA256", hashlib.sha256(large).hexdigest())
+    monkeypatch.setattr(sources, "VOCABULARY_SHA256", hashlib.sha256(large).hexdigest())
     with pytest.raises(VocabularyError, match="does not fit"):
         originals.download()
     assert left(place) == ["vocabulary.json"]
@@ -458,7 +458,6 @@ def test_the_cache_directory(monkeypatch, tmp_path):
 
 
 def test_names():
-    assert tuple(cache.SOURCES) == model.DOWNLOADS
     for call in (originals.download, originals.downloaded):
         with pytest.raises(InputError, match="there are: original, torchmoji"):
             call("other")
@@ -584,8 +583,8 @@ PROGRAM = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # also where the tests run in the background
 from npmoji import cli
-from npmoji.download import cache
-cache.VOCABULARY_SHA256 = sys.argv.pop()
+from npmoji import sources
+sources.VOCABULARY_SHA256 = sys.argv.pop()
 sys.exit(cli.main(sys.argv[1:]))
 """
 
@@ -595,7 +594,7 @@ sys.exit(cli.main(sys.argv[1:]))
 def test_interrupted_then_resumed(server, content, place, weights, part, number, code):
     server.behaviours[WEIGHTS] = [bad.stall(70_000), bad.whole]
     addresses = ["--url", server.address + WEIGHTS, "--vocabulary-url", server.address + WORDS]
-    command = [sys.executable, "-c", PROGRAM, "download", "original", *addresses, cache.VOCABULARY_SHA256]
+    command = [sys.executable, "-c", PROGRAM, "download", "original", *addresses, sources.VOCABULARY_SHA256]
     path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
     with subprocess.Popen(command, env=os.environ | {"PYTHONPATH": path}, stderr=subprocess.PIPE) as process:
         while process.poll() is None and fetch.size_of(part) < 70_000:
@@ -663,6 +662,6 @@ def test_the_bar(server, capsys, monkeypatch):
 
 def test_shipped_addresses():
     """As published; not asked for here."""
-    assert cache.source("original").url.startswith("https://www.dropbox.com/s/xqarafsl6a8f9ny/deepmoji_weights.hdf5")
-    assert all(entry.url.startswith("https://") for entry in (*cache.SOURCES.values(), cache.VOCABULARY))
-    assert cache.VOCABULARY_SHA256.startswith("951e74fe4661b23e") and len(cache.VOCABULARY_SHA256) == 64
+    assert sources.source("original").url.startswith("https://www.dropbox.com/s/xqarafsl6a8f9ny/deepmoji_weights.hdf5")
+    assert all(entry.url.startswith("https://") for entry in (*sources.SOURCES.values(), sources.VOCABULARY))
+    assert sources.VOCABULARY_SHA256.startswith("951e74fe4661b23e") and len(sources.VOCABULARY_SHA256) == 64

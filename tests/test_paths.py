@@ -136,10 +136,9 @@ def test_the_command_line(form, home, capsys):
 
 @pytest.mark.parametrize("form", ["str", "Path", "bytes", "~", "address", "relative"])
 def test_download_from_a_path(form, home, monkeypatch):
-    from npmoji.download import cache
     from npmoji.files.digest import sha256
 
-    monkeypatch.setattr(cache, "VOCABULARY_SHA256", sha256(home / "a b%" / "vocabulary.json"))
+    monkeypatch.setattr(sources, "VOCABULARY_SHA256", sha256(home / "a b%" / "vocabulary.json"))
     path = download("original", FORMS[form](home, "weights.hdf5"), FORMS[form](home, "vocabulary.json"))
     assert npmoji.load("original").path == path
 

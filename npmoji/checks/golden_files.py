@@ -17,11 +17,11 @@ from urllib.parse import quote, unquote
 import numpy as np
 
 from ..errors import InputError
+from ..files.npy import header
 from ..files.paths import local
 
 MANIFEST = "manifest.json"
 FORMAT_VERSION = 1
-HEADER = 128  # bytes of a .npy header, a multiple of 64 as the format asks; enough for eight dimensions
 DAMAGE = (ValueError, EOFError, KeyError, SyntaxError, TypeError, RuntimeError, MemoryError, zipfile.BadZipFile)
 
 
@@ -56,14 +56,6 @@ class Golden(NamedTuple):
 def file_name(tensor: str) -> str:
     """The file of a tensor: its name, with what is not safe in a file name as %xx."""
     return quote(tensor, safe=" ") + ".npy"
-
-
-def header(dtype: np.dtype, shape: tuple[int, ...]) -> bytes:
-    """The head of a .npy file, version 1.0: C order, little-endian."""
-    sizes = ", ".join(map(str, shape)) + ("," if len(shape) == 1 else "")
-    text = f"{{'descr': '{dtype.newbyteorder('<').str}', 'fortran_order': False, 'shape': ({sizes}), }}".encode("ascii")
-    length = HEADER if len(text) < HEADER - 10 else 8 * HEADER
-    return np.lib.format.magic(1, 0) + (length - 10).to_bytes(2, "little") + text.ljust(length - 11) + b"\n"
 
 
 def digest(array: np.ndarray) -> str:

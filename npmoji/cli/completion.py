@@ -63,8 +63,8 @@ def run(arguments: argparse.Namespace) -> None:
 def words() -> dict[str, tuple[str, ...]]:
     """The values of options that their help names, but the parser does not check."""
     from ..backends import DEVICES, ENGINES
-    from ..download.cache import SOURCES
     from ..precision import PRECISIONS
+    from ..sources import SOURCES
 
     return {"--engine": ("auto", *ENGINES), "--precision": PRECISIONS, "--device": DEVICES, "--weights": tuple(SOURCES)}
 

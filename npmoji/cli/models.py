@@ -47,7 +47,7 @@ def layers(arguments: argparse.Namespace) -> dict[str, str] | None:
 def is_due(name: str) -> bool:
     """Whether the note of this name was not shown within a day; from now on it was. A file's time in npmoji's cache folder
     remembers it; where that cannot be written, a note is always due."""
-    from ..download.cache import home
+    from ..sources import home
 
     try:
         path = os.path.join(home(), name)

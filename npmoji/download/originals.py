@@ -12,9 +12,9 @@ import time
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
+from .. import sources
 from ..errors import NpmojiError, VocabularyError, WeightsError
-from . import cache
-from .cache import downloaded, home
+from ..sources import downloaded, home
 from .fetch import discard, fetch, local_path, looks_like_a_page, tell
 from .web import FetchError
 
@@ -46,7 +46,7 @@ def download(
             something else, or cannot be written. Nothing that was there is lost.
         InputError: no such name, or an address that is none.
     """
-    weights, vocabulary = cache.weights_path(name), cache.vocabulary_path(name)
+    weights, vocabulary = sources.weights_path(name), sources.vocabulary_path(name)
     url, vocabulary_url = (None if given is None else os.fsdecode(given) for given in (url, vocabulary_url))
     given = None if url is None else local_path(url)
     folder = os.path.dirname(weights)
@@ -67,11 +67,11 @@ def bring_vocabulary(name: str, target: str, url: str | None, weights: str | Non
             return
         except VocabularyError as error:
             tell(f"{error}; it is fetched again")
-    beside = None if weights is None else os.path.join(os.path.dirname(weights), cache.VOCABULARY.file)
+    beside = None if weights is None else os.path.join(os.path.dirname(weights), sources.VOCABULARY.file)
     if url is None and beside and os.path.isfile(beside) and os.path.realpath(beside) != os.path.realpath(target):
         url = beside
     try:
-        bring(url or cache.VOCABULARY.url, target, MOST_VOCABULARY, check_vocabulary)
+        bring(url or sources.VOCABULARY.url, target, MOST_VOCABULARY, check_vocabulary)
     except FetchError as error:
         raise VocabularyError(f"{error}; {steps(name)}") from error
 
@@ -86,7 +86,7 @@ def bring_weights(name: str, target: str, vocabulary: str, url: str | None) -> N
         except NpmojiError as error:
             tell(f"{error}; it is fetched again")
     try:
-        bring(url or cache.source(name).url, target, MOST_WEIGHTS, lambda part: check_weights(part, vocabulary))
+        bring(url or sources.source(name).url, target, MOST_WEIGHTS, lambda part: check_weights(part, vocabulary))
     except FetchError as error:
         raise WeightsError(f"{error}; {steps(name)}") from error
 
@@ -118,8 +118,8 @@ def check_vocabulary(path: str) -> None:
     from ..files.digest import sha256
 
     found = sha256(path)
-    if found != cache.VOCABULARY_SHA256:
-        raise VocabularyError(f"{path}: sha256 {found}, expected {cache.VOCABULARY_SHA256}")
+    if found != sources.VOCABULARY_SHA256:
+        raise VocabularyError(f"{path}: sha256 {found}, expected {sources.VOCABULARY_SHA256}")
 
 
 def check_weights(path: str, vocabulary: str) -> None:
@@ -139,7 +139,7 @@ def is_a_page(path: str) -> bool:
 
 def steps(name: str) -> str:
     """What to do when the network does not help."""
-    return f"name a mirror or a file with --url and --vocabulary-url, or {cache.by_hand(name)}"
+    return f"name a mirror or a file with --url and --vocabulary-url, or {sources.by_hand(name)}"
 
 
 # One at a time ----------------------------------------------------------------------------------------------------

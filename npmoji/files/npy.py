@@ -1,4 +1,5 @@
-"""Rows appended to a `.npy` file."""
+"""`.npy` files: their header, and rows appended to one of them. The same array gives the same bytes, whatever NumPy writes.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +7,23 @@ from typing import BinaryIO
 
 import numpy as np
 
+HEADER = 128  # bytes, a multiple of 64 as the format asks; enough for eight dimensions
+
+
+def header(dtype: np.dtype, shape: tuple[int, ...]) -> bytes:
+    """The head of a .npy file, version 1.0: C order, little-endian."""
+    sizes = ", ".join(map(str, shape)) + ("," if len(shape) == 1 else "")
+    text = f"{{'descr': '{dtype.newbyteorder('<').str}', 'fortran_order': False, 'shape': ({sizes}), }}".encode("ascii")
+    length = HEADER if len(text) < HEADER - 10 else 8 * HEADER
+    return np.lib.format.magic(1, 0) + (length - 10).to_bytes(2, "little") + text.ljust(length - 11) + b"\n"
+
 
 class ArrayFile:
     """Rows appended to a `.npy` file whose number is known only at the end: float32 (rows, width), C order."""
 
-    HEADER = 128  # bytes; NumPy's reader takes any length that the header itself states
-
     def __init__(self, file: BinaryIO, width: int):
         self.file, self.width, self.rows = file, width, 0
-        file.write(bytes(self.HEADER))
+        file.write(bytes(HEADER))
 
     def append(self, rows: np.ndarray) -> None:
         """Write some more rows, (any number, width)."""
@@ -23,7 +32,5 @@ class ArrayFile:
 
     def close(self) -> None:
         """Write the header, now that the number of rows is known."""
-        head = np.lib.format.magic(1, 0) + (self.HEADER - 10).to_bytes(2, "little")
-        text = f"{{'descr': '<f4', 'fortran_order': False, 'shape': ({self.rows}, {self.width}), }}"
         self.file.seek(0)
-        self.file.write(head + text.encode("ascii").ljust(self.HEADER - 11) + b"\n")
+        self.file.write(header(np.dtype(np.float32), (self.rows, self.width)))

@@ -12,7 +12,7 @@ share a network. With each value travels its mask, as in Keras: bool (N, T), Tru
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -153,6 +153,20 @@ class Layer:
     def __repr__(self) -> str:
         arrays = ", ".join(f"{name} {array.shape}" for name, array in self.weights().items())
         return f"<{type(self).__name__} {self.name!r}{': ' + arrays if arrays else ''}>"
+
+
+def ancestors(layers: Iterable[Layer]) -> list[Layer]:
+    """The layers and all they are computed from, in graph order."""
+    found: dict[Layer, None] = {}
+    stack = [(layer, False) for layer in reversed(list(layers))]
+    while stack:  # not recursive: a graph may be deep
+        layer, ready = stack.pop()
+        if ready:
+            found.setdefault(layer)
+        elif layer not in found:
+            stack.append((layer, True))
+            stack.extend((previous, False) for previous in reversed(layer.previous))
+    return list(found)
 
 
 class Input(Layer):

@@ -22,8 +22,8 @@ import numpy as np
 from .. import layers
 from ..errors import InputError, WeightsError
 from ..files.paths import local
-from ..graph import ancestors
 from . import Layer
+from .base import ancestors
 
 CLASSES = {name: cls for name, cls in vars(layers).items() if isinstance(cls, type) and issubclass(cls, Layer)}
 GRAPH = "graph"  # the member that holds the JSON
