@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .emojis import EMOJIS, Prediction
     from .ensemble import Ensemble
     from .errors import InputError, NpmojiError, VocabularyError, WeightsError
-    from .keras.kinds import register_layer
+    from .keras.known import register_layer
     from .layers import (
         ELU,
         GRU,
@@ -129,7 +129,7 @@ _MODULES = {
     "load": "model",
     "Tokenizer": "tokenizer",
     "Ensemble": "ensemble",
-    "register_layer": "keras.kinds",
+    "register_layer": "keras.known",
     **dict.fromkeys(("load_layers", "save_layers"), "chain"),
     **dict.fromkeys(("InputError", "NpmojiError", "VocabularyError", "WeightsError"), "errors"),
 }

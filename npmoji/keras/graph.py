@@ -14,10 +14,10 @@ from ..layers import Input, Layer, Named, Part, Remask, TimeDistributed
 from ..layers.base import Unused
 from ..layers.operations import FUNCTIONS, Operation
 from ..network import Graph
-from . import choices  # noqa: F401  enters its classes
 from . import config as description
 from .config import CONTAINERS, DAMAGE, Call, Network, Node, Ref, flat, refs_of
-from .kinds import LARGEST, Known, Place
+from .known import Known
+from .place import LARGEST, Place
 
 
 class Slot(NamedTuple):
