@@ -75,11 +75,11 @@ class Known:
     def find(self, class_name: str, layer: str) -> Kind | None:
         """The kind of a layer, if there is one; custom classes may be stored as ``package>Class``."""
         classes = (class_name, str(class_name).rpartition(">")[2])
-        for kinds in (self.given, REGISTERED):
+        for table in (self.given, REGISTERED):
             for key in (layer, *classes):
-                if key in kinds and (key in classes or key not in (*KINDS, *CODE)):
+                if key in table and (key in classes or key not in (*KINDS, *CODE)):
                     self._unused.discard(key)
-                    return kinds[key]
+                    return table[key]
         return next((KINDS[key] for key in classes if key in KINDS), None)
 
     def kind(self, class_name: str, layer: str) -> Kind:
