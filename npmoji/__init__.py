@@ -19,7 +19,7 @@ _MODULES: dict[str, str] = {
     name: module
     for module, names in {
         "errors": "InputError NpmojiError VocabularyError WeightsError",
-        "keras.classes": "register_layer",
+        "keras.known": "register_layer",
         "layers": """
         ELU GRU LSTM Activation Add AttentionWeightedAverage AttentionWithContext Average BatchNorm
         BatchNormalization Bidirectional Concatenate Conv1D Dense Dropout Embedding Flatten
@@ -43,7 +43,7 @@ if TYPE_CHECKING:  # the same for type checkers, which read no tables; a test co
     from .errors import NpmojiError as NpmojiError
     from .errors import VocabularyError as VocabularyError
     from .errors import WeightsError as WeightsError
-    from .keras.classes import register_layer as register_layer
+    from .keras.known import register_layer as register_layer
     from .layers import ELU as ELU
     from .layers import GRU as GRU
     from .layers import LSTM as LSTM

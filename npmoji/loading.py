@@ -159,7 +159,7 @@ def build(file: Contents, precision: str = "fp32", layers: dict[str, Any] | None
         made = deepmoji.build(file, precision)
         return Graph(made, made[-1:], trims_padding=True)
     from .keras import graph as keras_graph  # of no use to DeepMoji's start
-    from .keras.classes import Known
+    from .keras.known import Known
 
     for name, arrays in file.layers.items():
         for array in arrays:

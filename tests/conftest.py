@@ -89,7 +89,7 @@ def folder(small, toy_vocabulary, tmp_path_factory) -> Path:
 @pytest.fixture()
 def registered():
     """`register_layer`, undone afterwards."""
-    from npmoji.keras.classes import REGISTERED, register_layer
+    from npmoji.keras.known import REGISTERED, register_layer
 
     before = dict(REGISTERED)
     yield register_layer

@@ -136,6 +136,7 @@ def test_the_command_line(form, home, capsys):
 
 @pytest.mark.parametrize("form", ["str", "Path", "bytes", "~", "address", "relative"])
 def test_download_from_a_path(form, home, monkeypatch):
+    from npmoji import sources
     from npmoji.files.digest import sha256
 
     monkeypatch.setattr(sources, "VOCABULARY_SHA256", sha256(home / "a b%" / "vocabulary.json"))

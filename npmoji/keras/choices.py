@@ -19,7 +19,8 @@ import numpy as np
 from .. import layers
 from ..errors import WeightsError
 from ..layers import Layer, Unmasked
-from .classes import Place, any_number, kind, weighted_average
+from .classes import weighted_average
+from .place import Place, any_number, kind
 
 #: what a choice's name is made of
 SCORES = {

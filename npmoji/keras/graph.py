@@ -14,10 +14,10 @@ from ..graph import Graph
 from ..layers import Input, Layer, Named, Part, Remask, TimeDistributed
 from ..layers.base import HiddenMask
 from ..layers.operations import FUNCTIONS, Operation
-from . import choices  # noqa: F401  enters its classes
 from . import config as description
-from .classes import LARGEST, Known, Place
 from .config import CONTAINERS, DAMAGE, Call, Network, Node, Ref, flat, refs_of
+from .known import Known
+from .place import LARGEST, Place
 
 
 class Slot(NamedTuple):

@@ -1,0 +1,131 @@
+"""What a Keras class is in terms of our layers, and where in a network one is: what `classes` is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..backends.activations import ACTIVATIONS
+from ..errors import WeightsError
+from ..layers import Layer
+
+LARGEST = 1 << 16  # a size in a config beyond this is damage, and might exhaust the memory
+
+
+class Place(NamedTuple):
+    """Where a layer is to be made.
+
+    Attributes:
+        previous: the layers whose outputs it is called with.
+        arrays: its weights by name, as `Kind.arrays` names them.
+        version: major and minor number of the Keras that wrote the file.
+        states: the layers that give a recurrent layer's initial states.
+        first: whether no other recurrent layer comes before it.
+        takes_mask: whether its class's ``call`` takes a mask, as Keras 3's Functional models tell; None where none does.
+    """
+
+    name: str
+    config: dict[str, Any]
+    previous: list[Layer]
+    arrays: dict[str, np.ndarray]
+    version: tuple[int, int]
+    zero_masked: bool
+    states: tuple[Layer, ...] = ()
+    first: bool = False
+    takes_mask: bool | None = None
+
+    @property
+    def keras3(self) -> bool:
+        """Whether Keras 3 wrote the file."""
+        return self.version >= (3, 0)
+
+    def setting(self, name: str, default: Any = None) -> Any:
+        """A value of the config."""
+        value = self.config.get(name, default)
+        return default if value is None else value
+
+    def activation(self, key: str = "activation", default: str = "linear") -> str:
+        """The name, in `ACTIVATIONS`, of the function that the config calls so: Keras 3 means another hard_sigmoid."""
+        found = self.setting(key, default)
+        if isinstance(found, dict):  # {"class_name": "function", "config": "relu"}
+            found = found.get("config") if isinstance(found.get("config"), str) else found.get("class_name")
+        if found == "hard_sigmoid" and self.keras3:
+            return "hard_sigmoid_keras3"
+        if found not in ACTIVATIONS or found == "hard_sigmoid_keras3":
+            raise WeightsError(f"layer {self.name!r}: unknown activation {found!r}")
+        return found
+
+
+class Kind(NamedTuple):
+    """What a class is.
+
+    Attributes:
+        make: the layer, or its outputs, for a place.
+        arrays: the names of its arrays in the order of the file, given its config; training changes those of ``frozen``
+            otherwise than by gradients, and Keras stores them last.
+    """
+
+    make: Callable[[Place], Layer | list[Layer]]
+    arrays: Callable[[dict[str, Any]], list[str]] = lambda config: []
+    frozen: tuple[str, ...] = ()
+
+
+KINDS: dict[str, Kind] = {}  # by class
+
+
+def any_number(config: dict[str, Any]) -> list[str]:
+    """The names of a kind's arrays that take what there is: they are called ``"0"``, ``"1"``, ..."""
+    return ["*"]
+
+
+def kind(*class_names: str, arrays: Callable[[dict], list[str]] | None = None, frozen: tuple[str, ...] = ()):
+    """Enter the decorated function as what makes layers of these classes."""
+
+    def enter(make: Callable[[Place], Layer | list[Layer]]):
+        for class_name in class_names:
+            KINDS[class_name] = Kind(make, arrays or (lambda config: []), frozen)
+        return make
+
+    return enter
+
+
+def affine(config: dict[str, Any]) -> list[str]:
+    """The arrays of a layer with a kernel and, unless switched off, a bias."""
+    return ["kernel", "bias"] if config.get("use_bias", True) else ["kernel"]
+
+
+def whole(place: Place, key: str, default: Any = None) -> int:
+    """A setting that Keras stores as a number or a list of one."""
+    value = place.setting(key, default)
+    value = value[0] if isinstance(value, (list, tuple)) and len(value) == 1 else value
+    if type(value) is not int or not 1 <= value <= LARGEST:
+        raise WeightsError(f"layer {place.name!r}: {key} {value!r}, expected an integer from 1 to {LARGEST}")
+    return value
+
+
+def number(place: Place, key: str, default: float) -> float:
+    """A setting that is a finite number; Keras writes NumPy's as ``{"class_name": "__numpy__", ...}`` or plain."""
+    value = place.setting(key, default)
+    value = value["config"]["value"] if isinstance(value, dict) else value
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < 1e38:
+        raise WeightsError(f"layer {place.name!r}: {key} {value!r}, expected a number")
+    return value
+
+
+def axis(place: Place) -> int:
+    """The axis that a layer works along."""
+    found = place.setting("axis", -1)
+    found = found[0] if isinstance(found, (list, tuple)) and len(found) == 1 else found
+    if type(found) is not int:
+        raise WeightsError(f"layer {place.name!r}: axis {found!r}, expected an integer")
+    return found
+
+
+def channels_last(place: Place) -> None:
+    """Refuse the other order of axes."""
+    if place.setting("data_format", "channels_last") != "channels_last":
+        raise WeightsError(
+            f"layer {place.name!r}: data_format {place.setting('data_format')!r}, expected 'channels_last'"
+        )
