@@ -39,14 +39,20 @@ def lines(model: Model, vocabulary: str | None = None) -> Iterator[tuple[str, st
     if model.tokenizer is None:
         yield "vocabulary", "none: the model takes token ids only"
     elif vocabulary is None and formats.read(model.path).vocabulary is not None:
-        yield "vocabulary", f"in the weights file, {len(model.tokenizer.vocabulary):,} words, maxlen {model.tokenizer.maxlen}"
+        yield (
+            "vocabulary",
+            f"in the weights file, {len(model.tokenizer.vocabulary):,} words, maxlen {model.tokenizer.maxlen}",
+        )
     else:
         path = local(vocabulary) if vocabulary else vocabulary_beside(model.path)
         yield "vocabulary", f"{path}, {len(model.tokenizer.vocabulary):,} words, maxlen {model.tokenizer.maxlen}"
         yield "", f"{os.path.getsize(path):,} bytes, sha256 {sha256(path)}"
     if model.tokenizer is not None:
         yield "tokenizer", _tokenizer(model)
-    yield "engine", f"{model.engine}, precision {model.precision}: {', '.join(f'{name} {version(name)}' for name in ('numpy', 'numba', 'h5py'))}"
+    yield (
+        "engine",
+        f"{model.engine}, precision {model.precision}: {', '.join(f'{name} {version(name)}' for name in ('numpy', 'numba', 'h5py'))}",
+    )
     yield "CPU", f"{platform.machine()}: {' '.join(cpu_features()) or 'features unknown'}"
     yield "threads", str(model.threads or default_threads())
 
@@ -59,8 +65,6 @@ def _tokenizer(model: Model) -> str:
     if formats.read(model.path).origin != "torchmoji":
         return known
     return f"{known}, which torchMoji's weights were trained with; for that port's own ids: --compat torchmoji"
-
-
 
 
 def version(package: str) -> str:

@@ -15,7 +15,16 @@ FREE_STEPS = 64  # what a free axis of an input is taken to be when a network is
 
 
 # what layers that do not fit together may raise
-TROUBLE = (NpmojiError, ValueError, TypeError, ArithmeticError, LookupError, AttributeError, MemoryError, RecursionError)
+TROUBLE = (
+    NpmojiError,
+    ValueError,
+    TypeError,
+    ArithmeticError,
+    LookupError,
+    AttributeError,
+    MemoryError,
+    RecursionError,
+)
 
 
 class Graph:
@@ -58,7 +67,9 @@ class Graph:
         from .layers.copying import copies
 
         found = copies(ancestors([*self.outputs, *self.layers, *self.inputs]), deep)
-        layers, outputs, inputs = ([found[layer] for layer in some] for some in (self.layers, self.outputs, self.inputs))
+        layers, outputs, inputs = (
+            [found[layer] for layer in some] for some in (self.layers, self.outputs, self.inputs)
+        )
         return Graph(layers, outputs, self.trims_padding, inputs, self.input_names)
 
     @property
@@ -106,9 +117,6 @@ class Graph:
             except TROUBLE as error:
                 raise WeightsError(f"layer {layer.name!r} does not take what comes before it: {error}") from error
         return {layer: value for layer, (value, _) in run.done.items()}
-
-
-
 
 
 def zeros(layer: Input, rows: int, steps: int = FREE_STEPS) -> np.ndarray:

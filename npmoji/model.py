@@ -179,7 +179,9 @@ class Model(Network):
 
     def _attention_layer(self) -> AttentionWeightedAverage:
         if self._attlayer is None:
-            raise InputError(f"{self.path}: this network has no layer AttentionWeightedAverage; model[name] gives any other's output")
+            raise InputError(
+                f"{self.path}: this network has no layer AttentionWeightedAverage; model[name] gives any other's output"
+            )
         return self._attlayer
 
     def _no_classes(self) -> InputError:
@@ -242,4 +244,3 @@ class Model(Network):
 
     def __repr__(self) -> str:
         return f"<Model {self.path}: {self.vocabulary_size} words, {self.features} features, {self.classes} classes>"
-

@@ -22,12 +22,6 @@ if TYPE_CHECKING:
 AUTO_WORK = 20e9  # multiply-adds, in all, after which engine="auto" spends the half second that importing numba takes
 
 
-
-
-
-
-
-
 class Network:
     """A graph on an engine. `Model` adds texts to it.
 

@@ -125,8 +125,16 @@ def test_sparse_inputs_that_do_not_fit(arrays, words):
 def small_networks():
     rng = np.random.default_rng(3)
     words = Embedding(Input(vocabulary_size=30), *initialisers.embedding(rng, 30, 4))
-    both = Bidirectional(words, initialisers.gru(rng, 4, 3), initialisers.gru(rng, 4, 3), cell=GRU, reset_after=False, merge_mode="sum")
-    yield "recurrent", Dense(LSTM(both, *initialisers.lstm(rng, 3, 5), gate="sigmoid", return_sequences=False), *initialisers.dense(rng, 5, 2))
+    both = Bidirectional(
+        words, initialisers.gru(rng, 4, 3), initialisers.gru(rng, 4, 3), cell=GRU, reset_after=False, merge_mode="sum"
+    )
+    yield (
+        "recurrent",
+        Dense(
+            LSTM(both, *initialisers.lstm(rng, 3, 5), gate="sigmoid", return_sequences=False),
+            *initialisers.dense(rng, 5, 2),
+        ),
+    )
     yield "convolution", MaskedMean(Conv1D(words, *initialisers.conv1d(rng, 3, 4, 6), padding="same"))
     yield "branches", Concatenate(Softmax(words), words, Activation(words, "tanh"))
 

@@ -18,7 +18,7 @@ from npmoji.batch.records import Inputs
 from npmoji.cli import inputs as cli_inputs
 from npmoji.text.emojis import NAMES
 
-TEXTS = ["I love mom's cooking", "this, is \"so\" funny", "lol", "", "the worst day ever !", "naïve 😋 ⅻ"]
+TEXTS = ["I love mom's cooking", 'this, is "so" funny', "lol", "", "the worst day ever !", "naïve 😋 ⅻ"]
 
 
 def run(*arguments):
@@ -243,7 +243,9 @@ def test_places_that_cannot_be_written(capfd, weights, tmp_path, place, command)
     form = ["--format", "text"] if command == "score" else []
     assert run(command, *weights, "lol", "-o", tmp_path / place, *form) == 2
     out, err = capfd.readouterr()
-    assert out == "" and err.startswith(f"npmoji: error: {tmp_path / place}: cannot be written: ") and err.count("\n") == 1
+    assert (
+        out == "" and err.startswith(f"npmoji: error: {tmp_path / place}: cannot be written: ") and err.count("\n") == 1
+    )
     assert sorted(tmp_path.rglob("*")) == before
 
 

@@ -169,7 +169,10 @@ def test_text_on_a_terminal_fits_and_has_bars(weights):
     assert [display.columns(block[0]) for block in blocks] == [3, 80, 79, 80]
 
 
-@pytest.mark.parametrize("text, width, wanted", [("abc", 3, "abc"), ("abcd", 3, "ab…"), ("日本", 3, "日…"), ("", 3, ""), ("a\u0301\u0302", 1, "a\u0301\u0302")])
+@pytest.mark.parametrize(
+    "text, width, wanted",
+    [("abc", 3, "abc"), ("abcd", 3, "ab…"), ("日本", 3, "日…"), ("", 3, ""), ("a\u0301\u0302", 1, "a\u0301\u0302")],
+)
 def test_shorten(text, width, wanted):
     assert display.shorten(text, width) == wanted
 

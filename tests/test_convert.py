@@ -129,15 +129,23 @@ def test_the_public_package_reads_it(original, small, tmp_path, toy_vocabulary, 
     with public.safe_open(target, framework="np") as file:
         metadata = file.metadata()
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (it is no dict)
-    for name, place in (("embedding/embeddings", 0), ("bi_lstm_0/forward_kernel", 0), ("bi_lstm_1/backward_recurrent_kernel", 4)):
+    for name, place in (
+        ("embedding/embeddings", 0),
+        ("bi_lstm_0/forward_kernel", 0),
+        ("bi_lstm_1/backward_recurrent_kernel", 4),
+    ):
         array = contents.layers[name.partition("/")[0]][place]
         if precision == "int8" and name.startswith("bi_lstm_1"):
             wanted = int8(array)
             np.testing.assert_array_equal(tensors[name], wanted.values)
             np.testing.assert_array_equal(tensors[name + "_scale"], wanted.scales)
-            assert np.abs(tensors[name] * tensors[name + "_scale"] - array).max() <= tensors[name + "_scale"].max() * 0.501
+            assert (
+                np.abs(tensors[name] * tensors[name + "_scale"] - array).max() <= tensors[name + "_scale"].max() * 0.501
+            )
         else:
-            np.testing.assert_array_equal(tensors[name], array.astype(np.float32 if precision == "fp32" else np.float16))
+            np.testing.assert_array_equal(
+                tensors[name], array.astype(np.float32 if precision == "fp32" else np.float16)
+            )
     for name in ("bi_lstm_0/forward_bias", "attlayer/kernel", "softmax/kernel", "softmax/bias"):
         assert tensors[name].dtype == np.float32
     assert metadata["format"] == "npmoji 1" and metadata["precision"] == precision
@@ -498,7 +506,19 @@ def test_a_text_of_words_is_searched():
     text = WordText.of(words)
     assert text.text.startswith(" CUSTOM_MASK CUSTOM_UNKNOWN ") and text.text.endswith(" ord1 \u00a0 ")
     vocabulary = Vocabulary(text)
-    asked = [*list(words)[-12:], "CUSTOM_MASK", "word0", "word1", "word", "", " ", "word1 word2", "\ud800", "ord", "CUSTOM_AT"]
+    asked = [
+        *list(words)[-12:],
+        "CUSTOM_MASK",
+        "word0",
+        "word1",
+        "word",
+        "",
+        " ",
+        "word1 word2",
+        "\ud800",
+        "ord",
+        "CUSTOM_AT",
+    ]
     assert [vocabulary.id(word) for word in asked] == [words.get(word, 1) for word in asked]
     assert vocabulary._words is None and len(vocabulary) == len(words) and vocabulary.largest()[1] == len(words) - 1
     assert [vocabulary.id(word) for word in asked * 4] == [words.get(word, 1) for word in asked * 4]

@@ -538,7 +538,9 @@ def test_reading_by_name_loads_no_network_code(server):
     names = subprocess.run(
         [sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": path}, stdout=subprocess.PIPE, check=True
     )
-    assert not {"npmoji.download.fetch", "npmoji.download.web", "http.client", "ssl"} & set(names.stdout.decode().split())
+    assert not {"npmoji.download.fetch", "npmoji.download.web", "http.client", "ssl"} & set(
+        names.stdout.decode().split()
+    )
 
 
 @needs_shared

@@ -56,8 +56,15 @@ def within(entry, ours, wanted):
 
 def test_the_folder_holds_every_tensor_as_any_reader_of_npy_sees_it(written, model):
     manifest = json.loads((written / "manifest.json").read_bytes())
-    assert [entry["name"] for entry in manifest["tensors"]] == ["tokens", *NAMES] == ["tokens", *golden.golden_names(model)]
-    assert {path.name for path in written.iterdir()} == {"manifest.json", *(f"{name}.npy" for name in ["tokens", *NAMES])}
+    assert (
+        [entry["name"] for entry in manifest["tensors"]]
+        == ["tokens", *NAMES]
+        == ["tokens", *golden.golden_names(model)]
+    )
+    assert {path.name for path in written.iterdir()} == {
+        "manifest.json",
+        *(f"{name}.npy" for name in ["tokens", *NAMES]),
+    }
     rows = len(BUILTIN.texts) + len(BUILTIN.rows(12, 400))
     tokens = np.load(written / "tokens.npy")
     assert tokens.shape == (rows, 12) and tokens.dtype.str == "<i8"
@@ -98,7 +105,9 @@ def test_the_manifest(written, model, folder):
         "maxlen": 12,
         "T": 12,
     }
-    assert all(f"{key}``" in golden.__doc__ or f"\n    {key} " in golden.__doc__ for key in manifest), "undocumented key"
+    assert all(f"{key}``" in golden.__doc__ or f"\n    {key} " in golden.__doc__ for key in manifest), (
+        "undocumented key"
+    )
     tokens, softmax = np.load(written / "tokens.npy"), np.load(written / "softmax.npy")
     top = model.top(tokens)
     assert len(manifest["texts"]) == len(tokens)
@@ -106,7 +115,9 @@ def test_the_manifest(written, model, folder):
         np.testing.assert_array_equal(np.pad(entry["ids"], (0, 12 - len(entry["ids"]))), tokens[row])
         if row < len(BUILTIN.texts):
             assert entry["text"] == BUILTIN.texts[row]
-            assert entry["words"] == model.tokenizer.words(entry["text"]) and entry["ids"] == model.tokenizer.ids(entry["text"])
+            assert entry["words"] == model.tokenizer.words(entry["text"]) and entry["ids"] == model.tokenizer.ids(
+                entry["text"]
+            )
         else:
             assert entry["text"] is None and entry["words"] is None
         assert [i for i, _ in entry["top5"]] == [prediction.id for prediction in top[row]]
@@ -212,7 +223,9 @@ def test_other_networks_every_named_layer_of_the_genuine_software(case, tmp_path
     for name in set(found.tensors) & set(genuine) - {"tokens", "meta", "inputs"}:
         assert within(entries[name], found.tensors[name][defined], genuine[name][defined]), name
         checked += 1
-    assert checked >= 3 and {name.partition("/")[0] for name in entries} >= {layer.name for layer in model.layers} - set(names)
+    assert checked >= 3 and {name.partition("/")[0] for name in entries} >= {
+        layer.name for layer in model.layers
+    } - set(names)
     assert found.manifest["T"] == arrays[0].shape[1] and not found.manifest["texts"][0]["words"]
     if len(names) > 1:
         with pytest.raises(InputError, match="this network takes something else"):
@@ -220,7 +233,11 @@ def test_other_networks_every_named_layer_of_the_genuine_software(case, tmp_path
 
 
 def test_names_that_are_not_safe_in_a_file_name():
-    assert [golden_files.file_name(name) for name in ("../x", "a/0", "bi_lstm_0")] == ["..%2Fx.npy", "a%2F0.npy", "bi_lstm_0.npy"]
+    assert [golden_files.file_name(name) for name in ("../x", "a/0", "bi_lstm_0")] == [
+        "..%2Fx.npy",
+        "a%2F0.npy",
+        "bi_lstm_0.npy",
+    ]
 
 
 # The builtin list ----------------------------------------------------------------------------------------------------
@@ -255,8 +272,12 @@ def test_the_builtin_rows_fit_and_have_every_edge(T, V):
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
 def test_any_thread_count_and_block_size(folder, tmp_path, precision):
-    models = [npmoji.load(folder / "weights.hdf5", maxlen=12, threads=threads, precision=precision) for threads in (1, 2)]
-    for number, (model, block) in enumerate([(models[0], 1), (models[0], 256), (models[1], 1), (models[1], 256), (models[1], None)]):
+    models = [
+        npmoji.load(folder / "weights.hdf5", maxlen=12, threads=threads, precision=precision) for threads in (1, 2)
+    ]
+    for number, (model, block) in enumerate(
+        [(models[0], 1), (models[0], 256), (models[1], 1), (models[1], 256), (models[1], None)]
+    ):
         golden.write(model, BUILTIN, str(tmp_path / str(number)), block=block)
         golden.write(model, BUILTIN, str(tmp_path / f"{number}.npz"), npz=True, block=block)
     wanted = files(tmp_path / "0")
@@ -455,7 +476,10 @@ def test_command_line_errors(folder, small, tmp_path, capsys, monkeypatch):
         ((tmp_path / "texts.txt", "", *weights), "expected the name of a folder to write, got ''"),
         ((tmp_path / "texts.txt", ".", *weights), "is the current folder, which cannot be replaced"),
         ((tmp_path / "texts.txt", tmp_path / "here", *weights), "is the current folder, which cannot be replaced"),
-        ((tmp_path / "texts.txt", out, "--weights", SEVERAL_INPUTS), "inputs are 'input_1', 'input_2': expected a dict"),
+        (
+            (tmp_path / "texts.txt", out, "--weights", SEVERAL_INPUTS),
+            "inputs are 'input_1', 'input_2': expected a dict",
+        ),
         ((tmp_path / "two.txt", out, "--weights", SEVERAL_INPUTS), "or a list in this order; got a list of texts"),
     ]:
         assert run("golden", *arguments) == 2, message

@@ -93,7 +93,11 @@ def test_constants():
         (initialisers.constant((2, 3), -0.1), np.float32(-0.1)),
     ):
         assert array.shape == (2, 3) and array.dtype == np.float32 and (array == value).all()
-    assert initialisers.zeros(4).shape == (4,) and initialisers.ones(()).shape == () and initialisers.ones([2, 1]).shape == (2, 1)
+    assert (
+        initialisers.zeros(4).shape == (4,)
+        and initialisers.ones(()).shape == ()
+        and initialisers.ones([2, 1]).shape == (2, 1)
+    )
 
 
 def test_identity():
@@ -329,7 +333,8 @@ def test_dense_and_convolution():
 
 
 @pytest.mark.parametrize(
-    "arrays, shape", [(initialisers.embedding(19, 500, 40), (500, 40)), (initialisers.attention(19, 20_000), (20_000, 1))]
+    "arrays, shape",
+    [(initialisers.embedding(19, 500, 40), (500, 40)), (initialisers.attention(19, 20_000), (20_000, 1))],
 )
 def test_embedding_and_attention(arrays, shape):
     assert shapes(arrays) == [shape]
@@ -340,7 +345,10 @@ def test_embedding_and_attention(arrays, shape):
 def test_normalizations():
     assert [array.tolist() for array in initialisers.batch_normalization(2)] == [[1, 1], [0, 0], [0, 0], [1, 1]]
     assert [array.tolist() for array in initialisers.layer_normalization(2)] == [[1, 1], [0, 0]]
-    assert shapes(initialisers.batch_normalization(3)) == [(3,)] * 4 and shapes(initialisers.layer_normalization(3)) == [(3,)] * 2
+    assert (
+        shapes(initialisers.batch_normalization(3)) == [(3,)] * 4
+        and shapes(initialisers.layer_normalization(3)) == [(3,)] * 2
+    )
 
 
 @pytest.mark.parametrize("classes", [64, 3, 1])
@@ -491,9 +499,7 @@ def test_a_refused_draw_uses_nothing_up():
 
 
 def test_it_is_there_after_a_bare_import_and_costs_little():
-    code = (
-        "import sys, npmoji; before = 'npmoji.layers.initialisers' in sys.modules; npmoji.layers.initialisers.zeros(2); print(before, *sys.modules)"
-    )
+    code = "import sys, npmoji; before = 'npmoji.layers.initialisers' in sys.modules; npmoji.layers.initialisers.zeros(2); print(before, *sys.modules)"
     path = os.pathsep.join([str(Path(npmoji.__file__).parent.parent), os.environ.get("PYTHONPATH", "")])
     run = subprocess.run(
         [sys.executable, "-c", code],
@@ -504,6 +510,10 @@ def test_it_is_there_after_a_bare_import_and_costs_little():
     )
     before, *names = run.stdout.split()
     assert before == "False"
-    assert {name for name in names if name.startswith("npmoji")} == {"npmoji", "npmoji.errors", "npmoji.layers.initialisers"}
+    assert {name for name in names if name.startswith("npmoji")} == {
+        "npmoji",
+        "npmoji.errors",
+        "npmoji.layers.initialisers",
+    }
     assert not set(names) & {"numba", "h5py", "torch"}
     assert npmoji.layers.initialisers is initialisers and "init" in npmoji.__all__

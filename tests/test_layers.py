@@ -167,7 +167,10 @@ def test_dense_with_an_activation_shows_its_logits():
     [
         (lambda x: Dense(x, f32([1, 2]), f32(1), name="softmax"), ("'softmax'", "bias", "(1,)", "(2)")),
         (lambda x: Dense(x, f32(1, 2)), ("kernel", "(2,)")),
-        (lambda x: LSTM(x, f32([1, 2, 3, 4]), f32([1, 2, 3]), f32(1, 2, 3, 4)), ("recurrent_kernel", "(1, 3)", "(1, 4)")),
+        (
+            lambda x: LSTM(x, f32([1, 2, 3, 4]), f32([1, 2, 3]), f32(1, 2, 3, 4)),
+            ("recurrent_kernel", "(1, 3)", "(1, 4)"),
+        ),
         (lambda x: LSTM(x, f32([1, 2, 3]), f32([1, 2, 3, 4]), f32(1, 2, 3, 4)), ("kernel", "(1, 3)")),
         (lambda x: Embedding(x, np.zeros((0, 4), np.float32)), ("embeddings", "(0, 4)")),
         (lambda x: Activation(x, "swoosh"), ("unknown activation", "'swoosh'")),

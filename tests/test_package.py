@@ -116,7 +116,12 @@ def reached(name):
 
 def test_imports_are_seen():
     """The walk below is worth something only if it sees the arrows that are there."""
-    assert imported("npmoji.cli.score") >= {"npmoji.errors", "npmoji.display", "npmoji.batch.writers", "npmoji.cli.inputs"}
+    assert imported("npmoji.cli.score") >= {
+        "npmoji.errors",
+        "npmoji.display",
+        "npmoji.batch.writers",
+        "npmoji.cli.inputs",
+    }
     assert imported("npmoji.backends.numba_ops") >= {"npmoji.backends.ops"}
     assert imported("npmoji.model") >= {"npmoji.network", "npmoji.inputs", "npmoji.text.tokenizer"}
     assert imported("npmoji.backends") >= {"npmoji.backends.numba_ops", "npmoji.backends.torch.ops", "npmoji.errors"}
@@ -155,7 +160,11 @@ def public(module):
             yield name, value
             for_users = name in npmoji.__all__
             for attribute, method in vars(value).items():
-                if for_users and not attribute.startswith("_") and (inspect.isroutine(method) or isinstance(method, property)):
+                if (
+                    for_users
+                    and not attribute.startswith("_")
+                    and (inspect.isroutine(method) or isinstance(method, property))
+                ):
                     yield f"{name}.{attribute}", getattr(value, attribute)
         elif inspect.isroutine(value) or hasattr(value, "py_func"):
             yield name, value

@@ -12,7 +12,20 @@ STEPS = 7
 ROWS = 9
 V = 30
 GATES = ("sigmoid", "hard_sigmoid", "hard_sigmoid_keras3")
-FUNCTIONS = ("tanh", "relu", "sigmoid", "elu", "selu", "softplus", "softsign", "swish", "gelu", "mish", "softmax", "exponential")
+FUNCTIONS = (
+    "tanh",
+    "relu",
+    "sigmoid",
+    "elu",
+    "selu",
+    "softplus",
+    "softsign",
+    "swish",
+    "gelu",
+    "mish",
+    "softmax",
+    "exponential",
+)
 
 
 class Maker:
@@ -62,7 +75,9 @@ class Maker:
         backward = tuple(map(self.noise, forward))
         mode = self.any_of("concat", "concat", "sum", "mul", "ave")
         options |= {"hold_masked": self.chance(), "reverse": self.rng.integers(5) == 0}
-        return layers.Bidirectional(x, forward, backward, cell=cell, merge_mode=mode, **options), H * (1 + (mode == "concat"))
+        return layers.Bidirectional(x, forward, backward, cell=cell, merge_mode=mode, **options), H * (
+            1 + (mode == "concat")
+        )
 
     def activation(self, x, F):
         return layers.Activation(x, self.any_of(*FUNCTIONS)), F
@@ -80,7 +95,9 @@ class Maker:
     def convolution(self, x, F):
         C, size = int(self.rng.integers(1, 6)), int(self.rng.integers(1, 4))
         kernel, bias = initialisers.conv1d(self.rng, size, F, C)
-        return layers.Conv1D(x, kernel, self.noise(bias), padding=self.any_of("same", "causal"), dilation=self.any_of(1, 2)), C
+        return layers.Conv1D(
+            x, kernel, self.noise(bias), padding=self.any_of("same", "causal"), dilation=self.any_of(1, 2)
+        ), C
 
     def dropout(self, x, F):
         return layers.Dropout(x), F
@@ -129,7 +146,9 @@ class Maker:
         (a, A), (b, B) = self.reduce(x, F), self.reduce(x, F)
         numbers = Input(shape=(3,), name="numbers")
         joined = layers.Concatenate(a, b, numbers)
-        return layers.Dense(joined, *map(self.noise, initialisers.dense(self.rng, A + B + 3, 4)), self.any_of("softmax", "sigmoid"))
+        return layers.Dense(
+            joined, *map(self.noise, initialisers.dense(self.rng, A + B + 3, 4)), self.any_of("softmax", "sigmoid")
+        )
 
 
 def inputs(seed):

@@ -102,29 +102,31 @@ def test_unicode_tables_are_generated():
 SYMBOLS = "!\"$%&'()*+,-./:;<=>?[\\]^_`{|}~"
 #: for ASCII, the token pattern with nothing taken out or drawn together
 PLAIN_PATTERN = re.compile(
-    "|".join([
-        r"(?:https?://|www\.)(?:[$-_]|[a-z]|!)+",
-        r"\b[a-z0-9_.+-]+@[a-z0-9-]+\.[a-z0-9.-]+\b",
-        r"[a-z]+[-_][a-z]+",
-        r"#[a-z0-9_]+",
-        r"@[a-z0-9_]+",
-        r"(?:<+/?3+)+",
-        *map(re.escape, ["-_-", "x_x", "^_^", "o.o", "o_o", "(:", "):", ");", "(;"]),
-        *(
-            re.escape(start + middle + end) + "+"
-            for start in (">:", ":", "=", ";")
-            for middle in ("", "-", ",", "^", "'", '"')
-            for end in "dpvo)(3/|\\"
-        ),
-        r"[a-z]+'[a-z]+",
-        r"mr\.|ms\.|mrs\.|dr\.|prof\.",
-        r"\b(?<!\.)(?:[a-z]\.){2,}",
-        r"[0-9]+",
-        r"[a-z]+",
-        *(re.escape(symbol) + "+" for symbol in SYMBOLS),
-        r"#+(?=#[a-z0-9_]+)|@+(?=@[a-z0-9_]+)|#+|@+",
-        r"\S",
-    ]),
+    "|".join(
+        [
+            r"(?:https?://|www\.)(?:[$-_]|[a-z]|!)+",
+            r"\b[a-z0-9_.+-]+@[a-z0-9-]+\.[a-z0-9.-]+\b",
+            r"[a-z]+[-_][a-z]+",
+            r"#[a-z0-9_]+",
+            r"@[a-z0-9_]+",
+            r"(?:<+/?3+)+",
+            *map(re.escape, ["-_-", "x_x", "^_^", "o.o", "o_o", "(:", "):", ");", "(;"]),
+            *(
+                re.escape(start + middle + end) + "+"
+                for start in (">:", ":", "=", ";")
+                for middle in ("", "-", ",", "^", "'", '"')
+                for end in "dpvo)(3/|\\"
+            ),
+            r"[a-z]+'[a-z]+",
+            r"mr\.|ms\.|mrs\.|dr\.|prof\.",
+            r"\b(?<!\.)(?:[a-z]\.){2,}",
+            r"[0-9]+",
+            r"[a-z]+",
+            *(re.escape(symbol) + "+" for symbol in SYMBOLS),
+            r"#+(?=#[a-z0-9_]+)|@+(?=@[a-z0-9_]+)|#+|@+",
+            r"\S",
+        ]
+    ),
     re.IGNORECASE,
 )
 
@@ -139,17 +141,24 @@ def plain_words(text):
     """The words of an ASCII text without line breaks, by the rules as they are written down."""
     tokens = [plain_shorten(token) for token in PLAIN_PATTERN.findall(text.strip().lower())]
     return [
-        "CUSTOM_NUMBER" if re.fullmatch("[0-9]+", token)
-        else "CUSTOM_AT" if re.search("@[a-z0-9_]", token)
-        else "CUSTOM_URL" if re.search(r"(?:https?://|www\.)[$-_a-z!]", token)
+        "CUSTOM_NUMBER"
+        if re.fullmatch("[0-9]+", token)
+        else "CUSTOM_AT"
+        if re.search("@[a-z0-9_]", token)
+        else "CUSTOM_URL"
+        if re.search(r"(?:https?://|www\.)[$-_a-z!]", token)
         else token
         for token in tokens
     ]
 
 
 PARTS = [
-    "@.-+_a1b", "x_o.O-:;=()<>3/|dpvDP'\"^,", "<3/ ", "ab#@_1! ", "a.b@c-",
-    ["http://", "https://", "www.", "a", "@", ".", "/", "b", "!", "\"", "}", " "],
+    "@.-+_a1b",
+    "x_o.O-:;=()<>3/|dpvDP'\"^,",
+    "<3/ ",
+    "ab#@_1! ",
+    "a.b@c-",
+    ["http://", "https://", "www.", "a", "@", ".", "/", "b", "!", '"', "}", " "],
     ["a", "b", "aaa", "aaaa", "bbb", "bbbbb", "!", "!!!!", "aaaaaaa", "...", ":)))", "'"],
     ["mr.", "Mrs.", "dr.", "prof.", "a.", "b", ".", "U.S.", " "],
 ]
@@ -199,11 +208,27 @@ MANY = 50_000
 @pytest.mark.parametrize(
     ("text", "count"),
     [
-        ("a" * MANY, 1), ("<" * MANY, 1), ("#" * MANY + "a", 2), ("1" * MANY, 1),
-        ("1." * MANY, 2 * MANY), ("_-" * MANY, MANY), ("<3" * MANY, 1), ("a." * MANY, 1), (":d" * MANY, MANY),
-        ("a@" * MANY, MANY + 1), ("a@b.c," * MANY, 2 * MANY), ("1." * MANY + "@x.y", 1), ("x@" + "1." * MANY, 2),
-        ("_." * MANY + "@", 2 * MANY + 1), ("aaab" * MANY, 1), ("a'" * MANY, MANY), ("www." * MANY, 1),
-        ("é" * MANY, MANY), ("\U0001f600" * MANY, MANY), ("ab " * MANY, MANY), ("a" + "\n" * MANY + "b", MANY + 2),
+        ("a" * MANY, 1),
+        ("<" * MANY, 1),
+        ("#" * MANY + "a", 2),
+        ("1" * MANY, 1),
+        ("1." * MANY, 2 * MANY),
+        ("_-" * MANY, MANY),
+        ("<3" * MANY, 1),
+        ("a." * MANY, 1),
+        (":d" * MANY, MANY),
+        ("a@" * MANY, MANY + 1),
+        ("a@b.c," * MANY, 2 * MANY),
+        ("1." * MANY + "@x.y", 1),
+        ("x@" + "1." * MANY, 2),
+        ("_." * MANY + "@", 2 * MANY + 1),
+        ("aaab" * MANY, 1),
+        ("a'" * MANY, MANY),
+        ("www." * MANY, 1),
+        ("é" * MANY, MANY),
+        ("\U0001f600" * MANY, MANY),
+        ("ab " * MANY, MANY),
+        ("a" + "\n" * MANY + "b", MANY + 2),
     ],
     ids=lambda value: ascii(value[:6]) if isinstance(value, str) else None,
 )

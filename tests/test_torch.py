@@ -434,7 +434,9 @@ def test_cuda_on_streams_of_ones_own(small):
 
 # Other networks -------------------------------------------------------------------------------------------------------
 
-NETWORKS = sorted(path for pattern in ("keras/*/model.*", "models/seed*/model.h5") for path in (ROOT / "tests/data").glob(pattern))
+NETWORKS = sorted(
+    path for pattern in ("keras/*/model.*", "models/seed*/model.h5") for path in (ROOT / "tests/data").glob(pattern)
+)
 
 
 def values_for(graph):

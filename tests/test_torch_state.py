@@ -506,9 +506,7 @@ def test_whole_models_are_told_from_state_dicts(write):
     model = name("torchmoji.model_def", "TorchMoji") + b")\x81}" + text("training") + b"\x89sb"
     source = op(("module", name("torch.nn.modules.sparse", "Embedding"), "sparse.py", "class Embedding: ...")) + b"Q"
     for payload in (model, source, name("torch.nn.modules.container", "Sequential") + b")R"):
-        with pytest.raises(
-            WeightsError, match=r"holds a whole model .*state_dict\(\)|something else than storages"
-        ):
+        with pytest.raises(WeightsError, match=r"holds a whole model .*state_dict\(\)|something else than storages"):
             read(write(legacy(Raw(payload), {})))
 
 
@@ -803,7 +801,9 @@ def test_a_file_is_told_by_its_first_bytes(small, tiny, write, tmp_path):
     assert_same(read(torch).layers, tiny)
     for content, words in {
         b"\x80\2" + bytes(6) + b"{" + 1000 * b" ": "pytorch_model.bin",  # the first bytes of a safetensors file
-        zipped(b"\x80", {}).replace(b"data.pkl", b"data.txt"): "member 'config.json' or 'data.pkl', found 'archive/data.txt'",
+        zipped(b"\x80", {}).replace(
+            b"data.pkl", b"data.txt"
+        ): "member 'config.json' or 'data.pkl', found 'archive/data.txt'",
         dumped({"a": 1}): "not one of torch.save",
         b"PK\3\4": "without its directory",
         b"\x80\2": "truncated",

@@ -163,7 +163,9 @@ def test_nothing_to_check_against(small, capsys):
 def test_damaged_references_are_an_error(wanted, key, value):
     model = npmoji.load(engine="numpy")
     model.references = {**wanted, key: value}
-    with pytest.raises(WeightsError, match="deepmoji_small.hdf5: the reference results in the file are damaged: .*" + key):
+    with pytest.raises(
+        WeightsError, match="deepmoji_small.hdf5: the reference results in the file are damaged: .*" + key
+    ):
         verify(model)
 
 
@@ -284,7 +286,9 @@ def test_weights_of_the_original_size_that_are_not_the_original(full_size_weight
     model = npmoji.load(full_size_weights, vocabulary=SHARED / "data" / "vocabulary.json", engine=engine)
     verdict = verify(model)
     assert not verdict.passed and verdict.checked == "published"
-    assert "  FAIL  best classes   0 of 7 texts as expected" in verdict.lines and "not the original" in verdict.lines[-1]
+    assert (
+        "  FAIL  best classes   0 of 7 texts as expected" in verdict.lines and "not the original" in verdict.lines[-1]
+    )
 
 
 def test_close_classes_may_change_places():

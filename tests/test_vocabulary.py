@@ -10,7 +10,26 @@ from npmoji import VocabularyError
 from npmoji.text import vocabulary as module
 from npmoji.text.vocabulary import SPECIAL_WORDS, Vocabulary, plain_size
 
-ODD = ['"', '":', ':")', ":)", "\\", '\\"', '\\\\"', "{", "}", ",", ": 5", "a b", "\n", "\t", "", "love", "lov", "love:"]
+ODD = [
+    '"',
+    '":',
+    ':")',
+    ":)",
+    "\\",
+    '\\"',
+    '\\\\"',
+    "{",
+    "}",
+    ",",
+    ": 5",
+    "a b",
+    "\n",
+    "\t",
+    "",
+    "love",
+    "lov",
+    "love:",
+]
 
 
 def large(extra=()):

@@ -490,9 +490,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--typical", type=int, default=40, metavar="N", help="texts of mean length for latency (default 40)"
     )
-    parser.add_argument(
-        "--torch", action="store_true", help="measure torchMoji's algorithm in PyTorch too"
-    )
+    parser.add_argument("--torch", action="store_true", help="measure torchMoji's algorithm in PyTorch too")
     parser.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
     arguments = parser.parse_args(argv)
     if arguments.torch and not find_spec("torch"):

@@ -59,7 +59,9 @@ def network(model: npmoji.Model, steps: int) -> keras.Model:
     lstm = {"return_sequences": True, "recurrent_activation": "hard_sigmoid"}
     H_0, H_1 = (len(model[name].ahead.recurrent_kernel) for name in ("bi_lstm_0", "bi_lstm_1"))
     ids = keras.Input((steps,), dtype="int32", name="input")
-    x = keras.layers.Activation("tanh", name="activation")(keras.layers.Embedding(V, E, mask_zero=True, name="embedding")(ids))
+    x = keras.layers.Activation("tanh", name="activation")(
+        keras.layers.Embedding(V, E, mask_zero=True, name="embedding")(ids)
+    )
     lstm_0 = keras.layers.Bidirectional(keras.layers.LSTM(H_0, **lstm), name="bi_lstm_0")(x)
     lstm_1 = keras.layers.Bidirectional(keras.layers.LSTM(H_1, **lstm), name="bi_lstm_1")(lstm_0)
     features = Attention(name="attlayer")(keras.layers.concatenate([lstm_1, lstm_0, x], name="concatenate"))
@@ -94,7 +96,9 @@ def check(weights: Path, folder: Path) -> bool:
         ours = npmoji.load(path).predict(tokens)
         off, before = (np.abs(theirs - ours).max() for theirs in (reference.predict(tokens, verbose=0), untrained))
         good &= bool(off <= LIMIT < before)
-        print(f"{weights.parent.name}/{weights.name} as {path.name}: largest difference {off:.1e}, before loading {before:.1e}")
+        print(
+            f"{weights.parent.name}/{weights.name} as {path.name}: largest difference {off:.1e}, before loading {before:.1e}"
+        )
     return good
 
 

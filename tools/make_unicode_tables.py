@@ -54,8 +54,12 @@ def inert(unassigned: str, caseless: str) -> list[str]:
     astral = [part for part in both if part[0] > 0xFFFF]
     widest_first = sorted(astral, key=lambda part: part[0] - part[1])
     return [
-        "([", *class_parts(both[:len(both) - len(astral)]), "]+",
-        "|(?=[\U00010000-\U0010ffff])[", *class_parts(widest_first), "]+)",
+        "([",
+        *class_parts(both[: len(both) - len(astral)]),
+        "]+",
+        "|(?=[\U00010000-\U0010ffff])[",
+        *class_parts(widest_first),
+        "]+)",
     ]
 
 
@@ -89,11 +93,16 @@ def module(tables: dict) -> str:
     stand_ins = dict.fromkeys(characters(f"{differs['word_added']} {caseless}"), LETTER)
     stand_ins |= dict.fromkeys(characters(differs["word_removed"]), SIGN)
     outputs = {key: output for output, text in tables["transliteration"].items() for key in characters(text)}
-    return "".join([
-        HEADER, text_constant("INERT", inert(tables["unassigned_in_5_2"], caseless)),
-        STAND_INS, dict_constant("STAND_INS", stand_ins),
-        TRANSLITERATION, dict_constant("TRANSLITERATION", outputs),
-    ])
+    return "".join(
+        [
+            HEADER,
+            text_constant("INERT", inert(tables["unassigned_in_5_2"], caseless)),
+            STAND_INS,
+            dict_constant("STAND_INS", stand_ins),
+            TRANSLITERATION,
+            dict_constant("TRANSLITERATION", outputs),
+        ]
+    )
 
 
 def main() -> None:

@@ -41,7 +41,9 @@ def pack(mask: np.ndarray) -> Packed:
     prefixes = not (mask[:, 1:] > mask[:, :-1]).any()
     if len(mask) == 1:
         return Packed(rows, steps, np.ones(len(rows), np.intp), lengths, prefixes)
-    turn = np.arange(len(rows)) - (np.cumsum(lengths) - lengths)[rows]  # a step's place among the valid ones of its text
+    turn = (
+        np.arange(len(rows)) - (np.cumsum(lengths) - lengths)[rows]
+    )  # a step's place among the valid ones of its text
     rank = np.empty(len(mask), np.intp)
     rank[np.argsort(-lengths, kind="stable")] = np.arange(len(mask))
     order = np.lexsort((rank[rows], turn))

@@ -131,5 +131,3 @@ def check_names(kept, results) -> None:
 def shortest(p: float) -> float:
     """A float32 as the shortest decimal that gives it back."""
     return float(str(np.float32(p)))
-
-

@@ -172,7 +172,9 @@ def _compare_manifests(result: Comparison, golden: Golden, candidate: Golden) ->
         result.remarks.append(f"the candidate was made from another weights file: {names}")
     ours, theirs = (side.manifest.get("compat", ORIGINAL) for side in (golden, candidate))
     if ours and theirs and ours != theirs:
-        result.remarks.append(f"the candidate's texts were tokenized with compat {theirs!r}, the golden's with {ours!r}")
+        result.remarks.append(
+            f"the candidate's texts were tokenized with compat {theirs!r}, the golden's with {ours!r}"
+        )
 
 
 def _sentence(golden: Golden, first: Pair) -> str:

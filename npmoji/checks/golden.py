@@ -215,7 +215,9 @@ def _top5(probabilities: np.ndarray) -> list[list[float]]:
 def _write_files(model: Model, rows: _Rows, folder: str, block: int | None) -> list[str]:
     """Fill a folder; the names of its files, the manifest first."""
     with contextlib.ExitStack() as files:
-        manifest = _compute(model, rows, lambda name: files.enter_context(open(os.path.join(folder, name), "xb")), block)
+        manifest = _compute(
+            model, rows, lambda name: files.enter_context(open(os.path.join(folder, name), "xb")), block
+        )
     with open(os.path.join(folder, MANIFEST), "xb") as file:
         file.write(manifest_bytes(manifest))
     return [MANIFEST, *(entry["file"] for entry in manifest["tensors"])]
@@ -237,7 +239,12 @@ def _compute(model: Model, rows: _Rows, create: Callable[[str], BinaryIO], block
         count = len(next(iter(values.values())))
         texts += [rows.describe(len(texts) + i, NOTHING if ranked is None else ranked[i]) for i in range(count)]
     manifest["tensors"] = [
-        {"name": name, "file": file_name(name), **file.facts(), "tolerance": tolerance(file, name in parts_of_one, model.precision)}
+        {
+            "name": name,
+            "file": file_name(name),
+            **file.facts(),
+            "tolerance": tolerance(file, name in parts_of_one, model.precision),
+        }
         for name, file in files.items()
     ]
     manifest["texts"] = texts

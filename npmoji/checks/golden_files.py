@@ -46,7 +46,9 @@ class Golden(NamedTuple):
             if array is None:
                 found.append(f"tensor {entry['name']!r} is missing")
             elif digest(array) != entry["sha256"]:
-                found.append(f"tensor {entry['name']!r} is not what was written: its sha256 differs from the manifest's")
+                found.append(
+                    f"tensor {entry['name']!r} is not what was written: its sha256 differs from the manifest's"
+                )
         return found
 
 
@@ -211,7 +213,9 @@ def _read_json(path: str) -> Golden:
             with np.errstate(over="ignore"):  # becomes infinite, which is what a comparison then sees
                 tensors[name] = np.asarray(values, np.int64 if name == "tokens" else np.float32)
         except (ValueError, TypeError, OverflowError) as error:
-            raise InputError(f"{path}: {name!r}: expected nested lists of numbers, all of one length: {error}") from error
+            raise InputError(
+                f"{path}: {name!r}: expected nested lists of numbers, all of one length: {error}"
+            ) from error
     return Golden(None, tensors, path)
 
 

@@ -128,7 +128,7 @@ TEXTS = (
     "one \U0001d402\U0001d414\U0001d412\U0001d413\U0001d40e\U0001d40c_\U0001d40c\U0001d400\U0001d412\U0001d40a two",
     # quotes, brackets, mark-up, code
     "\u201cquoted\u201d \u2018like\u2019 \u00abthis\u00bb \"and\" 'that' `too`",
-    "<b>bold</b> &amp; <a href=\"http://example.org\">link</a> &lt;3",
+    '<b>bold</b> &amp; <a href="http://example.org">link</a> &lt;3',
     "if (a[0] != b{1}) { return x|y; } // C:\\new\\readme",
     "dash \u2013 dash \u2014 dots \u2026 bullet \u2022 degree 20\u00b0",
     # control characters

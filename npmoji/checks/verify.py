@@ -134,10 +134,14 @@ def _conclusion(passed: bool, published: list[Check], stored: list[Check]) -> st
         return end if passed else "failed: the file's own reference results differ"
     if stored:
         end = ", which are not the original weights" if published else ""
-        return f"passed: the weights give the results that their file states{end}" if passed else "failed: results differ"
+        return (
+            f"passed: the weights give the results that their file states{end}" if passed else "failed: results differ"
+        )
     if published:
         return "failed: these are not the original weights, and the file states no other results"
-    return "failed: nothing to check against: not of the original's sizes (or no vocabulary), and no results in the file"
+    return (
+        "failed: nothing to check against: not of the original's sizes (or no vocabulary), and no results in the file"
+    )
 
 
 # Checks ---------------------------------------------------------------------------------------------------------------
@@ -287,14 +291,19 @@ def checked_references(found: Any, model: Model) -> dict[str, Any]:
     N = len(found["ids"]) if isinstance(found.get("ids"), list) else 0
     if not N or not all(_are_ids(row, maxlen, model.vocabulary_size) for row in found["ids"]):
         raise complain(f"'ids' must be rows of up to {maxlen} ids below {model.vocabulary_size}")
-    if texts is not None and not (isinstance(texts, list) and len(texts) == N and all(isinstance(t, str) for t in texts)):
+    if texts is not None and not (
+        isinstance(texts, list) and len(texts) == N and all(isinstance(t, str) for t in texts)
+    ):
         raise complain(f"'texts' must be {N} texts")
     if found.get("compat", ORIGINAL) not in COMPATS:
         raise complain(f"compat is {found['compat']!r:.60}")
     top5 = found.get("top5")
     if not isinstance(top5, list) or len(top5) != N or not all(_are_ids(row, 5, model.classes) for row in top5):
         raise complain(f"'top5' must be {N} rows of up to 5 classes below {model.classes}")
-    shapes = {"probabilities": (N, min(model.classes, CLASSES_KEPT)), "encoding_mean": (min(model.features, FEATURES_KEPT),)}
+    shapes = {
+        "probabilities": (N, min(model.classes, CLASSES_KEPT)),
+        "encoding_mean": (min(model.features, FEATURES_KEPT),),
+    }
     for key, shape in shapes.items():
         try:
             values = np.asarray(found.get(key), np.float64)

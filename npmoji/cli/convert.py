@@ -12,7 +12,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of the command."""
     parser.add_argument("source", metavar="IN", help="any weights file that npmoji reads")
     parser.add_argument("target", metavar="OUT", help="ends in .safetensors, .hdf5 or .h5")
-    parser.add_argument("--precision", choices=("fp32", "fp16", "int8"), help="of the large matrices (default: as in IN)")
+    parser.add_argument(
+        "--precision", choices=("fp32", "fp16", "int8"), help="of the large matrices (default: as in IN)"
+    )
     parser.add_argument("--vocabulary", metavar="PATH", help="vocabulary.json (default: the one beside IN)")
     parser.add_argument("--compat", **COMPAT)
     parser.add_argument("--layer", **LAYER)

@@ -10,7 +10,9 @@ from .verify import report
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of the command."""
-    parser.add_argument("name", nargs="?", choices=("original", "torchmoji"), default="original", help="default: original")
+    parser.add_argument(
+        "name", nargs="?", choices=("original", "torchmoji"), default="original", help="default: original"
+    )
     parser.add_argument("--url", metavar="URL", help="a mirror of the weights file, or a local path")
     parser.add_argument("--vocabulary-url", metavar="URL", help="a mirror of vocabulary.json, or a local path")
 

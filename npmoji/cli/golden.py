@@ -14,7 +14,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of the command."""
     add_file_options(parser)
     add_model_options(parser)
-    parser.add_argument("texts", nargs="?", metavar="TEXTS", help="texts, one a line (.csv, .tsv, .jsonl too), token ids (.npy), or inputs by name (.npz)")
+    parser.add_argument(
+        "texts",
+        nargs="?",
+        metavar="TEXTS",
+        help="texts, one a line (.csv, .tsv, .jsonl too), token ids (.npy), or inputs by name (.npz)",
+    )
     parser.add_argument("target", metavar="OUTDIR", help="the folder to write; with --npz one file")
     parser.add_argument("--builtin", action="store_true", help="a list of tricky texts and token ids in place of TEXTS")
     parser.add_argument("--npz", action="store_true", help="write one .npz file instead of a folder")

@@ -11,7 +11,11 @@ from .options import LAYER
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of the command."""
     parser.add_argument("file", metavar="FILE", help="any weights file that npmoji reads")
-    parser.add_argument("--config", metavar="PATH", help="for weights without a config: Keras' model.to_json() (default: config.json beside)")
+    parser.add_argument(
+        "--config",
+        metavar="PATH",
+        help="for weights without a config: Keras' model.to_json() (default: config.json beside)",
+    )
     parser.add_argument("--layer", **LAYER)
 
 

@@ -54,10 +54,6 @@ def add_text_options(parser: argparse.ArgumentParser, default: str = "standard i
     parser.add_argument("-i", "--input", action="append", metavar="FILE", help=text)
 
 
-
-
-
-
 def add_file_options(parser: argparse.ArgumentParser) -> None:
     """The options that say what a file of texts holds."""
     group = parser.add_argument_group("files of texts")

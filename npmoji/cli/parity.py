@@ -17,7 +17,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of the command."""
     add_text_options(parser, "npmoji's own list")
     add_model_options(parser, engine=False)
-    parser.add_argument("--engine", action="append", metavar="E", help="given twice: numpy, numba, torch (default: the first two)")
+    parser.add_argument(
+        "--engine", action="append", metavar="E", help="given twice: numpy, numba, torch (default: the first two)"
+    )
     parser.add_argument("--format", choices=("text", "json"), default="text", help="default: text, made for people")
 
 

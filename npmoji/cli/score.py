@@ -21,8 +21,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--top", type=positive, default=5, metavar="K", help="how many emojis a text (default 5)")
     keep = "other columns to keep, before the results: all, none (default), or their names"
     parser.add_argument("--keep", type=kept, default=[], metavar="COL,…", help=keep)
-    parser.add_argument("--emojis", action="store_true", help="for csv and tsv: a column of the emojis behind their ids")
-    parser.add_argument("--on-error", choices=("fail", "skip", "null"), default="fail", help=f"{ON_ERROR} empty results")
+    parser.add_argument(
+        "--emojis", action="store_true", help="for csv and tsv: a column of the emojis behind their ids"
+    )
+    parser.add_argument(
+        "--on-error", choices=("fail", "skip", "null"), default="fail", help=f"{ON_ERROR} empty results"
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:

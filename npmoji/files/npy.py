@@ -1,5 +1,4 @@
-"""`.npy` files: their header, and rows appended to one of them. The same array gives the same bytes, whatever NumPy writes.
-"""
+"""`.npy` files: their header, and rows appended to one of them. The same array gives the same bytes, whatever NumPy writes."""
 
 from __future__ import annotations
 

@@ -1,17 +1,17 @@
 """Weights files to `Contents`, one module a container. Reading only: nothing in a file is ever executed.
 
-    npmoji_file.py    what `npmoji convert` writes: weights, vocabulary and reference results in one file
-    safetensors.py    the public container underneath
-    keras_hdf5.py     Keras 2 weights and full models in HDF5 (and Keras 3's legacy ones)
-    keras_write.py    the same, to be written
-    hdf5.py, hdf5_format.py, hdf5_library.py    the HDF5 underneath: our own reader, its lower half, and h5py for the rest
-    torch_state.py    torchMoji's PyTorch state dict
-    torch_pickle.py   the two serialisations of torch.save underneath
-    unpickler.py      the pickles in them, without running these
-    keras3.py         Keras 3's `.keras` and `.weights.h5`
-    mapping.py        the bytes of a file, mapped, and whether they are still the same
-    zip_file.py       the zip file that a `.keras` is, and the newer serialisation of torch.save
-    foreign.py        what cannot be read, named, and how to export it
+npmoji_file.py    what `npmoji convert` writes: weights, vocabulary and reference results in one file
+safetensors.py    the public container underneath
+keras_hdf5.py     Keras 2 weights and full models in HDF5 (and Keras 3's legacy ones)
+keras_write.py    the same, to be written
+hdf5.py, hdf5_format.py, hdf5_library.py    the HDF5 underneath: our own reader, its lower half, and h5py for the rest
+torch_state.py    torchMoji's PyTorch state dict
+torch_pickle.py   the two serialisations of torch.save underneath
+unpickler.py      the pickles in them, without running these
+keras3.py         Keras 3's `.keras` and `.weights.h5`
+mapping.py        the bytes of a file, mapped, and whether they are still the same
+zip_file.py       the zip file that a `.keras` is, and the newer serialisation of torch.save
+foreign.py        what cannot be read, named, and how to export it
 """
 
 from __future__ import annotations

@@ -58,7 +58,9 @@ def _write_names(group: Any, key: str, names: Iterable[str]) -> None:
     """A list of names as fixed-length bytes; as Keras does, in several attributes key0, key1, ... if one cannot hold it."""
     array = np.array([name.encode("utf-8") for name in names])
     if array.itemsize > LARGEST_ATTRIBUTE:
-        raise WeightsError(f"{group.name}: a name of {array.itemsize} bytes in {key!r}, HDF5 can hold {LARGEST_ATTRIBUTE}")
+        raise WeightsError(
+            f"{group.name}: a name of {array.itemsize} bytes in {key!r}, HDF5 can hold {LARGEST_ATTRIBUTE}"
+        )
     if array.nbytes <= LARGEST_ATTRIBUTE:
         group.attrs[key] = array
         return

@@ -103,8 +103,15 @@ def _layers(path: str, tensors: dict[str, np.ndarray], listed: list | None) -> d
     layers: dict[str, list[np.ndarray]] = {}
     rest = dict(tensors)
     for item in listed:
-        if not isinstance(item, list) or len(item) != 2 or not isinstance(item[0], str) or not isinstance(item[1], list):
-            raise WeightsError(f"{path}: damaged: 'layers' in the metadata holds {item!r:.60}, expected [layer, [tensors]]")
+        if (
+            not isinstance(item, list)
+            or len(item) != 2
+            or not isinstance(item[0], str)
+            or not isinstance(item[1], list)
+        ):
+            raise WeightsError(
+                f"{path}: damaged: 'layers' in the metadata holds {item!r:.60}, expected [layer, [tensors]]"
+            )
         layer, names = item[0], _texts(path, "layers", item[1])
         if layer in layers:
             raise WeightsError(f"{path}: damaged: layer {layer!r} comes twice")

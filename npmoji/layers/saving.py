@@ -28,7 +28,17 @@ from .base import ancestors
 CLASSES = {name: cls for name, cls in vars(layers).items() if isinstance(cls, type) and issubclass(cls, Layer)}
 GRAPH = "graph"  # the member that holds the JSON
 DAMAGES = (  # what NumPy's reader, the zip file under it, and layers made from the wrong things may raise
-    *(ValueError, LookupError, TypeError, AttributeError, EOFError, RuntimeError, MemoryError, ArithmeticError, SyntaxError),
+    *(
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        EOFError,
+        RuntimeError,
+        MemoryError,
+        ArithmeticError,
+        SyntaxError,
+    ),
     *(zipfile.BadZipFile, zlib.error, struct.error),
 )
 

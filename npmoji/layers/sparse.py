@@ -34,7 +34,9 @@ class Csr:
         indptr, indices, data = map(np.asarray, X)
         whole = indptr.dtype.kind in "iu" and (indices.dtype.kind in "iu" or not indices.size)
         if not whole or not indptr.ndim == indices.ndim == data.ndim == 1 or data.dtype.kind not in "fiub":
-            raise InputError(f"input {name!r}: expected (indptr, indices, data), two 1-D arrays of integers and one of numbers")
+            raise InputError(
+                f"input {name!r}: expected (indptr, indices, data), two 1-D arrays of integers and one of numbers"
+            )
         rising = indptr.size and indptr[0] == 0 and (np.diff(indptr.astype(np.int64)) >= 0).all()
         if not rising or indptr[-1] != len(indices) or len(indices) != len(data):
             raise InputError(f"input {name!r}: indptr must rise from 0 to the number of indices and values")
@@ -50,7 +52,9 @@ class Csr:
     def product(self, kernel: np.ndarray, bias: np.ndarray | None, layer: str) -> np.ndarray:
         """``self · kernel + bias`` -> float32 (N, C); each row is summed in the order of its values."""
         if self.indices.size and self.indices.max() >= len(kernel):
-            raise WeightsError(f"layer {layer!r}: kernel has {len(kernel)} rows, its input a column {self.indices.max()}")
+            raise WeightsError(
+                f"layer {layer!r}: kernel has {len(kernel)} rows, its input a column {self.indices.max()}"
+            )
         N, C = len(self), kernel.shape[1]
         out = np.zeros((N, C), np.float32)
         counts = np.diff(self.indptr)

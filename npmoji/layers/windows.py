@@ -67,7 +67,9 @@ class Conv1D(Unmasked):
         ends = padding(x.shape[1], size, self.strides, self.dilation, self.padding)
         views = windows(np.pad(x, ((0, 0), ends, (0, 0))), size, self.strides, self.dilation)
         groups = [
-            ops.dense(np.ascontiguousarray(views[..., g * width : (g + 1) * width]).reshape(*views.shape[:2], -1), weights)
+            ops.dense(
+                np.ascontiguousarray(views[..., g * width : (g + 1) * width]).reshape(*views.shape[:2], -1), weights
+            )
             for g, weights in enumerate(self.packed(ops))
         ]
         return groups[0] if len(groups) == 1 else ops.concatenate(groups)
@@ -79,7 +81,8 @@ class Conv1D(Unmasked):
         columns = [slice(g * share, (g + 1) * share) for g in range(self.groups)]
         return [
             ops.pack_dense(
-                np.ascontiguousarray(self.kernel[:, :, c].reshape(-1, share)), None if self.bias is None else self.bias[c]
+                np.ascontiguousarray(self.kernel[:, :, c].reshape(-1, share)),
+                None if self.bias is None else self.bias[c],
             )
             for c in columns
         ]
@@ -116,7 +119,9 @@ class Pooling1D(Unmasked):
         views = windows(np.pad(x, ((0, 0), ends, (0, 0)), constant_values=fill), self.pool_size, self.strides)
         if not self.average:
             return views.max(axis=2)
-        there = windows(np.pad(np.ones((1, x.shape[1], 1), np.float32), ((0, 0), ends, (0, 0))), self.pool_size, self.strides)
+        there = windows(
+            np.pad(np.ones((1, x.shape[1], 1), np.float32), ((0, 0), ends, (0, 0))), self.pool_size, self.strides
+        )
         return step_sum(views.transpose(2, 0, 1, 3)) / step_sum(there.transpose(2, 0, 1, 3))
 
 

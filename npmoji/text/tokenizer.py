@@ -192,22 +192,24 @@ _EMOTICON = (
     r"-_-|[xX]_[xX]|\^_\^|[oO][._][oO]|[()][:;]"
     r"|(?:>:|[:=;])[-,^'\"]?(?:[dD]+|[pP]+|[vV]+|[oO]+|\)+|\(+|3+|/+|\|+|\\+)"
 )
-_TOKEN = "|".join((
-    _URL,  # e-mail addresses come next, see `_spans`
-    rf"[{_L}]+[-_][{_L}]+",  # combined words
-    rf"[#@][{_L}0-9_]+",  # hashtags, mentions
-    rf"(?P<hearts>{_HEART}{{1,{_REPEATS}}})",
-    _EMOTICON,
-    rf"[{_L}]+'[{_L}]+",  # contractions
-    r"(?i:mrs?|ms|dr|prof)\.",
-    rf"\b(?<!\.)(?P<initials>{_INITIAL}{{2,{_REPEATS}}})",
-    r"[0-9]+",
-    rf"[{_L}]+",
-    *(re.escape(symbol) + "+" for symbol in _SYMBOLS),
-    rf"#+(?![{_L}0-9_])|@+(?![{_L}0-9_])",  # leave the last one to a hashtag or mention
-    "\ud83c[\udf00-\udfff]|\ud83d[\udc00-\ude4f\ude80-\udeff]",  # emojis as surrogate pairs, which real text never has
-    ".",
-))
+_TOKEN = "|".join(
+    (
+        _URL,  # e-mail addresses come next, see `_spans`
+        rf"[{_L}]+[-_][{_L}]+",  # combined words
+        rf"[#@][{_L}0-9_]+",  # hashtags, mentions
+        rf"(?P<hearts>{_HEART}{{1,{_REPEATS}}})",
+        _EMOTICON,
+        rf"[{_L}]+'[{_L}]+",  # contractions
+        r"(?i:mrs?|ms|dr|prof)\.",
+        rf"\b(?<!\.)(?P<initials>{_INITIAL}{{2,{_REPEATS}}})",
+        r"[0-9]+",
+        rf"[{_L}]+",
+        *(re.escape(symbol) + "+" for symbol in _SYMBOLS),
+        rf"#+(?![{_L}0-9_])|@+(?![{_L}0-9_])",  # leave the last one to a hashtag or mention
+        "\ud83c[\udf00-\udfff]|\ud83d[\udc00-\ude4f\ude80-\udeff]",  # emojis as surrogate pairs, which real text never has
+        ".",
+    )
+)
 _CONTINUED = {"hearts": rf"{_HEART}{{1,{_REPEATS}}}", "initials": rf"{_INITIAL}{{1,{_REPEATS}}}"}
 _STRETCHED = r"(.)\1\1"
 _SPECIAL_AT = "@[A-Za-z0-9_]"
@@ -414,7 +416,7 @@ class Tokenizer:
             if not isinstance(text, str):
                 raise inputs.not_a_text(row, text)
             ids = self._first(text, self.maxlen)
-            matrix[row, :len(ids)] = ids
+            matrix[row, : len(ids)] = ids
         return matrix
 
     def __repr__(self) -> str:

@@ -41,8 +41,12 @@ class WordText(NamedTuple):
     def of(cls, words: dict[str, int]) -> WordText:
         """The text for these words and ids."""
         text = f" {' '.join(words)} "
-        ordered = list(words.values()) == list(range(len(words))) and tuple(words)[: len(SPECIAL_WORDS)] == SPECIAL_WORDS
-        sound = "" not in words and text.count(" ") == len(words) + 1 and not any("\ud800" <= c <= "\udfff" for c in text)
+        ordered = (
+            list(words.values()) == list(range(len(words))) and tuple(words)[: len(SPECIAL_WORDS)] == SPECIAL_WORDS
+        )
+        sound = (
+            "" not in words and text.count(" ") == len(words) + 1 and not any("\ud800" <= c <= "\udfff" for c in text)
+        )
         return cls(text if ordered and sound else json.dumps(words))
 
 
@@ -84,7 +88,10 @@ class Vocabulary:
     @property
     def words(self) -> dict[str, int]:
         """The whole vocabulary; parsed when first asked for."""
-        content, spaces = self._content, self._spaces  # sound if there are no words even now: another thread may be at it
+        content, spaces = (
+            self._content,
+            self._spaces,
+        )  # sound if there are no words even now: another thread may be at it
         if self._words is None:
             vocabulary = parsed(content, self._name) if spaces is None else self._split(content)
             self._words = checked(vocabulary, str(self._name))
