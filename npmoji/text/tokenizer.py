@@ -8,6 +8,8 @@ a space for the edge of the text, so words are tokenised one by one and a table 
 Everything takes time in proportion to the text's length.
 """
 
+from __future__ import annotations
+
 import operator
 import os
 import re
