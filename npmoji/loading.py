@@ -84,6 +84,10 @@ def load(
 
     Raises:
         WeightsError, VocabularyError, InputError: the file, the vocabulary or a setting cannot be used.
+
+    >>> model = npmoji.load(engine="numpy")
+    >>> model.classes, model.features
+    (64, 320)
     """
     given = dict(locals())
     _check_settings(engine, precision, threads, device)
@@ -217,6 +221,10 @@ class Ensemble:
     Raises:
         InputError: no paths, or models whose outputs have different widths.
         WeightsError, VocabularyError: as `npmoji.load`.
+
+    >>> both = npmoji.Ensemble([None, None], engine="numpy")  # the bundled model twice
+    >>> len(both)
+    2
     """
 
     def __init__(self, paths: Sequence[str | os.PathLike[str]], **options: Any):
@@ -229,7 +237,12 @@ class Ensemble:
                 raise InputError(f"{model.path} gives {model.classes} classes, but {first.path} {first.classes}")
 
     def predict(self, x: Inputs, *, progress: Progress = False) -> Outputs:
-        """The mean over the models of what `Model.predict` gives, summed in their order; takes and raises the same."""
+        """The mean over the models of what `Model.predict` gives, summed in their order; takes and raises the same.
+
+        >>> both = npmoji.Ensemble([None, None], engine="numpy")
+        >>> both.predict(["I love mom's cooking"]).shape
+        (1, 64)
+        """
         if isinstance(x, Iterator):
             x = inputs.rows(x)  # each model goes through them
         predictions = self._predictions(x, progress)
@@ -255,11 +268,20 @@ class Ensemble:
         return total / np.float32(1 + len(rest))
 
     def top(self, x: Inputs, k: int = 5, *, progress: Progress = False) -> list[list[Prediction]]:
-        """For each text the k most likely classes by the mean, as `Model.top`."""
+        """For each text the k most likely classes by the mean, as `Model.top`.
+
+        >>> both = npmoji.Ensemble([None, None], engine="numpy")
+        >>> [p.emoji for p in both.top(["I love mom's cooking"], k=2)[0]]
+        ['😋', '😍']
+        """
         return self.models[0].best(self.predict(x, progress=progress), k)
 
     def close(self) -> None:
-        """Close all models, see `Model.close`."""
+        """Close all models, see `Model.close`.
+
+        >>> both = npmoji.Ensemble([None], engine="numpy")
+        >>> both.close()
+        """
         for model in self.models:
             model.close()
 

@@ -45,6 +45,12 @@ class Layer:
     Subclasses define `forward`, arithmetic only, and `propagate` if they change the mask. Those that need the mask for
     their arithmetic set ``uses_mask`` and take it as a keyword, all True where there is none. A layer with several outputs
     gives a tuple of them, and a tuple of masks; `Part` picks one.
+
+    >>> class Double(npmoji.Layer):
+    ...     def forward(self, ops, x):
+    ...         return 2 * np.asarray(x)
+    >>> Double(npmoji.Input())(np.float32([[1, 2]]))
+    array([[2., 4.]], dtype=float32)
     """
 
     uses_mask = False
@@ -180,6 +186,9 @@ class Input(Layer):
 
     Raises (when called):
         InputError: the array is not of integers or not of rank 2, or holds an id outside the vocabulary; names the row.
+
+    >>> npmoji.Input(vocabulary_size=3)(np.array([[0, 2]]))
+    array([[0, 2]])
     """
 
     def __init__(

@@ -18,7 +18,12 @@ from .base import Layer, Pass
 
 
 class Concatenate(Layer):
-    """The predecessors' outputs side by side on ``axis``, by default the last, in the order given."""
+    """The predecessors' outputs side by side on ``axis``, by default the last, in the order given.
+
+    >>> x = npmoji.Input()
+    >>> npmoji.Concatenate(x, x)(np.float32([[1, 2]]))
+    array([[1., 2., 1., 2.]], dtype=float32)
+    """
 
     def __init__(self, *previous: Layer, name: str | None = None, axis: int = -1, any_valid: bool = False):
         super().__init__(*previous, name=name)
@@ -105,19 +110,34 @@ class Extremum(Merge):
 
 
 class Add(Merge):
-    """The sum."""
+    """The sum.
+
+    >>> x = npmoji.Input()
+    >>> npmoji.Add(x, npmoji.Activation(x, "relu"))(np.float32([[-1, 2]]))
+    array([[-1.,  4.]], dtype=float32)
+    """
 
     function = np.add
 
 
 class Subtract(Merge):
-    """The first less the second."""
+    """The first less the second.
+
+    >>> x = npmoji.Input()
+    >>> npmoji.Subtract(x, npmoji.Activation(x, "relu"))(np.float32([[-1, 2]]))
+    array([[-1.,  0.]], dtype=float32)
+    """
 
     function = np.subtract
 
 
 class Multiply(Merge):
-    """The product. In Keras 3 a masked step counts as 1, and where all inputs are masked the product is 0."""
+    """The product. In Keras 3 a masked step counts as 1, and where all inputs are masked the product is 0.
+
+    >>> x = npmoji.Input()
+    >>> npmoji.Multiply(x, npmoji.Activation(x, "relu"))(np.float32([[-1, 2]]))
+    array([[-0.,  4.]], dtype=float32)
+    """
 
     function = np.multiply
 
@@ -132,19 +152,34 @@ class Multiply(Merge):
 
 
 class Maximum(Extremum):
-    """The larger value."""
+    """The larger value.
+
+    >>> x = npmoji.Input()
+    >>> npmoji.Maximum(x, npmoji.Activation(x, "relu"))(np.float32([[-1, 2]]))
+    array([[0., 2.]], dtype=float32)
+    """
 
     function = np.maximum
 
 
 class Minimum(Extremum):
-    """The smaller value."""
+    """The smaller value.
+
+    >>> x = npmoji.Input()
+    >>> npmoji.Minimum(x, npmoji.Activation(x, "relu"))(np.float32([[-1, 2]]))
+    array([[-1.,  2.]], dtype=float32)
+    """
 
     function = np.minimum
 
 
 class Average(Merge):
-    """The mean."""
+    """The mean.
+
+    >>> x = npmoji.Input()
+    >>> npmoji.Average(x, npmoji.Activation(x, "relu"))(np.float32([[-1, 2]]))
+    array([[-0.5,  2. ]], dtype=float32)
+    """
 
     function = np.add
 
