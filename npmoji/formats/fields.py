@@ -56,7 +56,7 @@ def item(values: Any, key: str, where: str, *kinds: type, default: Any = REQUIRE
     return typed(found, f"{where}: {key!r}", *kinds)
 
 
-def check_json(value: Any) -> None:
+def check_json(value: Any, what: str = "the model_config") -> None:
     """Raise a WeightsError if lists and objects lie deeper in each other than those of any model, or keys are no strings:
     a config may be a dict of the caller's."""
     level, depth = [value], 0
@@ -65,7 +65,7 @@ def check_json(value: Any) -> None:
         wrong = next((key for key in keys if not isinstance(key, str)), "")
         if wrong != "" or depth > DEEPEST:
             found = f"the key {wrong!r}, expected a string" if wrong != "" else f"more than {DEEPEST} levels"
-            raise WeightsError(f"the model_config cannot be understood: {found}")
+            raise WeightsError(f"{what} cannot be understood: {found}")
         inner = [list(some.values()) if isinstance(some, dict) else some for some in level]
         level = [one for some in inner if isinstance(some, (list, tuple)) for one in some]
         depth += 1
