@@ -20,7 +20,7 @@ from .place import Place, affine, axis, channels_last, kind, number, sizes, whol
 
 @kind("Embedding", arrays=lambda config: ["embeddings"])
 def _embedding(at: Place) -> Layer:
-    return layers.Embedding(at.previous[0], at.arrays["embeddings"], at.setting("mask_zero", False), name=at.name)
+    return layers.Embedding(at.previous[0], at.arrays["embeddings"], at.flag("mask_zero"), name=at.name)
 
 
 @kind("Dense", arrays=affine)
@@ -103,7 +103,7 @@ def _batch_normalization(at: Place) -> Layer:
 
 @kind("LayerNormalization", arrays=_normalised)
 def _layer_normalization(at: Place) -> Layer:
-    if at.setting("rms_scaling", False):
+    if at.flag("rms_scaling"):
         raise WeightsError(f"layer {at.name!r}: rms_scaling is not supported")
     arrays = {"gamma": None, "beta": None, **at.arrays}
     return layers.LayerNormalization(
@@ -136,12 +136,12 @@ class Cell(NamedTuple):
 
 def _cell(class_name: str, at: Place, within: bool) -> Cell:
     """A recurrent layer, alone or ``within`` a Bidirectional."""
-    if at.setting("time_major", False):
+    if at.flag("time_major"):
         raise WeightsError(f"layer {at.name!r}: time_major is not supported")
     cell, cudnn = CELLS[class_name], class_name.startswith("CuDNN")
-    options: dict[str, Any] = {"hold_masked": not at.setting("zero_output_for_mask", False)}
+    options: dict[str, Any] = {"hold_masked": not at.flag("zero_output_for_mask")}
     if within:
-        options["hold_masked"] = not (at.zero_masked and at.setting("return_sequences", False))
+        options["hold_masked"] = not (at.zero_masked and at.flag("return_sequences"))
     if not cudnn and at.activation(default="tanh") != "tanh":
         options["activation"] = at.activation(default="tanh")
     if cell is not layers.SimpleRNN:
@@ -151,7 +151,7 @@ def _cell(class_name: str, at: Place, within: bool) -> Cell:
         arrays = _from_cudnn(at, cell.GATES, arrays)
     if cell is layers.GRU:
         by_bias = len(arrays) > 2 and arrays[2].ndim == 2
-        options["reset_after"] = cudnn or bool(at.setting("reset_after", by_bias))
+        options["reset_after"] = cudnn or at.flag("reset_after", by_bias)
     if cell is layers.LSTM:
         options["exact_projection"] = at.first
     return Cell(cell, arrays, options)
@@ -181,7 +181,7 @@ def _from_cudnn(at: Place, gates: int, arrays: tuple[np.ndarray, ...]) -> tuple[
 @kind(*CELLS, arrays=_recurrent_arrays)
 def _recurrent(at: Place) -> Layer:
     cell = _cell(at.config["class_name"], at, within=False)
-    settings = {key: at.setting(key, False) for key in ("return_sequences", "return_state", "go_backwards")}
+    settings = {key: at.flag(key) for key in ("return_sequences", "return_state", "go_backwards")}
     return cell.cls(
         at.previous[0],
         *cell.arrays,
@@ -222,7 +222,8 @@ def _bidirectional(at: Place) -> Layer:
         own = {name.partition("_")[2]: array for name, array in at.arrays.items() if name.startswith(side)}
         made.append((config, _cell(config["class_name"], at._replace(config=config, arrays=own), within=True)))
     (config, ahead), (other, behind) = made
-    if config.get("go_backwards", False) == other.get("go_backwards", False):
+    forward, backward = (at._replace(config=half) for half in (config, other))
+    if forward.flag("go_backwards") == backward.flag("go_backwards"):
         raise WeightsError(f"layer {at.name!r}: both of its layers go the same way")
     alike = (ahead.cls, ahead.options, config.get("units")) == (behind.cls, behind.options, other.get("units"))
     if at.config.get("merge_mode", "concat") not in ("concat", "sum", "mul", "ave", None):
@@ -234,9 +235,9 @@ def _bidirectional(at: Place) -> Layer:
         name=at.name,
         cell=ahead.cls,
         merge_mode=at.config.get("merge_mode", "concat"),
-        reverse=config.get("go_backwards", False),
-        return_sequences=config.get("return_sequences", False),
-        return_state=config.get("return_state", False),
+        reverse=forward.flag("go_backwards"),
+        return_sequences=forward.flag("return_sequences"),
+        return_state=forward.flag("return_state"),
         initial_state=at.states,
         backward_cell=None if alike else behind.cls,
         backward_options=None if alike else behind.options,
@@ -251,7 +252,7 @@ def _bidirectional(at: Place) -> Layer:
 def _attention(at: Place) -> Layer | list[Layer]:
     if at.arrays["kernel"].shape[1:] != (1,) or not at.arrays["kernel"].size:
         raise WeightsError(f"layer {at.name!r}: kernel has shape {at.arrays['kernel'].shape}, expected (any, 1)")
-    return weighted_average(at, at.previous[0], at.arrays["kernel"], at.setting("return_attention", False))
+    return weighted_average(at, at.previous[0], at.arrays["kernel"], at.flag("return_attention"))
 
 
 def weighted_average(at: Place, previous: Layer, kernel: np.ndarray, both: bool) -> Layer | list[Layer]:
@@ -290,9 +291,7 @@ def _pooling(at: Place) -> Layer:
 @kind("GlobalAveragePooling1D", "GlobalMaxPooling1D")
 def _global_pooling(at: Place) -> Layer:
     channels_last(at)
-    return getattr(layers, at.config["class_name"])(
-        at.previous[0], keepdims=at.setting("keepdims", False), name=at.name
-    )
+    return getattr(layers, at.config["class_name"])(at.previous[0], keepdims=at.flag("keepdims"), name=at.name)
 
 
 # Several to one, and other shapes ----------------------------------------------------------------------------------

@@ -50,6 +50,10 @@ class Place(NamedTuple):
         value = self.config.get(name, default)
         return default if value is None else value
 
+    def flag(self, name: str, default: bool = False) -> bool:
+        """A value of the config that says whether."""
+        return bool(item(self.config, name, f"layer {self.name!r}", bool, int, default=default))
+
     def activation(self, key: str = "activation", default: str = "linear") -> str:
         """The name, in `ACTIVATIONS`, of the function that the config calls so: Keras 3 means another hard_sigmoid."""
         found = self.setting(key, default)

@@ -281,7 +281,10 @@ class Remask(Layer):
         return value
 
     def propagate(self, values, masks):
-        return np.asarray(values[1], bool)
+        mask = np.asarray(values[1], bool)
+        if not mask.ndim:
+            raise WeightsError(f"layer {self.name!r}: one truth value as a mask, expected an array (N, T)")
+        return mask
 
 
 class Unmasked(Layer):
