@@ -62,9 +62,9 @@ def make_attention(at: Place, score: str, masked: bool) -> Layer | list[Layer]:
             f"layer {at.name!r}: {len(at.previous)} inputs and arrays {shapes(at)}, "
             f"expected one input and {WANTED[score]} for {score!r}"
         )
-    if at.setting("return_sequences", False):
+    if at.flag("return_sequences"):
         raise WeightsError(f"layer {at.name!r}: return_sequences is not supported")
-    both = bool(at.setting("return_attention", at.setting("return_coefficients", False)))
+    both = at.flag("return_attention", at.flag("return_coefficients"))
     previous, kernel, *rest = at.previous[0], *arrays
     kernel = kernel[:, None] if kernel.ndim == 1 else kernel
     if score == "linear":
