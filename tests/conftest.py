@@ -99,7 +99,7 @@ def registered():
 
 #: files that take more than some 5 s alone on one core, but for those of the model and the package itself
 SLOW_FILES = {
-    "bad_input", "bench", "convert", "download", "faults", "golden", "goldens", "hdf5", "init", "keras_graphs", "kernels",
+    "bad_input", "bench", "convert", "developing", "download", "faults", "golden", "goldens", "hdf5", "init", "keras_graphs", "kernels",
     "kernels_gru", "kernels_int8", "notices", "precision", "random_graphs", "reproducible", "tokenizer", "torch",
     "torch_state", "verify",
 }  # fmt: skip

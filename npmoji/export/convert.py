@@ -39,7 +39,11 @@ class Writer(NamedTuple):
 
 KERAS = Writer("keras_write", ("fp32",), holds_words=False)
 #: by the suffix of the file's name
-WRITERS = {".safetensors": Writer("npmoji_file"), ".hdf5": KERAS, ".h5": KERAS}
+WRITERS = {
+    ".safetensors": Writer("npmoji_file"),
+    ".hdf5": KERAS,
+    ".h5": KERAS,
+}
 
 
 def convert(
