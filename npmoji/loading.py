@@ -53,8 +53,10 @@ def load(
         vocabulary: path of a vocabulary.json or a dict word -> id; by default the one the file carries, or `vocabulary.json`
             beside it. Without any the model takes token ids only.
         maxlen: texts are cut and padded to this many tokens, unless the network takes another number only.
-        engine: ``"numpy"`` (lowest start-up), ``"numba"`` (compiled loops), ``"torch"`` (PyTorch, an extra), or ``"auto"``,
-            which takes numpy until the work at hand is worth importing numba.
+        engine: ``"numpy"`` (lowest start-up), ``"numba"`` (compiled loops), ``"torch"`` (PyTorch, an extra), or ``"auto"``:
+            numpy until this model's calls, the present one included, come to 2e10 multiply-adds (about two thousand words
+            with the original's sizes), numba from then on. Their results differ in the last bits, so those of a text may
+            after the switch; other models have no say in it. For bit-identical results name the engine.
         precision: of the large matrices; by default as the file stores them, ``"fp32"`` for all but converted files.
             ``"fp16"``: rounded to IEEE halves, half the memory. ``"int8"``: weights and what is multiplied with them as
             whole numbers from -127 to 127 with scales, a third of the memory and the fastest; about one text in 100 gets

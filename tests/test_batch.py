@@ -106,7 +106,7 @@ def test_options_without_a_use_are_refused(write, stdin, capfd, weights, argumen
     out, err = capfd.readouterr()
     assert out == "" and option[0] in err and "--input-format" in err and err.count("\n") == 1
     assert run("score", *weights, *form, *option, "one") == 2
-    assert f"{option[0]} has no use" in capfd.readouterr().err
+    assert f"{option[0]} does not apply" in capfd.readouterr().err
 
 
 def test_the_name_of_a_file_as_a_text_is_warned_of(write, capfd, weights):
@@ -290,7 +290,7 @@ def test_columns_that_cannot_be_kept(write, capfd, weights):
         ("csv", write("b.csv", "Text,text\n1,lol\n"), "all", "column 'Text' cannot be kept"),
         ("jsonl", write("c.csv", "emojis,text\n1,lol\n"), "emojis", "column 'emojis' cannot be kept"),
         ("csv", later, "all", "later.jsonl, line 2: a column 'idd', which the first row lacks"),
-        ("text", write("a.csv", CSV), "id", "--keep has no use for --format text"),
+        ("text", write("a.csv", CSV), "id", "--keep does not apply to --format text"),
     ]
     for form, path, keep, words in cases:
         assert run("score", *weights, "--format", form, "-i", path, "--keep", keep) == 2

@@ -1,10 +1,10 @@
-"""The command line: its commands, exit codes, and nothing a user of the library would need.
+"""The command line: its commands and exit codes, and nothing a user of the library would need.
 
-`COMMANDS` lists the commands. Each is the module of its name here: ``add_arguments(parser)`` declares its arguments and
-``run(arguments)`` does its work, importing what it needs when it runs. Options that commands share are in `options`.
+`COMMANDS` lists the commands. Each is the module of that name here: ``add_arguments(parser)`` declares its arguments and
+``run(arguments)`` does its work, importing what it needs when it runs. Options shared by several commands are in `options`.
 
-Exit codes: 0 done, also for the help that `npmoji` alone prints; 1 a comparison or verification failed; 2 wrong usage, input
-or file, in one line; 130 interrupted. A closed pipe ends quietly.
+Exit codes: 0 success, also when `npmoji` without arguments prints its help; 1 a comparison or verification failed; 2 wrong
+usage, input or file, reported in one line; 130 interrupted. A closed pipe ends the command quietly.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from .. import __version__
 from ..errors import NpmojiError, shortened
 
 COMMANDS = {  # name: help
-    "score": "the most likely emojis of each text",
-    "encode": "the features of each text, as a .npy file",
-    "info": "which weights, engine and CPU are in use",
-    "inspect": "the layers of any weights file: shapes, parameters, connections",
+    "score": "print the most likely emojis of each text",
+    "encode": "write the features of each text to a .npy file",
+    "info": "show which weights, engine and CPU are in use",
+    "inspect": "list the layers of any weights file: shapes, parameters, connections",
     "verify": "check the weights against their reference results",
-    "golden": "every layer's output, for authors of other ports",
-    "compare": "another implementation's outputs against golden ones",
-    "parity": "one engine against another",
-    "convert": "weights, vocabulary and references in one .safetensors or Keras .hdf5 file",
+    "golden": "write every layer's output, for authors of other ports",
+    "compare": "compare another implementation's outputs with golden ones",
+    "parity": "compare two engines",
+    "convert": "write weights, vocabulary and references to one .safetensors file, or a Keras .hdf5 file",
     "download": "fetch the original weights and vocabulary",
-    "completion": "completion of commands and options for a shell",
+    "completion": "print a shell's completion script for commands and options",
 }
 EXAMPLES = """\
 examples:
@@ -48,18 +48,18 @@ def main(argv: list[str] | None = None) -> int:
     try:
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # unwinds, so that half-written files are removed
     except ValueError:
-        pass  # not in the main thread: the caller has its own handling
+        pass  # not in the main thread: signals are the caller's business
     try:
         argv = sys.argv[1:] if argv is None else argv
         arguments = parser(next((word for word in argv if not word.startswith("-")), "")).parse_args(argv)
-        # For the few texts that NumPy's engine is used for, BLAS' threads mostly wait for each other. Read at its import.
+        # With as few texts as the numpy engine is used for, BLAS threads mostly wait for each other. BLAS reads this at import.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", str(getattr(arguments, "threads", None) or 1))
         with warnings.catch_warnings():
             warnings.showwarning = warned
             return arguments.run(arguments) or 0
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:  # whoever read our output has gone
+    except BrokenPipeError:  # the reader of our output is gone
         drop_unwritable()
         return 0
     except (NpmojiError, OSError, MemoryError) as error:
@@ -69,7 +69,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def drop_unwritable() -> None:
-    """Let go of results that standard output does not take: Python would try and complain once more at exit."""
+    """Discard results that standard output does not accept: Python would try again at exit, and complain."""
     try:
         if sys.stdout is not None:
             sys.stdout.flush()
@@ -78,21 +78,21 @@ def drop_unwritable() -> None:
 
 
 def one_line(error: BaseException | str) -> str:
-    """The error's message without line breaks, and no longer than a screen."""
+    """The error's message without line breaks, no longer than a screen."""
     return shortened(" ".join(str(error).split()) or type(error).__name__)
 
 
 def warned(message: Warning | str, *_: Any) -> None:
-    """Show a warning in one line, as errors are."""
+    """Show a warning in one line, like an error."""
     if sys.stderr is not None:
         print(f"npmoji: warning: {one_line(message)}", file=sys.stderr)
 
 
 class Parser(argparse.ArgumentParser):
-    """Wrong usage is told in one line, which names the help of the command that was meant."""
+    """An argument parser that reports wrong usage in one line, which refers to the help of the command in question."""
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """What argparse does, but a command's parser leaves no unknown options to be refused by the one above."""
+        """As argparse does, except that a command's parser reports unknown options itself, not the parser above it."""
         namespace, unknown = super().parse_known_args(args, namespace)
         if unknown:
             self.error(f"unrecognized arguments: {' '.join(unknown)}")
@@ -106,11 +106,11 @@ def parser(command: str | None = None) -> Parser:
     """The parser of the command line.
 
     Args:
-        command: the only command whose arguments are wanted, which saves importing the others; None: all.
+        command: the only command whose arguments are needed, which saves importing the others; None: all.
     """
     top = Parser(
         prog="npmoji",
-        description="Texts to emojis and emotion features: DeepMoji without a framework.",
+        description="DeepMoji without a framework: text to emojis and emotion features.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

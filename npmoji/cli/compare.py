@@ -1,4 +1,4 @@
-"""`npmoji compare`: another implementation's outputs against golden ones."""
+"""`npmoji compare`: compare another implementation's outputs with golden ones."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of the command."""
     add_model_options(parser)
-    parser.add_argument("golden", metavar="GOLDEN", help="what `npmoji golden` wrote")
+    parser.add_argument("golden", metavar="GOLDEN", help="a folder or .npz written by `npmoji golden`")
     parser.add_argument("candidate", metavar="CANDIDATE", help="a folder, .npz, .npy or .json with some of the tensors")
-    parser.add_argument("--format", choices=("text", "json"), default="text", help="default: text, made for people")
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="default: text, for people to read")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run the command: 0 within tolerance, 1 outside."""
+    """Run the command: 0 if all is within tolerance, else 1."""
     from ..checks.compare import compare
     from ..checks.golden import read
 
@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def report(result: Comparison, form: str) -> int:
-    """Write a comparison and give its exit code."""
+    """Print a comparison and return its exit code."""
     from ..display import text_output
 
     with text_output("-") as out:

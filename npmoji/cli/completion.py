@@ -1,4 +1,4 @@
-"""`npmoji completion`: completion in bash, zsh and fish, a script for each, made from the parser itself."""
+"""`npmoji completion`: completion scripts for bash, zsh and fish, generated from the parser itself."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ class Argument(NamedTuple):
     """An option or a positional argument.
 
     Attributes:
-        names: none of a positional one.
+        names: none if it is positional.
         takes: whether a value follows.
-        words: values that can be completed; ``files``: whether names of files can.
+        words: values that can be completed.
+        files: whether file names can be completed.
     """
 
     names: list[str]
@@ -27,7 +28,7 @@ class Argument(NamedTuple):
 
 
 class Command(NamedTuple):
-    """A command, or with an empty name the program itself."""
+    """A command, or the program itself if the name is empty."""
 
     name: str
     help: str
@@ -35,19 +36,19 @@ class Command(NamedTuple):
 
     @property
     def options(self) -> list[Argument]:
-        """Those with names."""
+        """The arguments with names."""
         return [argument for argument in self.arguments if argument.names]
 
     @property
     def positional(self) -> list[Argument]:
-        """Those without."""
+        """The arguments without names."""
         return [argument for argument in self.arguments if not argument.names]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of the command."""
     parser.description = 'Bash and zsh: eval "$(npmoji completion bash)"; fish: npmoji completion fish | source.'
-    parser.add_argument("shell", choices=("bash", "zsh", "fish"), help="the shell whose script is printed")
+    parser.add_argument("shell", choices=("bash", "zsh", "fish"), help="the shell to print the script for")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -61,7 +62,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 @functools.cache
 def words() -> dict[str, tuple[str, ...]]:
-    """The values of options that their help names, but the parser does not check."""
+    """The values of options that are named in their help but not checked by the parser."""
     from ..backends import DEVICES, ENGINES
     from ..precision import PRECISIONS
     from ..sources import SOURCES
@@ -70,7 +71,7 @@ def words() -> dict[str, tuple[str, ...]]:
 
 
 def script(parser: argparse.ArgumentParser, shell: str) -> str:
-    """The completion script of a parser with commands, for ``"bash"``, ``"zsh"`` or ``"fish"``."""
+    """The completion script for a parser with commands; ``shell`` is ``"bash"``, ``"zsh"`` or ``"fish"``."""
     lines = {"bash": bash, "zsh": zsh, "fish": fish}[shell]
     return "\n".join(lines(list(commands(parser)))) + "\n"
 
@@ -85,7 +86,7 @@ def commands(parser: argparse.ArgumentParser) -> Iterator[Command]:
 
 
 def argument(action: argparse.Action) -> Argument:
-    """What the completion needs to know of an argument."""
+    """What completion needs to know about an argument."""
     names = list(action.option_strings)
     values = tuple(action.choices or next((words()[name] for name in names if name in words()), ()))
     files = str(action.metavar or "").partition(".")[0] in FILES
@@ -93,7 +94,7 @@ def argument(action: argparse.Action) -> Argument:
 
 
 def bash(found: list[Command]) -> Iterator[str]:
-    """For bash, also the old one of macOS; names of files are left to bash itself."""
+    """The script for bash, including the old one of macOS; file names are left to bash itself."""
     yield "_npmoji() {"
     yield "    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} command=${COMP_WORDS[1]} words= files="
     yield "    [[ $COMP_CWORD == 1 ]] && command="
@@ -121,7 +122,7 @@ def bash(found: list[Command]) -> Iterator[str]:
 
 
 def zsh(found: list[Command]) -> Iterator[str]:
-    """For zsh, to be evaluated, or as a file `_npmoji` on its fpath."""
+    """The script for zsh, to be evaluated or saved as `_npmoji` on its fpath."""
 
     def value(argument: Argument) -> str:
         words = f"({' '.join(argument.words)})" if argument.words else " "
@@ -148,14 +149,14 @@ def zsh(found: list[Command]) -> Iterator[str]:
         for number, place in enumerate(command.positional, 1):
             if place.files or place.words:
                 yield f"            {quoted(f'{number}:value:{value(place)}')} \\"
-        yield "            '*:text:{false}' ;;"  # other words may come anywhere, and nothing is known of them
+        yield "            '*:text:{false}' ;;"  # other words may come anywhere, and nothing is known about them
     yield "    esac"
     yield "}"
     yield 'if [[ $zsh_eval_context[-1] == loadautofunc ]]; then _npmoji "$@"; else compdef _npmoji npmoji; fi'
 
 
 def fish(found: list[Command]) -> Iterator[str]:
-    """For fish, to be sourced, or as its file `npmoji.fish`."""
+    """The script for fish, to be sourced or saved as `npmoji.fish`."""
     yield "complete -c npmoji -f"
     for command in found:
         where = f"-n '__fish_seen_subcommand_from {command.name}'" if command.name else "-n __fish_use_subcommand"
@@ -174,10 +175,10 @@ def fish(found: list[Command]) -> Iterator[str]:
 
 
 def quoted(text: str) -> str:
-    """As bash and zsh read it."""
+    """The text quoted for bash and zsh."""
     return "'" + text.replace("'", "'\\''") + "'"
 
 
 def escaped(text: str) -> str:
-    """As fish reads it."""
+    """The text quoted for fish."""
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"

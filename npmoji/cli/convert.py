@@ -1,4 +1,4 @@
-"""`npmoji convert`: weights, vocabulary and reference results in one file, or a Keras file."""
+"""`npmoji convert`: weights, vocabulary and reference results to one .safetensors file, or weights to a Keras file."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from .options import COMPAT, LAYER
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of the command."""
     parser.add_argument("source", metavar="IN", help="any weights file that npmoji reads")
-    parser.add_argument("target", metavar="OUT", help="ends in .safetensors, .hdf5 or .h5")
+    parser.add_argument("target", metavar="OUT", help="the file to write: .safetensors, .hdf5 or .h5")
     parser.add_argument(
-        "--precision", choices=("fp32", "fp16", "int8"), help="of the large matrices (default: as in IN)"
+        "--precision", choices=("fp32", "fp16", "int8"), help="precision of the large matrices (default: as in IN)"
     )
     parser.add_argument("--vocabulary", metavar="PATH", help="vocabulary.json (default: the one beside IN)")
     parser.add_argument("--compat", **COMPAT)

@@ -11,7 +11,11 @@ from .verify import report
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of the command."""
     parser.add_argument(
-        "name", nargs="?", choices=("original", "torchmoji"), default="original", help="default: original"
+        "name",
+        nargs="?",
+        choices=("original", "torchmoji"),
+        default="original",
+        help="whose weights (default: original)",
     )
     parser.add_argument("--url", metavar="URL", help="a mirror of the weights file, or a local path")
     parser.add_argument("--vocabulary-url", metavar="URL", help="a mirror of vocabulary.json, or a local path")
@@ -25,5 +29,5 @@ def run(arguments: argparse.Namespace) -> int:
     path = download(arguments.name, url=arguments.url, vocabulary_url=arguments.vocabulary_url)
     code = report(load(arguments.name))
     if code:
-        print(f"npmoji: kept all the same; to have it fetched again, remove {path}", file=sys.stderr)
+        print(f"npmoji: the file is kept; to fetch it again, remove {path}", file=sys.stderr)
     return code

@@ -1,4 +1,4 @@
-"""`npmoji encode`: the features of each text, to a `.npy` file."""
+"""`npmoji encode`: write the features of each text to a `.npy` file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of the command."""
     add_text_options(parser)
     add_model_options(parser)
-    parser.add_argument("-o", "--output", required=True, metavar="FILE.npy", help="float32, one row a text")
+    parser.add_argument(
+        "-o", "--output", required=True, metavar="FILE.npy", help="where to write: float32, one row per text"
+    )
     parser.add_argument("--on-error", choices=("fail", "skip", "null"), default="fail", help=f"{ON_ERROR} NaN")
 
 

@@ -1,4 +1,4 @@
-"""`npmoji golden`: every layer's output, for authors of other ports."""
+"""`npmoji golden`: write every layer's output, for authors of other ports."""
 
 from __future__ import annotations
 
@@ -18,10 +18,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "texts",
         nargs="?",
         metavar="TEXTS",
-        help="texts, one a line (.csv, .tsv, .jsonl too), token ids (.npy), or inputs by name (.npz)",
+        help="texts, one per line (also .csv, .tsv or .jsonl), token ids (.npy), or inputs by name (.npz)",
     )
-    parser.add_argument("target", metavar="OUTDIR", help="the folder to write; with --npz one file")
-    parser.add_argument("--builtin", action="store_true", help="a list of tricky texts and token ids in place of TEXTS")
+    parser.add_argument("target", metavar="OUTDIR", help="the folder to write; with --npz, the file")
+    parser.add_argument(
+        "--builtin", action="store_true", help="use a list of tricky texts and token ids instead of TEXTS"
+    )
     parser.add_argument("--npz", action="store_true", help="write one .npz file instead of a folder")
 
 

@@ -1,4 +1,4 @@
-"""`npmoji info`: which weights, engine and CPU are in use."""
+"""`npmoji info`: show which weights, engine and CPU are in use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Texts for the commands: those on the command line, or the records of files and standard input."""
+"""The commands' texts: from the command line, or the records of files and standard input."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ BLOCK = 512  # texts read, computed and written together
 
 
 class Given:
-    """Texts that stand on the command line, with what `Inputs` has."""
+    """Texts given on the command line, with the interface of `Inputs`."""
 
     size = done = 0
     typed, kept = False, None
@@ -36,7 +36,7 @@ class Given:
         self.texts = texts
 
     def warnings(self) -> list[str]:
-        """None: a text is a text."""
+        """None: there is nothing to misread."""
         return []
 
     def blocks(self, size: int) -> Iterator[list[Record]]:
@@ -72,15 +72,15 @@ def read_files(arguments: argparse.Namespace, paths: list[str]) -> Inputs:
 
 
 def check_given(arguments: argparse.Namespace) -> None:
-    """Refuse options that only files have a use for; warn if a text is the name of one."""
+    """Refuse options that only apply to files; warn if a text is the name of a file."""
     if arguments.input is not None:
         raise InputError("give texts or -i FILE, not both")
     for name in ("column", "input_format", "encoding", "delimiter", "keep"):
         if getattr(arguments, name, None):
-            raise InputError(f"--{name.replace('_', '-')} has no use for texts on the command line, only with -i FILE")
+            raise InputError(f"--{name.replace('_', '-')} does not apply to texts on the command line, only to -i FILE")
     for text in arguments.texts:
         if os.path.isfile(text):
-            warning = f"{text} is a file, and its name is taken as a text; to read it: -i {text}"
+            warning = f"{text} is a file, but its name is taken as the text; to read the file: -i {text}"
             print(f"npmoji: warning: {warning}", file=sys.stderr)
             break
 
@@ -88,14 +88,14 @@ def check_given(arguments: argparse.Namespace) -> None:
 def computed(
     model: Model, inputs: Inputs | Given, compute: Callable[[Checked], Iterable[Item]], quiet: bool = False
 ) -> Generator[tuple[list[Record], list[Item | None]], None, None]:
-    """Blocks of records with what is computed for each, None for those without a text.
+    """Blocks of records and the result for each record, None for those without a text.
 
-    Progress is shown on the way, and summed up at the end, unless ``quiet``.
+    Shows progress, and a summary at the end, unless ``quiet``.
     """
     from ..display import ProgressLine
 
     if inputs.typed:
-        print("npmoji: reading texts from the keyboard, one a line, until end of file", file=sys.stderr)
+        print("npmoji: reading texts from the keyboard, one per line, until end of file", file=sys.stderr)
     progress = ProgressLine(inputs.size, enabled=not (quiet or inputs.typed or isinstance(inputs, Given)))
     cut = 0
     try:
@@ -116,14 +116,14 @@ def computed(
 
 
 def cut_short(model: Model, texts: list[str], arrays: Checked) -> int:
-    """How many texts have more tokens than the model takes; only those that fill their row are looked at again."""
+    """How many texts have more tokens than the model takes; only those that fill their row need another look."""
     tokens = next(iter(arrays.values()))
     return sum(model.tokenizer.is_cut(texts[i]) for i in tokens[:, -1].nonzero()[0]) if model.tokenizer else 0
 
 
 @contextlib.contextmanager
 def keeping(writer: Any) -> Iterator[None]:
-    """If the input ends early with an error, the ``rows`` that were written are worth keeping."""
+    """If the input ends early with an error, keep the ``rows`` written so far."""
     from ..files.whole import Unfinished
 
     try:
@@ -135,7 +135,7 @@ def keeping(writer: Any) -> Iterator[None]:
 
 
 def begun(items: Iterator[Item]) -> Iterator[Item]:
-    """The same items, the first of them computed now."""
+    """The same items, with the first one computed right away."""
     return chain(list(islice(items, 1)), items)
 
 

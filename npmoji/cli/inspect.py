@@ -1,4 +1,4 @@
-"""`npmoji inspect`: the layers of any weights file."""
+"""`npmoji inspect`: list the layers of any weights file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--config",
         metavar="PATH",
-        help="for weights without a config: Keras' model.to_json() (default: config.json beside)",
+        help="for a weights-only file: Keras' model.to_json() (default: config.json beside it)",
     )
     parser.add_argument("--layer", **LAYER)
 

@@ -1,4 +1,4 @@
-"""The model that the options of a command ask for."""
+"""The model selected by a command's options."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from ..model import Model
 
 BUNDLED_NOTE = (
-    "npmoji: using the small bundled model; for the original's weights: npmoji download, then --weights original"
+    "npmoji: using the small bundled model; for the original weights: npmoji download, then --weights original"
 )
-DAY = 24 * 60 * 60  # s between two such notes
+DAY = 24 * 60 * 60  # seconds between two such notes
 
 
 def load(arguments: argparse.Namespace, note: bool = True) -> Model:
-    """The model that the common options ask for; on a terminal the bundled one says what it is, once a day."""
+    """The model selected by the common options; on a terminal a note says once a day that it is the bundled one."""
     from ..loading import load
 
     if note and arguments.weights is None and sys.stderr.isatty() and is_due("bundled-note"):
@@ -40,13 +40,13 @@ def load(arguments: argparse.Namespace, note: bool = True) -> Model:
 
 
 def layers(arguments: argparse.Namespace) -> dict[str, str] | None:
-    """What ``--layer NAME=CHOICE`` asks for, as `npmoji.load` takes it."""
+    """The ``--layer NAME=CHOICE`` options in the form `npmoji.load` takes."""
     return dict(arguments.layer) if arguments.layer else None
 
 
 def is_due(name: str) -> bool:
-    """Whether the note of this name was not shown within a day; from now on it was. A file's time in npmoji's cache folder
-    remembers it; where that cannot be written, a note is always due."""
+    """Whether the note of this name has not been shown for a day; if so, it counts as shown from now on. The time is kept as
+    that of a file in npmoji's cache folder; if the folder is not writable, a note is always due."""
     from ..sources import home
 
     try:

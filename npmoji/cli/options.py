@@ -1,67 +1,71 @@
-"""Options that several commands share, and the types of their values."""
+"""Options shared by several commands, and the types of their values."""
 
 from __future__ import annotations
 
 import argparse
 from typing import Any
 
-LARGEST = 2**31 - 1  # of a numeric option
+LARGEST = 2**31 - 1  # the largest value of a numeric option
 COMPAT: dict[str, Any] = {
     "choices": ("deepmoji", "torchmoji"),
-    "help": "whose token ids: the original's or torchMoji's (default: what a converted file says, else the original's)",
+    "help": "whose token ids: the original's or torchMoji's (default: as a converted file says, else the original's)",
 }
-ON_ERROR = "a row without a text: fail (default; what comes before it is kept), skip it, or null: keep it with"
+ON_ERROR = "for a row without a text: fail (default; the results before it are kept), skip it, or null: keep it with"
 
 
 def named(text: str) -> tuple[str, str]:
     """argparse type: ``NAME=CHOICE``."""
     name, equals, choice = text.rpartition("=")
     if not equals or not name:
-        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=CHOICE, such as Attention=tanh-unmasked")
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form NAME=CHOICE, such as Attention=tanh-unmasked")
     return name, choice
 
 
-#: the option that says which of several layers of one name is meant
+#: the option that says which layer a class name stands for, where several exist
 LAYER: dict[str, Any] = {
     "action": "append",
     "type": named,
     "metavar": "NAME=CHOICE",
-    "help": "which formula the layers of a class, or one by its name, are (see docs/networks.md)",
+    "help": "the formula of a class of layers, or of the layer of that name (see docs/networks.md)",
 }
 
 
 def add_model_options(parser: argparse.ArgumentParser, engine: bool = True) -> None:
-    """The options that say which model is used and how it is run."""
+    """The options that select the model and how it is run."""
     group = parser.add_argument_group("model")
-    kinds = ".hdf5, .h5, .keras, .weights.h5, torchMoji's .bin, .safetensors; or `original`, `torchmoji`: as downloaded"
+    kinds = (
+        ".hdf5, .h5, .keras, .weights.h5, torchMoji's .bin, .safetensors; or `original`, `torchmoji` once downloaded"
+    )
     group.add_argument("--weights", metavar="PATH", help=f"{kinds} (default: the small bundled model)")
     group.add_argument("--vocabulary", metavar="PATH", help="vocabulary.json (default: the one beside the weights)")
     group.add_argument("--compat", **COMPAT)
-    group.add_argument("--maxlen", type=positive, default=30, metavar="N", help="tokens a text is cut to (default 30)")
+    group.add_argument(
+        "--maxlen", type=positive, default=30, metavar="N", help="number of tokens a text is cut to (default 30)"
+    )
     if engine:
         group.add_argument("--engine", default="auto", metavar="E", help="auto (default), numpy, numba or torch")
-    group.add_argument("--device", default="cpu", metavar="D", help="cpu (default) or cuda, for the engine torch")
+    group.add_argument("--device", default="cpu", metavar="D", help="cpu (default) or cuda, for the torch engine")
     group.add_argument("--precision", metavar="P", help="fp32, fp16 or int8 (default: as the weights are stored)")
     group.add_argument("--layer", **LAYER)
-    group.add_argument("--threads", type=positive, metavar="N", help="threads (default: the cores at hand)")
+    group.add_argument("--threads", type=positive, metavar="N", help="number of threads (default: the available cores)")
 
 
 def add_text_options(parser: argparse.ArgumentParser, default: str = "standard input") -> None:
-    """The arguments that say which texts are read, and where they come from if none is given."""
+    """The arguments that say which texts are read; ``default`` is where they come from if none are given."""
     add_file_options(parser)
-    parser.add_argument("texts", nargs="*", metavar="TEXT", help=f"texts; without any, and without -i, {default}")
-    text = "a file with one text a line, .csv, .tsv or .jsonl, also as .gz, .bz2 or .xz; - is standard input; may be given again"
+    parser.add_argument("texts", nargs="*", metavar="TEXT", help=f"texts (default, without -i: {default})")
+    text = "a file with one text per line, or .csv, .tsv or .jsonl, also as .gz, .bz2 or .xz; - is standard input; repeatable"
     parser.add_argument("-i", "--input", action="append", metavar="FILE", help=text)
 
 
 def add_file_options(parser: argparse.ArgumentParser) -> None:
-    """The options that say what a file of texts holds."""
+    """The options that describe a file of texts."""
     group = parser.add_argument_group("files of texts")
     group.add_argument("--column", metavar="NAME", help="the column of a .csv, .tsv or .jsonl (default: text)")
     forms = ("txt", "csv", "tsv", "jsonl")
-    group.add_argument("--input-format", choices=forms, help="default: by each name, for standard input txt")
-    group.add_argument("--encoding", metavar="ENC", help="default: utf-8; utf-16, latin-1, cp1252, …")
-    text = "between columns (default: a comma or, in a .tsv, a tab; ; | and tabs are recognised by the header)"
+    group.add_argument("--input-format", choices=forms, help="default: by each file's name; txt for standard input")
+    group.add_argument("--encoding", metavar="ENC", help="utf-8 (default), utf-16, latin-1, cp1252, …")
+    text = "the character between columns (default: comma, in a .tsv tab; ; | and tab are recognised from the header)"
     group.add_argument("--delimiter", type=delimiter, metavar="D", help=text)
 
 
@@ -74,12 +78,12 @@ def delimiter(text: str) -> str:
     r"""argparse type: one character, a tab also as \t."""
     character = "\t" if text in ("\\t", "tab") else text
     if len(character) != 1 or character in '"\r\n\0':
-        raise argparse.ArgumentTypeError(f"{text!r} is not one character that can stand between columns")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a single character that can separate columns")
     return character
 
 
 def positive(text: str) -> int:
-    """argparse type: an integer of at least 1, and no larger than any array can be."""
+    """argparse type: an integer of at least 1, and no larger than an array can be."""
     try:
         number = int(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""`npmoji parity`: the same texts through two engines."""
+"""`npmoji parity`: compare two engines on the same texts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .inputs import check_given, listed
 from .models import load
 from .options import add_model_options, add_text_options
 
-CUDA = 2e-5  # what any number may be off on a GPU, in float32
+CUDA = 2e-5  # absolute tolerance of any number on a GPU, in float32
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,9 +18,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_text_options(parser, "npmoji's own list")
     add_model_options(parser, engine=False)
     parser.add_argument(
-        "--engine", action="append", metavar="E", help="given twice: numpy, numba, torch (default: the first two)"
+        "--engine", action="append", metavar="E", help="give it twice: numpy, numba or torch (default: numpy and numba)"
     )
-    parser.add_argument("--format", choices=("text", "json"), default="text", help="default: text, made for people")
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="default: text, for people to read")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     for engine in engines:
         arguments.engine, arguments.device = engine, device if engine == "torch" else "cpu"
         sides.append(collect(load(arguments, note=False), source))
-    if device == "cuda":  # its products are added up in yet another order
+    if device == "cuda":  # it sums products in yet another order
         for entry in sides[0].manifest["tensors"]:
             entry["tolerance"]["absolute"] = max(entry["tolerance"]["absolute"], CUDA)
     return report(compare(*sides), arguments.format)

@@ -1,4 +1,4 @@
-"""`npmoji score`: the most likely emojis of each text."""
+"""`npmoji score`: print the most likely emojis of each text."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model_options(parser)
     parser.add_argument("-o", "--output", default="-", metavar="FILE", help="where to write (default: standard output)")
     formats = ("text", "csv", "tsv", "jsonl")
-    parser.add_argument("--format", choices=formats, help="default: by FILE's suffix, else text, made for people")
-    parser.add_argument("--top", type=positive, default=5, metavar="K", help="how many emojis a text (default 5)")
-    keep = "other columns to keep, before the results: all, none (default), or their names"
+    parser.add_argument("--format", choices=formats, help="default: by FILE's suffix, else text, for people to read")
+    parser.add_argument("--top", type=positive, default=5, metavar="K", help="number of emojis per text (default 5)")
+    keep = "other columns to copy in front of the results: all, none (default), or their names"
     parser.add_argument("--keep", type=kept, default=[], metavar="COL,…", help=keep)
     parser.add_argument(
-        "--emojis", action="store_true", help="for csv and tsv: a column of the emojis behind their ids"
+        "--emojis", action="store_true", help="for csv and tsv: add a column with the emojis that the ids stand for"
     )
     parser.add_argument(
         "--on-error", choices=("fail", "skip", "null"), default="fail", help=f"{ON_ERROR} empty results"
@@ -38,9 +38,9 @@ def run(arguments: argparse.Namespace) -> None:
     form = arguments.format or output_format(arguments.output)
     _, compression = split(arguments.output)
     if form == "text" and arguments.keep != []:
-        raise InputError("--keep has no use for --format text, expected csv, tsv or jsonl")
+        raise InputError("--keep does not apply to --format text, expected csv, tsv or jsonl")
     if arguments.emojis and form not in ("csv", "tsv"):
-        raise InputError(f"--emojis has no use for --format {form}, which has them; expected csv or tsv")
+        raise InputError(f"--emojis does not apply to --format {form}, which has them anyway; expected csv or tsv")
     with source(arguments) as inputs:
         model = load(arguments)
         k = min(arguments.top, model.classes)
@@ -48,11 +48,11 @@ def run(arguments: argparse.Namespace) -> None:
             text_output(arguments.output, compression) as out,
             contextlib.closing(computed(model, inputs, lambda x: model.top(x, k), quiet=out.isatty())) as results,
         ):
-            results = begun(results)  # the writer may write a header: not before there is a first result
+            results = begun(results)  # the writer may write a header, which must wait for the first result
             writer = FORMATS[form](out, k, inputs.kept, arguments.emojis)
             with keeping(writer):
                 for block, tops in results:
                     for record, top in zip(block, tops):
                         writer.write(record, top)
-                    if not compression:  # it would gain nothing, and compress worse
+                    if not compression:  # flushing a compressed file gains nothing and compresses worse
                         out.flush()

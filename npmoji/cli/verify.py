@@ -1,4 +1,4 @@
-"""`npmoji verify`: the weights against their reference results."""
+"""`npmoji verify`: check the weights against their reference results."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def report(model: Model) -> int:
-    """Verify a model, say how it went, give the exit code."""
+    """Verify a model, print the verdict, and return the exit code."""
     from ..checks.verify import verify
     from ..display import text_output
 

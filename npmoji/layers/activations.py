@@ -8,7 +8,7 @@ import numpy as np
 
 from ..backends.ops import Array, Ops
 from ..errors import WeightsError
-from .base import Layer, Pass
+from .base import Layer
 
 
 class Softmax(Layer):
@@ -26,12 +26,10 @@ class Softmax(Layer):
         super().__init__(previous, name=name)
         self.axis, self.masked_is_zero = axis, masked_is_zero
 
-    def pull(self, X: Any, run: Pass) -> tuple[Any, Any]:
-        if self not in run.done:
-            x, mask = self.previous[0].pull(X, run)
-            masked = mask is not None and np.shape(x) == mask.shape
-            run.done[self] = self._masked(run.ops, x, mask) if masked else self.forward(run.ops, x), mask
-        return run.done[self]
+    def evaluate(self, ops: Ops, values: list[Any], masks: list[Any]) -> tuple[Any, Any]:
+        x, mask = values[0], masks[0]
+        masked = mask is not None and np.shape(x) == mask.shape
+        return self._masked(ops, x, mask) if masked else self.forward(ops, x), mask
 
     def forward(self, ops: Ops, x: Array) -> Array:
         if self.axis in (-1, x.ndim - 1):

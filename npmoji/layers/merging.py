@@ -14,7 +14,7 @@ import numpy as np
 
 from ..backends.ops import Array, Ops
 from ..errors import WeightsError
-from .base import Layer, Pass
+from .base import Layer
 
 
 class Concatenate(Layer):
@@ -67,21 +67,17 @@ class Merge(Layer):
         super().__init__(*previous, name=name)
         self.any_valid = any_valid
 
-    def pull(self, X: Any, run: Pass) -> tuple[Any, Any]:
-        if self not in run.done:
-            pulled = [layer.pull(X, run) for layer in self.previous]
-            values, masks = [np.asarray(value) for value, _ in pulled], [mask for _, mask in pulled]
-            rank = max(value.ndim for value in values)
-            own = [mask if value.ndim == rank else None for value, mask in zip(values, masks)]
-            values = [
-                v.reshape(v.shape[0], *(1,) * (rank - v.ndim), *v.shape[1:]) for v in values
-            ]  # Keras adds axes there
-            try:
-                run.done[self] = self.merge(values, own), self.propagate(values, masks)
-            except ValueError as error:
-                shapes = ", ".join(str(value.shape) for value in values)
-                raise WeightsError(f"layer {self.name!r}: cannot combine {shapes}") from error
-        return run.done[self]
+    def evaluate(self, ops: Ops, values: list[Any], masks: list[Any]) -> tuple[Any, Any]:
+        values = [np.asarray(value) for value in values]
+        rank = max(value.ndim for value in values)
+        own = [mask if value.ndim == rank else None for value, mask in zip(values, masks)]
+        # Keras adds axes after the first
+        values = [v.reshape(v.shape[0], *(1,) * (rank - v.ndim), *v.shape[1:]) for v in values]
+        try:
+            return self.merge(values, own), self.propagate(values, masks)
+        except ValueError as error:
+            shapes = ", ".join(str(value.shape) for value in values)
+            raise WeightsError(f"layer {self.name!r}: cannot combine {shapes}") from error
 
     def merge(self, values: list[np.ndarray], masks: list[np.ndarray | None]) -> np.ndarray:
         """The combination of arrays of one rank; masks matter for some kinds of it in Keras 3."""
