@@ -1,4 +1,4 @@
-"""What docs/developing.md says: its diffs make of a copy of the package what it promises, and its arrows are the checked ones."""
+"""What docs/developing.md says: its diffs work on a copy of the package, and its arrows are the checked ones."""
 
 import os
 import re
@@ -100,8 +100,9 @@ def test_all_of_them_together_keep_the_rules(copy):
     assert "one_way[npmoji.layers.upsampling] PASSED" in output
     if find_spec("ruff") and (ROOT / "pyproject.toml").is_file():
         shutil.copy(ROOT / "pyproject.toml", copy)
-        run(copy, "-m", "ruff", "check", "npmoji")
-        run(copy, "-m", "ruff", "format", "--check", "npmoji")
+        new = re.findall(r"^--- /dev/null\n\+\+\+ b/(.+)", TEXT, flags=re.MULTILINE)
+        run(copy, "-m", "ruff", "check", *new)
+        run(copy, "-m", "ruff", "format", "--check", *new)
 
 
 def test_the_arrows_are_those_that_are_checked():
