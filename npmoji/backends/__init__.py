@@ -1,4 +1,5 @@
-"""The arithmetic: `ops.Ops` says which functions there are and computes them in plain NumPy; other engines are subclasses.
+"""The arithmetic: `ops.Ops` says which functions there are and computes them in plain NumPy; other engines are
+subclasses.
 
     ops.py            every function, the plain reference
     activations.py    the activation functions

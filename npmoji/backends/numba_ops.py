@@ -123,8 +123,8 @@ class NumbaOps(Ops):
         return engine
 
     def for_each(self, batches: Iterable[Any], work: Callable[[Ops, Any], None]) -> None:
-        """See `Ops.for_each`. Many batches are shared out among the threads whole, which leaves no thread waiting at the end
-        of each layer; few are computed by all threads together."""
+        """See `Ops.for_each`. Many batches are shared out among the threads whole, which leaves no thread waiting at
+        the end of each layer; few are computed by all threads together."""
         batches = list(batches)
         if self.threads == 1 or len(batches) < 3 * self.threads:
             for batch in batches:
@@ -325,8 +325,8 @@ class NumbaOps(Ops):
         return self._packings[key]
 
     def _run_in_turn(self, first: list[list[Callable[[], None]]], second: list[list[Callable[[], None]]]) -> None:
-        """Run tasks and those that need their results, given by direction. Where a direction is one task each, as for a single
-        text, its thread goes on without waiting for the other's."""
+        """Run tasks and those that need their results, given by direction. Where a direction is one task each, as for a
+        single text, its thread goes on without waiting for the other's."""
         if all(len(tasks) == 1 for tasks in (*first, *second)):
             self._pool.run([partial(in_turn, a[0], b[0]) for a, b in zip(first, second)])
         else:

@@ -47,13 +47,13 @@ class GruWeights(NamedTuple):
 class Ops:
     """The arithmetic of all layers in plain NumPy: the engine ``"numpy"``.
 
-    Other engines are subclasses that override what they do better. Whatever is left is computed by what stands here, and
-    the recurrent layers by way of `dense` and `activate`: whoever overrides these two (and `pack_dense`, if `dense` wants
-    its weights in a form of its own) has changed every product and function of every layer.
+    Other engines are subclasses that override what they do better. Whatever is left is computed by what stands here,
+    and the recurrent layers by way of `dense` and `activate`: whoever overrides these two (and `pack_dense`, if `dense`
+    wants its weights in a form of its own) has changed every product and function of every layer.
 
-    What stands here takes any `Array` and returns NumPy's. An engine may return a kind of its own, and then meets it again.
-    Weights come as the ``pack_...`` function of the same engine returned them; nobody else looks inside. Threads may share
-    an engine.
+    What stands here takes any `Array` and returns NumPy's. An engine may return a kind of its own, and then meets it
+    again. Weights come as the ``pack_...`` function of the same engine returned them; nobody else looks inside. Threads
+    may share an engine.
 
     Args:
         precision: one of `precision.PRECISIONS`, that of the embedding and the LSTMs' matrices. In ``"int8"``, what is
@@ -71,8 +71,8 @@ class Ops:
         self.packing: Hashable = (type(self), precision)
 
     def for_pass(self) -> Ops:
-        """This engine for one pass through a graph, on one thread: it may keep what several layers need, as the packing of
-        a mask. By default this one, which keeps nothing."""
+        """This engine for one pass through a graph, on one thread: it may keep what several layers need, as the packing
+        of a mask. By default this one, which keeps nothing."""
         return self
 
     def for_each(self, batches: Iterable[Any], work: Callable[[Ops, Any], None]) -> None:
@@ -132,7 +132,8 @@ class Ops:
         """DeepMoji's masked softmax over time: logits (N, T), mask (N, T) -> weights (N, T), 0 at masked steps.
 
         The maximum is taken over *all* steps, padded ones too, and epsilon is added to the sum: so a row of nothing but
-        padding gets weights 0, and one whose padding has by far the largest logit sums to less than 1, as in the original.
+        padding gets weights 0, and one whose padding has by far the largest logit sums to less than 1, as in the
+        original.
         """
         y = np.asarray(logits)
         a = np.exp(y - y.max(axis=1, keepdims=True)) * mask
@@ -148,8 +149,8 @@ class Ops:
         """An LSTM's weights as `lstm` wants them.
 
         Args:
-            kernel, recurrent_kernel: (F, 4H) and (H, 4H), arrays or `precision.Int8Array`; column blocks in Keras' order
-                input, forget, candidate, output.
+            kernel, recurrent_kernel: (F, 4H) and (H, 4H), arrays or `precision.Int8Array`; column blocks in Keras'
+                order input, forget, candidate, output.
             bias: (4H,).
             exact_projection: in int8, take ``x · kernel`` from halves instead.
         """
@@ -178,13 +179,13 @@ class Ops:
         initial_state: tuple[Array, Array] | None = None,
         return_state: bool = False,
     ) -> Array | tuple[Array, Array, Array]:
-        """Long short-term memory over x (N, T, F) with mask (N, T) -> the outputs of all steps (N, T, H), in time order,
-        and with ``return_state`` also h and c (N, H) after the last one in the direction of travel.
+        """Long short-term memory over x (N, T, F) with mask (N, T) -> the outputs of all steps (N, T, H), in time
+        order, and with ``return_state`` also h and c (N, H) after the last one in the direction of travel.
 
         Args:
             gate, activation: names of the recurrent activation, and of that of the candidate and the output.
-            hold_masked: a masked step carries h and c over unchanged; its output is the previous one in the direction of
-                travel (Keras 2.0 to 2.3), else 0 (tf_keras, Keras 3); 0 where there is none before it.
+            hold_masked: a masked step carries h and c over unchanged; its output is the previous one in the direction
+                of travel (Keras 2.0 to 2.3), else 0 (tf_keras, Keras 3); 0 where there is none before it.
             initial_state: h and c before the first step, (N, H) each; by default 0.
         """
         inputs, recurrent = weights
@@ -247,13 +248,13 @@ class Ops:
         go_backwards: bool = False,
         initial_state: Array | None = None,
     ) -> tuple[Array, Array]:
-        """Gated recurrent unit over x (N, T, F) with mask (N, T) -> the outputs of all steps (N, T, H), in time order, and
-        the state (N, H) after the last one in the direction of travel.
+        """Gated recurrent unit over x (N, T, F) with mask (N, T) -> the outputs of all steps (N, T, H), in time order,
+        and the state (N, H) after the last one in the direction of travel.
 
         Args:
             gate, activation: names of the functions of the gates and of the candidate.
-            reset_after: the reset gate is multiplied with the candidate's recurrent product (default of tf_keras and Keras
-                3), else with the state before that product (Keras 2.0).
+            reset_after: the reset gate is multiplied with the candidate's recurrent product (default of tf_keras and
+                Keras 3), else with the state before that product (Keras 2.0).
             hold_masked: as `lstm` takes it.
             initial_state: before the first step, (N, H); by default 0.
         """

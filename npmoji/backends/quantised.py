@@ -31,8 +31,8 @@ class Int8Matrix:
 
 
 def quantise(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Whole numbers from -127 to 127, and scales (M, 1) that bring the largest magnitude of each row to 127; their product
-    is about x. A NaN makes its scale NaN."""
+    """Whole numbers from -127 to 127, and scales (M, 1) that bring the largest magnitude of each row to 127; their
+    product is about x. A NaN makes its scale NaN."""
     largest = np.abs(x).max(axis=1, keepdims=True, initial=0)
     zero = largest <= TINY
     scales = np.where(zero, np.float32(0), largest / QUANTUM)

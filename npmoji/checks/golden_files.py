@@ -69,7 +69,8 @@ def digest(array: np.ndarray) -> str:
 
 
 class TensorFile:
-    """A .npy file that grows block by block to a known number of rows; ``largest`` is the largest absolute value so far.
+    """A .npy file that grows block by block to a known number of rows; ``largest`` is the largest absolute value so
+    far.
 
     Args:
         first: the first rows, for the type and the other sizes; they are still to be appended.

@@ -24,7 +24,8 @@ class TimeDistributed(Layer):
 
     Args:
         layer: made over an `Input` of its own.
-        inner_mask: the layer's own mask of each step comes out, as in Keras 2 from 2.2 on; or else where any of a step is valid.
+        inner_mask: the layer's own mask of each step comes out, as in Keras 2 from 2.2 on; or else where any of a step
+            is valid.
 
     >>> step = npmoji.Dense(npmoji.Input(), np.float32([[2], [1]]))
     >>> npmoji.TimeDistributed(npmoji.Input(), step)(np.float32([[[1, 0], [0, 1]]])).tolist()

@@ -29,7 +29,8 @@ def one_wide(matrices: Sequence[np.ndarray]) -> np.ndarray:
 
 
 class Matrix:
-    """A matrix (K, M) for each of D batches of rows, `join`ed from those of the directions; ``number`` tells them apart."""
+    """A matrix (K, M) for each of D batches of rows, `join`ed from those of the directions; ``number`` tells them
+    apart."""
 
     _numbers = itertools.count()
 

@@ -1,8 +1,8 @@
 """The functions of `Ops` in PyTorch, on a CPU or an NVIDIA GPU; see `recurrence` for the LSTMs.
 
-Values between layers are `Value`s; masks and token ids stay NumPy arrays. Matrix products are full float32: if the process
-has TensorFloat-32 or bfloat16 products on, they are off while a function here runs, and then as they were. These are settings
-of the whole process, so other threads that rely on them may see them off meanwhile.
+Values between layers are `Value`s; masks and token ids stay NumPy arrays. Matrix products are full float32: if the
+process has TensorFloat-32 or bfloat16 products on, they are off while a function here runs, and then as they were.
+These are settings of the whole process, so other threads that rely on them may see them off meanwhile.
 """
 
 from __future__ import annotations
@@ -94,7 +94,8 @@ def computes(method: Callable) -> Callable:
 
 
 class TorchOps(Ops):
-    """The functions in PyTorch; Python threads may share one. What is not written for it is the reference's, on NumPy arrays.
+    """The functions in PyTorch; Python threads may share one. What is not written for it is the reference's, on NumPy
+    arrays.
 
     Args:
         device: ``"cpu"``, or ``"cuda"``: the current CUDA device.
@@ -221,7 +222,8 @@ class TorchOps(Ops):
         initial_state: tuple[Any, Any] | None = None,
         return_state: bool = False,
     ) -> Array | tuple[Array, Array, Array]:
-        """See `Ops.lstm`: the reference's, if there are states to begin with or to return, or other functions than usual."""
+        """See `Ops.lstm`: the reference's, if there are states to begin with or to return, or other functions than
+        usual."""
         if initial_state is None and not return_state and usual(gate, activation):
             return self._recur(x, mask, (weights,), (go_backwards,), gate, hold_masked)
         packed = self._reference.pack_lstm(*weights.arrays, weights.exact_projection)

@@ -4,10 +4,10 @@ A batch is packed first. Each direction visits the valid steps of each text only
 last, so that *turn* k is step k of every text in either direction: texts are sorted by length, longest first, and all
 directions have the same texts still running. Rows are stored turn by turn, within a turn direction by direction.
 
-On a GPU a turn is some nine short kernels, and starting them takes longer than they do. So the loop is recorded once as a
-CUDA graph for a number of turns and texts, both rounded up, and replayed as a whole. It works on fixed memory, without any
-mask: texts that are over go on with rows that nobody reads. **The recording was written without a GPU at hand and has been
-run on none**; the tests run everything else of it, with a recording that merely calls the loop.
+On a GPU a turn is some nine short kernels, and starting them takes longer than they do. So the loop is recorded once as
+a CUDA graph for a number of turns and texts, both rounded up, and replayed as a whole. It works on fixed memory,
+without any mask: texts that are over go on with rows that nobody reads. **The recording was written without a GPU at
+hand and has been run on none**; the tests run everything else of it, with a recording that merely calls the loop.
 
 Legend: N texts, T steps (padded), D directions, H units, R rows: the texts of all turns in all directions.
 """
@@ -115,8 +115,8 @@ class Plain:
     def run(
         self, projected: Tensor, source: Tensor, target: Tensor, matrix: Any, sizes: list[int], gate: str
     ) -> Tensor:
-        """Rows of ``projected`` (any number, 4H) chosen by ``source`` (R,), through the loop, chosen by ``target`` (M,):
-        outputs (M, H)."""
+        """Rows of ``projected`` (any number, 4H) chosen by ``source`` (R,), through the loop, chosen by ``target``
+        (M,): outputs (M, H)."""
         outputs = projected.new_empty(len(source) + 1, matrix.shape[1])
         outputs[-1] = 0
         run_turns(projected.index_select(0, source), outputs, matrix, sizes, gate)
