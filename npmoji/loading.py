@@ -53,8 +53,10 @@ def load(
         vocabulary: path of a vocabulary.json or a dict word -> id; by default the one the file carries, or `vocabulary.json`
             beside it. Without any the model takes token ids only.
         maxlen: texts are cut and padded to this many tokens, unless the network takes another number only.
-        engine: ``"numpy"`` (lowest start-up), ``"numba"`` (compiled loops), ``"torch"`` (PyTorch, an extra), or ``"auto"``,
-            which takes numpy until the work at hand is worth importing numba.
+        engine: ``"numpy"`` (lowest start-up), ``"numba"`` (compiled loops), ``"torch"`` (PyTorch, an extra), or ``"auto"``:
+            numpy until this model's calls, the present one included, come to 2e10 multiply-adds (about two thousand words
+            with the original's sizes), numba from then on. Their results differ in the last bits, so those of a text may
+            after the switch; other models have no say in it. For bit-identical results name the engine.
         precision: of the large matrices; by default as the file stores them, ``"fp32"`` for all but converted files.
             ``"fp16"``: rounded to IEEE halves, half the memory. ``"int8"``: weights and what is multiplied with them as
             whole numbers from -127 to 127 with scales, a third of the memory and the fastest; about one text in 100 gets
@@ -84,6 +86,10 @@ def load(
 
     Raises:
         WeightsError, VocabularyError, InputError: the file, the vocabulary or a setting cannot be used.
+
+    >>> model = npmoji.load(engine="numpy")
+    >>> model.classes, model.features
+    (64, 320)
     """
     given = dict(locals())
     _check_settings(engine, precision, threads, device)
@@ -217,6 +223,10 @@ class Ensemble:
     Raises:
         InputError: no paths, or models whose outputs have different widths.
         WeightsError, VocabularyError: as `npmoji.load`.
+
+    >>> both = npmoji.Ensemble([None, None], engine="numpy")  # the bundled model twice
+    >>> len(both)
+    2
     """
 
     def __init__(self, paths: Sequence[str | os.PathLike[str]], **options: Any):
@@ -229,7 +239,12 @@ class Ensemble:
                 raise InputError(f"{model.path} gives {model.classes} classes, but {first.path} {first.classes}")
 
     def predict(self, x: Inputs, *, progress: Progress = False) -> Outputs:
-        """The mean over the models of what `Model.predict` gives, summed in their order; takes and raises the same."""
+        """The mean over the models of what `Model.predict` gives, summed in their order; takes and raises the same.
+
+        >>> both = npmoji.Ensemble([None, None], engine="numpy")
+        >>> both.predict(["I love mom's cooking"]).shape
+        (1, 64)
+        """
         if isinstance(x, Iterator):
             x = inputs.rows(x)  # each model goes through them
         predictions = self._predictions(x, progress)
@@ -255,11 +270,20 @@ class Ensemble:
         return total / np.float32(1 + len(rest))
 
     def top(self, x: Inputs, k: int = 5, *, progress: Progress = False) -> list[list[Prediction]]:
-        """For each text the k most likely classes by the mean, as `Model.top`."""
+        """For each text the k most likely classes by the mean, as `Model.top`.
+
+        >>> both = npmoji.Ensemble([None, None], engine="numpy")
+        >>> [p.emoji for p in both.top(["I love mom's cooking"], k=2)[0]]
+        ['😋', '😍']
+        """
         return self.models[0].best(self.predict(x, progress=progress), k)
 
     def close(self) -> None:
-        """Close all models, see `Model.close`."""
+        """Close all models, see `Model.close`.
+
+        >>> both = npmoji.Ensemble([None], engine="numpy")
+        >>> both.close()
+        """
         for model in self.models:
             model.close()
 

@@ -44,6 +44,10 @@ class Model(Network):
         load: the function that made the model from its source.
         embed: whether a pickle holds the weights; one of a model without a source always does.
         files: weak references to the mapped files behind the weights.
+
+    >>> with npmoji.load(engine="numpy") as model:
+    ...     print(model.features, model.classes, model["bi_lstm_0"].name)
+    320 64 bi_lstm_0
     """
 
     def __init__(
@@ -73,6 +77,9 @@ class Model(Network):
         """Let go of the weights and their mapped file, which can then be deleted on Windows too. Calls raise an InputError.
 
         The file stays mapped for as long as anything else holds a layer of this model, or an array of its weights.
+
+        >>> model = npmoji.load(engine="numpy")
+        >>> model.close()  # now its file can be replaced or deleted, on Windows too
         """
         for name in OPEN:
             self.__dict__.pop(name, None)
@@ -133,6 +140,10 @@ class Model(Network):
                 missing value, ids outside the vocabulary, wrong rank; says the row or what to pass instead. Or the file
                 has no classes.
             VocabularyError: texts for a model without a vocabulary.
+
+        >>> model = npmoji.load(engine="numpy")
+        >>> model.predict(["I love mom's cooking"]).shape
+        (1, 64)
         """
         if self.feature_only:
             raise self._no_classes()
@@ -143,6 +154,10 @@ class Model(Network):
         """What `predict` gives, text by text, for as many texts as come: float32 (C,) each, in their order.
 
         So many texts as ``block`` are read and computed together; memory does not grow with their number.
+
+        >>> model = npmoji.load(engine="numpy")
+        >>> [int(p.argmax()) for p in model.stream(iter(["I love mom's cooking"]))]
+        [36]
         """
         return self._stream(inputs.blocks(texts, block))
 
@@ -156,12 +171,22 @@ class Model(Network):
             row += len(some)
 
     def encode(self, x: Inputs, *, progress: Progress = False) -> Floats:
-        """Features, float32 (N, F): the attention layer's output. Takes and raises what `predict` does."""
+        """Features, float32 (N, F): the attention layer's output. Takes and raises what `predict` does.
+
+        >>> model = npmoji.load(engine="numpy")
+        >>> model.encode(["I love mom's cooking"]).shape
+        (1, 320)
+        """
         layer = self._attention_layer()
         return self._values(self.arrays(x), [layer], progress)[0]
 
     def attention(self, x: Inputs, *, progress: Progress = False) -> Floats:
-        """Attention weights, float32 (N, T), 0 at masked steps. Takes and raises what `predict` does."""
+        """Attention weights, float32 (N, T), 0 at masked steps. Takes and raises what `predict` does.
+
+        >>> model = npmoji.load(engine="numpy")
+        >>> round(float(model.attention(["I love mom's cooking"]).sum()), 3)
+        1.0
+        """
         layer, arrays = self._attention_layer(), self.arrays(x)
         steps = next(iter(arrays.values())).shape[1] if self.graph.trims_padding else None
         return self._values(arrays, [layer.attention], progress, steps)[0]
@@ -191,11 +216,21 @@ class Model(Network):
         )
 
     def top(self, x: Inputs, k: int = 5, *, progress: Progress = False) -> list[list[Prediction]]:
-        """For each text its k most likely classes (all, if there are fewer), best first; equal ones by id."""
+        """For each text its k most likely classes (all, if there are fewer), best first; equal ones by id.
+
+        >>> model = npmoji.load(engine="numpy")
+        >>> [p.emoji for p in model.top(["I love mom's cooking"], k=2)[0]]
+        ['😋', '😍']
+        """
         return self.best(self.predict(x, progress=progress), k)
 
     def best(self, probabilities: np.ndarray, k: int = 5) -> list[list[Prediction]]:
-        """The same, given the probabilities (N, C)."""
+        """The same, given the probabilities (N, C).
+
+        >>> model = npmoji.load(engine="numpy")
+        >>> model.best(np.eye(64, dtype=np.float32)[4:5], k=1)
+        [[Prediction(id=4, emoji='😍', probability=1.0)]]
+        """
         if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
             raise InputError(f"k {k!r}: expected an integer of at least 1")
         if self.graph.outputs == [self._attlayer]:
@@ -206,7 +241,12 @@ class Model(Network):
         return [[self._prediction(int(i), row[i]) for i in best] for best, row in zip(ids, probabilities)]
 
     def tokens(self, x: Inputs) -> np.ndarray:
-        """Token ids (N, T) for what `predict` takes: texts are tokenized, ids are checked."""
+        """Token ids (N, T) for what `predict` takes: texts are tokenized, ids are checked.
+
+        >>> model = npmoji.load(engine="numpy")
+        >>> model.tokens(["I love mom's cooking"])[0, :6].tolist()
+        [12, 47, 1947, 810, 0, 0]
+        """
         rows = inputs.rows(x)
         if isinstance(rows, list) and not (rows and isinstance(rows[0], inputs.ROW)):
             return self._tokenize(rows)

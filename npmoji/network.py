@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -19,7 +18,7 @@ from .layers import Checked, Csr, Input, Layer, Pass
 if TYPE_CHECKING:
     from .display import Told
 
-AUTO_WORK = 20e9  # multiply-adds, in all, after which engine="auto" spends the half second that importing numba takes
+AUTO_WORK = 20e9  # multiply-adds that a model does before its engine="auto" spends half a second on importing numba
 
 
 class Network:
@@ -165,9 +164,8 @@ class Network:
             return backend(self.engine, self.threads, self.precision, self.device)
         tokens = max(np.count_nonzero(a) if getattr(a, "ndim", 0) == 2 else len(a) for a in arrays.values())
         self._work_done += tokens * self.work
-        numba_is_here = "npmoji.backends.numba_ops" in sys.modules
-        engine = "numba" if numba_is_here or self._work_done > AUTO_WORK else "numpy"
-        return backend(engine, self.threads, self.precision)
+        # nothing but this model's own work decides: the engines' results differ in their last bits
+        return backend("numba" if self._work_done > AUTO_WORK else "numpy", self.threads, self.precision)
 
 
 class Results:

@@ -86,6 +86,15 @@ def test_all_names_resolve():
         npmoji.no_such_name  # noqa: B018
 
 
+def test_type_checkers_see_the_same_names():
+    """`npmoji/__init__.py` names everything public twice: in a table for Python, in imports for type checkers."""
+    tree = ast.parse(FILES["npmoji"].read_text(encoding="utf-8"))
+    block = next(node for node in tree.body if isinstance(node, ast.If))
+    seen = {a.asname: (node.module, a.name) for node in block.body for a in node.names}
+    assert seen.pop("init") == ("layers", "initialisers")
+    assert seen == {name: (module, name) for name, module in npmoji._MODULES.items() if name != "init"}
+
+
 # Who imports whom ----------------------------------------------------------------------------------------------------
 
 

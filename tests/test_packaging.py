@@ -91,7 +91,7 @@ def metadata(wheel, name):
 def test_the_wheel_holds_the_package_and_nothing_else(wheel, tree):
     modules = {path.relative_to(PACKAGE.parent).as_posix() for path in PACKAGE.rglob("*.py")}
     weights = {f"npmoji/weights/{name}" for name in ("README.md", "deepmoji_small.hdf5", "vocabulary.json")}
-    assert installed(wheel) == modules | weights
+    assert installed(wheel) == modules | weights | {"npmoji/py.typed"}
     assert os.listdir(tree / "build") == ["lib"]  # nothing was built there
 
 

@@ -10,14 +10,13 @@ import sys
 import pytest
 from conftest import ROOT
 
-from npmoji import display
-from npmoji.files import parts
+from npmoji.files import parts, whole
 
 posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
 PROGRAM = """
 import sys
-from npmoji import outputs
-with getattr(outputs, sys.argv[1])(*sys.argv[2:3], *([print] if sys.argv[1] == "whole_folder" else [])) as made:
+from npmoji.files import whole
+with getattr(whole, sys.argv[1])(*sys.argv[2:3], *([print] if sys.argv[1] == "whole_folder" else [])) as made:
     print("begun", flush=True)
     sys.stdin.readline()
     if sys.argv[1] == "whole_file":
@@ -41,10 +40,10 @@ def start(kind, target):
 def write(kind, target, content=b"ours"):
     """Write it in this process."""
     if kind == "whole_file":
-        with display.whole_file(str(target)) as file:
+        with whole.whole_file(str(target)) as file:
             file.write(content)
     else:
-        with display.whole_folder(str(target), print) as folder, open(os.path.join(folder, "a"), "wb") as file:
+        with whole.whole_folder(str(target), print) as folder, open(os.path.join(folder, "a"), "wb") as file:
             file.write(content)
 
 
@@ -75,7 +74,7 @@ def test_what_another_process_is_writing_stays(tmp_path):
 
 def test_what_this_process_is_writing_stays(tmp_path):
     target = tmp_path / "out"
-    with display.scratch_folder(str(target)) as folder, display.whole_file(str(target)) as file:
+    with whole.scratch_folder(str(target)) as folder, whole.whole_file(str(target)) as file:
         parts.sweep(str(target))
         assert os.path.isdir(folder)
         write("whole_file", target)

@@ -7,7 +7,7 @@ import pytest
 from conftest import DATA
 
 import npmoji
-from npmoji import InputError, display, progress
+from npmoji import InputError, display
 
 STATE = DATA / "models" / "seed003_tfk_state_masked"
 
@@ -52,11 +52,11 @@ def test_an_ensemble_counts_each_text_once(small, ids):
 
 def test_parts():
     told = Told()
-    second = progress.part(told, 1, 2)
+    second = display.part(told, 1, 2)
     second(5, 10)
     second(10, 10)
     assert told.calls == [(7, 10), (10, 10)]
-    assert progress.part(None, 1, 2) is None
+    assert display.part(None, 1, 2) is None
 
 
 def test_lines_where_standard_error_is_no_terminal(small, ids, capsys):

@@ -1,6 +1,7 @@
 """The PyTorch engine against the goldens and the reference; CUDA's part as far as it goes without a GPU, and with one."""
 
 import gc
+import json
 import os
 import subprocess
 import sys
@@ -452,7 +453,10 @@ def values_for(graph):
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("path", NETWORKS, ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_other_keras_networks(path, device):
-    model, reference = npmoji.load(path, engine="torch", device=device), npmoji.load(path, engine="numpy")
+    case = path.parent / "case.json"
+    layers = json.loads(case.read_text()).get("layers") if case.exists() else None
+    model = npmoji.load(path, engine="torch", device=device, layers=layers)
+    reference = npmoji.load(path, engine="numpy", layers=layers)
     x = values_for(reference.graph)
     for name in reference.graph.named:
         wanted, ours = reference[name](x), model[name](x)

@@ -186,7 +186,7 @@ def test_flipped_bytes(write):
 def test_pipes_folders_and_missing_files(tmp_path):
     for path in (tmp_path, tmp_path / "missing.keras"):
         with pytest.raises(WeightsError, match=re.escape(str(path)) + ": cannot be read: "):
-            keras3.read_archive(str(path))
+            keras3.read(str(path))
     (tmp_path / "empty").touch()
     with pytest.raises(ZipError, match="empty"):
         mapped(tmp_path / "empty")

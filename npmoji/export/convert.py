@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any
+from collections.abc import Callable
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -21,7 +22,34 @@ from ..sources import vocabulary_beside
 from ..text.emojis import EMOJIS
 from ..text.tokenizer import ORIGINAL
 
-SAFETENSORS, HDF5 = (".safetensors",), (".hdf5", ".h5")
+
+class Writer(NamedTuple):
+    """A kind of file that can be written, and what it has a place for."""
+
+    write: Callable[[BinaryIO, Contents, dict[str, int] | None, dict[str, list[str]]], None]  # words, names of arrays
+    precisions: tuple[str, ...]
+    holds_words: bool
+
+
+def _write_npmoji(out: BinaryIO, file: Contents, words: dict[str, int] | None, names: dict[str, list[str]]) -> None:
+    from ..formats import npmoji_file
+
+    npmoji_file.write(out, file, words, names)
+
+
+def _write_keras(out: BinaryIO, file: Contents, words: dict[str, int] | None, names: dict[str, list[str]]) -> None:
+    from ..formats import keras_write
+
+    keras_write.write(out, file, names)
+
+
+KERAS = Writer(_write_keras, ("fp32",), holds_words=False)
+#: by the suffix of the file's name
+WRITERS = {
+    ".safetensors": Writer(_write_npmoji, PRECISIONS, holds_words=True),
+    ".hdf5": KERAS,
+    ".h5": KERAS,
+}
 
 
 def convert(
@@ -51,9 +79,9 @@ def convert(
         WeightsError, VocabularyError: the source or its vocabulary cannot be used, or the precision cannot hold a weight.
     """
     target = local(target, "target")
-    keras = _is_keras(target)
-    if keras and precision not in (None, "fp32"):
-        raise InputError(f"{target}: Keras files are of precision fp32, not {precision}")
+    writer = _writer(target)
+    if precision in PRECISIONS and precision not in writer.precisions:
+        raise InputError(f"{target}: such a file is of precision {' or '.join(writer.precisions)}, not {precision}")
     model = load(source, vocabulary=vocabulary, precision=precision, compat=compat, layers=layers)
     if os.path.exists(target) and os.path.samefile(model.path, target):
         raise InputError(f"{target}: is the file to be converted; give another name")
@@ -61,35 +89,23 @@ def convert(
     compat = compat or file.compat
     file = file._replace(compat=None if compat == ORIGINAL else compat)  # which goes without saying
     names = _names(file, model)
-    file = _completed(_stored(file, model, names, "fp32" if keras else model.precision), model, file.precision)
-    if keras:
-        from ..formats import keras_write
-
-        _tell_of_vocabulary(model, target)
-        with whole_file(target) as out:
-            keras_write.write(out, file, names)
-    else:
-        from ..formats import npmoji_file
-
-        words = None if model.tokenizer is None else model.tokenizer.vocabulary
-        if words is None:
-            print(f"npmoji: note: {source} has no vocabulary: {target} will take token ids only", file=sys.stderr)
-        with whole_file(target) as out:
-            npmoji_file.write(out, file, words, names)
-
-
-def _is_keras(target: str) -> bool:
-    """Whether the target is to be a Keras file."""
-    name = target.lower()
-    if not name.endswith(SAFETENSORS + HDF5):
-        raise InputError(f"{target}: expected a name that ends in {', '.join(SAFETENSORS + HDF5)}")
-    return name.endswith(HDF5)
-
-
-def _tell_of_vocabulary(model: Model, target: str) -> None:
-    """A Keras file has no place for the words."""
-    if model.tokenizer is not None and not os.path.isfile(vocabulary_beside(target)):
+    stored = model.precision if model.precision in writer.precisions else writer.precisions[0]
+    file = _completed(_stored(file, model, names, stored), model, file.precision)
+    words = None if model.tokenizer is None else model.tokenizer.vocabulary
+    if words is None and writer.holds_words:
+        print(f"npmoji: note: {source} has no vocabulary: {target} will take token ids only", file=sys.stderr)
+    if words is not None and not writer.holds_words and not os.path.isfile(vocabulary_beside(target)):
         print(f"npmoji: note: {target} takes texts only with a vocabulary.json beside it", file=sys.stderr)
+    with whole_file(target) as out:
+        writer.write(out, file, words, names)
+
+
+def _writer(target: str) -> Writer:
+    """What writes files of this name."""
+    for suffix, writer in WRITERS.items():
+        if target.lower().endswith(suffix):
+            return writer
+    raise InputError(f"{target}: expected a name that ends in {', '.join(WRITERS)}")
 
 
 def _completed(file: Contents, model: Model, source: str) -> Contents:

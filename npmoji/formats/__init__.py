@@ -16,8 +16,11 @@ foreign.py        what cannot be read, named, and how to export it
 
 from __future__ import annotations
 
+import importlib
 import os
 import stat
+from collections.abc import Callable
+from typing import NamedTuple
 
 from ..errors import WeightsError
 from .contents import Contents
@@ -26,6 +29,37 @@ __all__ = ["Contents", "read"]
 
 PICKLE = tuple(bytes((0x80, protocol)) for protocol in range(2, 6))  # the first bytes of one that torch.save writes
 ZIP = b"PK\3\4"
+
+
+class Start(NamedTuple):
+    """What the kind of a file is told by."""
+
+    path: str
+    head: bytes  # the first bytes
+    members: list[str]  # the names in a zip file, else none
+
+
+def _is_safetensors(file: Start) -> bool:
+    """The header's length in eight bytes, which may look like a pickle's first, then its JSON."""
+    return (file.head[4:8] == bytes(4) and file.head[8:9] == b"{") or (
+        bool(file.head) and file.path.endswith(".safetensors")
+    )
+
+
+def _is_torch(file: Start) -> bool:
+    """A pickle, alone or in a zip file."""
+    pickle = file.head.startswith(PICKLE) and file.head[8:9] != b"{"
+    return pickle or any(name.endswith("data.pkl") for name in file.members)
+
+
+#: the module that reads a kind of file, by ``read(path, mmap)`` -> whether a file is of that kind; the first one counts
+READERS: dict[str, Callable[[Start], bool]] = {
+    "npmoji_file": _is_safetensors,
+    "torch_state": _is_torch,
+    "keras3": lambda file: not {"config.json", "model.weights.h5"}.isdisjoint(file.members),
+    # also with bytes of the user before the HDF5, and for all that is of no known kind
+    "keras_hdf5": lambda file: not file.head.startswith(ZIP),
+}
 
 
 def read(path: str | os.PathLike, mmap: bool = True) -> Contents:
@@ -48,39 +82,29 @@ def read(path: str | os.PathLike, mmap: bool = True) -> Contents:
 
 
 def _read(path: str | os.PathLike, mmap: bool) -> Contents:
-    head = _first_bytes(path)
-    # safetensors: the header's length in eight bytes, which may look like a pickle's first, then its JSON
-    if (head[4:8] == bytes(4) and head[8:9] == b"{") or (head and os.fsdecode(path).endswith(".safetensors")):
-        from . import npmoji_file
-
-        return npmoji_file.read(os.fsdecode(path), mmap)
-    if head.startswith(ZIP):
-        return _read_zip(path, mmap)
-    if head.startswith(PICKLE) and head[8:9] != b"{":
-        from . import torch_state
-
-        return torch_state.read(path, mmap)
-    from . import keras_hdf5
-
-    return keras_hdf5.read(path, mmap)  # also with bytes of the user before the HDF5, and for all that is no known kind
+    start = _start(path)
+    for module, takes in READERS.items():
+        if takes(start):
+            return importlib.import_module(f".{module}", __name__).read(start.path, mmap)
+    raise WeightsError(
+        f"{start.path}: a zip file, but neither a .keras file nor one of torch.save: expected a member "
+        f"'config.json' or 'data.pkl', found {', '.join(map(repr, start.members[:5])) or 'none'}"
+    )
 
 
-def _read_zip(path: str | os.PathLike, mmap: bool) -> Contents:
-    """A zip file, told by its members; by its own name, if they cannot be listed."""
-    from . import keras3, torch_state, zip_file
+def _start(path: str | os.PathLike) -> Start:
+    name, head = os.fsdecode(path), _first_bytes(path)
+    return Start(name, head, _members(name) if head.startswith(ZIP) else [])
+
+
+def _members(path: str) -> list[str]:
+    """The members of a zip file; if they cannot be listed, what its name promises: the reader says what is wrong."""
+    from . import zip_file
 
     try:
-        names = list(zip_file.Zip(zip_file.mapped(path)).members)
-    except (zip_file.ZipError, OSError):  # the reader says what is wrong
-        names = ["model.weights.h5" if os.fsdecode(path).endswith(".keras") else "data.pkl"]
-    if any(name.endswith("data.pkl") for name in names):
-        return torch_state.read(path, mmap)
-    if not {"config.json", "model.weights.h5"}.isdisjoint(names):
-        return keras3.read_archive(os.fsdecode(path), mmap)
-    raise WeightsError(
-        f"{os.fsdecode(path)}: a zip file, but neither a .keras file nor one of torch.save: expected a member "
-        f"'config.json' or 'data.pkl', found {', '.join(map(repr, names[:5])) or 'none'}"
-    )
+        return list(zip_file.Zip(zip_file.mapped(path)).members)
+    except (zip_file.ZipError, OSError):
+        return ["model.weights.h5" if path.endswith(".keras") else "data.pkl"]
 
 
 def _first_bytes(path: str | os.PathLike, size: int = 16) -> bytes:

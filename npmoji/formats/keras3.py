@@ -65,7 +65,7 @@ def with_config(file: Contents, config: dict[str, Any]) -> Contents:
     return file._replace(config=config, layers={names[g]: arrays for g, arrays in file.layers.items() if g in names})
 
 
-def read_archive(path: str, mmap: bool = True) -> Contents:
+def read(path: str, mmap: bool = True) -> Contents:
     """Read a `.keras` file.
 
     Raises:

@@ -30,6 +30,10 @@ def register_layer(class_name: str, make: Callable[..., Layer] | str, arrays: Na
 
     Raises:
         InputError: not a name, or neither a function nor the name of a choice.
+
+    >>> def swish(previous, config, name):
+    ...     return npmoji.Activation(previous, "swish", name=name)
+    >>> npmoji.register_layer("MySwish", swish)
     """
     if not isinstance(class_name, str) or not class_name:
         raise InputError("register_layer: expected the name of a class and a function that makes the layer")

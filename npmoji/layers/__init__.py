@@ -13,71 +13,57 @@
     copying.py         copies of layers that hang together
 
 Legend: N texts, T steps (padded), F features in, H units, V vocabulary, C classes. Layer names are the weights file's.
+
+A layer is named here once, by which `save_layers` knows it too.
 """
 
-from .activations import ELU, ReLU, Softmax, ThresholdedReLU, TopK
-from .attention import AttentionLogits, AttentionWeightedAverage, AttentionWeights, AttentionWithContext
-from .base import Checked, Input, Layer, Part, Pass, Remask, Unmasked
-from .core import Activation, Dense, Dropout, Embedding, Masking
-from .merging import Add, Average, Concatenate, Maximum, Minimum, Multiply, Subtract
-from .normalisation import BatchNormalization, LayerNormalization
-from .recurrent import GRU, LSTM, Bidirectional, Recurrent, SimpleRNN
-from .shapes import Flatten, Permute, RepeatVector, Reshape
-from .sparse import Csr
-from .windows import Conv1D, GlobalAveragePooling1D, GlobalMaxPooling1D, MaskedMean, Pooling1D
-from .wrappers import Named, TimeDistributed
+from .activations import ELU as ELU
+from .activations import ReLU as ReLU
+from .activations import Softmax as Softmax
+from .activations import ThresholdedReLU as ThresholdedReLU
+from .activations import TopK as TopK
+from .attention import AttentionLogits as AttentionLogits
+from .attention import AttentionWeightedAverage as AttentionWeightedAverage
+from .attention import AttentionWeights as AttentionWeights
+from .attention import AttentionWithContext as AttentionWithContext
+from .base import Checked as Checked
+from .base import Input as Input
+from .base import Layer as Layer
+from .base import Part as Part
+from .base import Pass as Pass
+from .base import Remask as Remask
+from .base import Unmasked as Unmasked
+from .core import Activation as Activation
+from .core import Dense as Dense
+from .core import Dropout as Dropout
+from .core import Embedding as Embedding
+from .core import Masking as Masking
+from .merging import Add as Add
+from .merging import Average as Average
+from .merging import Concatenate as Concatenate
+from .merging import Maximum as Maximum
+from .merging import Minimum as Minimum
+from .merging import Multiply as Multiply
+from .merging import Subtract as Subtract
+from .normalisation import BatchNormalization as BatchNormalization
+from .normalisation import LayerNormalization as LayerNormalization
+from .recurrent import GRU as GRU
+from .recurrent import LSTM as LSTM
+from .recurrent import Bidirectional as Bidirectional
+from .recurrent import Recurrent as Recurrent
+from .recurrent import SimpleRNN as SimpleRNN
+from .shapes import Flatten as Flatten
+from .shapes import Permute as Permute
+from .shapes import RepeatVector as RepeatVector
+from .shapes import Reshape as Reshape
+from .sparse import Csr as Csr
+from .windows import Conv1D as Conv1D
+from .windows import GlobalAveragePooling1D as GlobalAveragePooling1D
+from .windows import GlobalMaxPooling1D as GlobalMaxPooling1D
+from .windows import MaskedMean as MaskedMean
+from .windows import Pooling1D as Pooling1D
+from .wrappers import Named as Named
+from .wrappers import TimeDistributed as TimeDistributed
 
 Projection = Dense  # their names where layers are chained by hand
 BatchNorm = BatchNormalization
-
-__all__ = [
-    "ELU",
-    "GRU",
-    "LSTM",
-    "Activation",
-    "Add",
-    "AttentionLogits",
-    "AttentionWeightedAverage",
-    "AttentionWeights",
-    "AttentionWithContext",
-    "Average",
-    "BatchNorm",
-    "BatchNormalization",
-    "Bidirectional",
-    "Checked",
-    "Concatenate",
-    "Conv1D",
-    "Csr",
-    "Dense",
-    "Dropout",
-    "Embedding",
-    "Flatten",
-    "GlobalAveragePooling1D",
-    "GlobalMaxPooling1D",
-    "Input",
-    "Layer",
-    "LayerNormalization",
-    "MaskedMean",
-    "Masking",
-    "Maximum",
-    "Minimum",
-    "Multiply",
-    "Named",
-    "Part",
-    "Pass",
-    "Permute",
-    "Pooling1D",
-    "Projection",
-    "ReLU",
-    "Recurrent",
-    "Remask",
-    "RepeatVector",
-    "Reshape",
-    "SimpleRNN",
-    "Softmax",
-    "Subtract",
-    "ThresholdedReLU",
-    "TimeDistributed",
-    "TopK",
-    "Unmasked",
-]

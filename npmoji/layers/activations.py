@@ -8,7 +8,7 @@ import numpy as np
 
 from ..backends.ops import Array, Ops
 from ..errors import WeightsError
-from .base import Layer, Pass
+from .base import Layer
 
 
 class Softmax(Layer):
@@ -17,18 +17,19 @@ class Softmax(Layer):
     Args:
         axis: along which each slice adds up to 1.
         masked_is_zero: also where all of a slice is masked (Keras 3), which else is shared out evenly (Keras 2).
+
+    >>> npmoji.Softmax(npmoji.Input())(np.float32([[1, 1, 1, 1]]))
+    array([[0.25, 0.25, 0.25, 0.25]], dtype=float32)
     """
 
     def __init__(self, previous: Layer, axis: int = -1, masked_is_zero: bool = True, name: str | None = None):
         super().__init__(previous, name=name)
         self.axis, self.masked_is_zero = axis, masked_is_zero
 
-    def pull(self, X: Any, run: Pass) -> tuple[Any, Any]:
-        if self not in run.done:
-            x, mask = self.previous[0].pull(X, run)
-            masked = mask is not None and np.shape(x) == mask.shape
-            run.done[self] = self._masked(run.ops, x, mask) if masked else self.forward(run.ops, x), mask
-        return run.done[self]
+    def evaluate(self, ops: Ops, values: list[Any], masks: list[Any]) -> tuple[Any, Any]:
+        x, mask = values[0], masks[0]
+        masked = mask is not None and np.shape(x) == mask.shape
+        return self._masked(ops, x, mask) if masked else self.forward(ops, x), mask
 
     def forward(self, ops: Ops, x: Array) -> Array:
         if self.axis in (-1, x.ndim - 1):
@@ -46,6 +47,9 @@ class ReLU(Layer):
 
     Args:
         negative_slope: one number, or one for each element of the last axes (PReLU's alpha).
+
+    >>> npmoji.ReLU(npmoji.Input(), negative_slope=0.5, max_value=2)(np.float32([[-1, 1, 3]]))
+    array([[-0.5,  1. ,  2. ]], dtype=float32)
     """
 
     def __init__(
@@ -76,7 +80,11 @@ class ReLU(Layer):
 
 
 class ELU(Layer):
-    """Exponential linear unit: ``x``, or ``alpha (exp(x) - 1)`` below 0."""
+    """Exponential linear unit: ``x``, or ``alpha (exp(x) - 1)`` below 0.
+
+    >>> npmoji.ELU(npmoji.Input())(np.float32([[-1, 0, 1]])).round(2)
+    array([[-0.63,  0.  ,  1.  ]], dtype=float32)
+    """
 
     def __init__(self, previous: Layer, alpha: float = 1.0, name: str | None = None):
         super().__init__(previous, name=name)
@@ -88,7 +96,11 @@ class ELU(Layer):
 
 
 class ThresholdedReLU(Layer):
-    """``x`` where it is above ``theta``, else 0."""
+    """``x`` where it is above ``theta``, else 0.
+
+    >>> npmoji.ThresholdedReLU(npmoji.Input())(np.float32([[0.5, 2]]))
+    array([[0., 2.]], dtype=float32)
+    """
 
     def __init__(self, previous: Layer, theta: float = 1.0, name: str | None = None):
         super().__init__(previous, name=name)
@@ -103,6 +115,9 @@ class TopK(Layer):
     """All but the ``k`` largest of the last axis made so small that a softmax gives them probability 0 exactly.
 
     Of equal values the earlier ones are kept. From "Outrageously Large Neural Networks", arXiv:1701.06538, section 2.1.
+
+    >>> npmoji.Softmax(npmoji.TopK(npmoji.Input(), 2))(np.float32([[3, 1, 3]]))
+    array([[0.5, 0. , 0.5]], dtype=float32)
     """
 
     VERY_SMALL = np.float32(-1e30)

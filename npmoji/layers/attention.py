@@ -43,6 +43,10 @@ class AttentionWeightedAverage(Layer):
 
     Args:
         kernel: float32 (F, 1), the attention vector.
+
+    >>> average = npmoji.AttentionWeightedAverage(npmoji.Input(), np.zeros((2, 1), np.float32))
+    >>> average(np.float32([[[1, 2], [3, 4]]])).round(3)
+    array([[2., 3.]], dtype=float32)
     """
 
     def __init__(self, previous: Layer, kernel: np.ndarray, name: str | None = None):
@@ -74,6 +78,10 @@ class AttentionWithContext(Layer):
         context: float32 (A, 1), or None.
         return_attention: give the weights (N, T) too.
         masked: False for a softmax over all steps, whatever the mask.
+
+    >>> average = npmoji.AttentionWithContext(npmoji.Input(), np.zeros((2, 1), np.float32))
+    >>> average(np.float32([[[1, 2], [3, 4]]])).round(3)
+    array([[2., 3.]], dtype=float32)
     """
 
     uses_mask = True

@@ -45,6 +45,12 @@ class Layer:
     Subclasses define `forward`, arithmetic only, and `propagate` if they change the mask. Those that need the mask for
     their arithmetic set ``uses_mask`` and take it as a keyword, all True where there is none. A layer with several outputs
     gives a tuple of them, and a tuple of masks; `Part` picks one.
+
+    >>> class Double(npmoji.Layer):
+    ...     def forward(self, ops, x):
+    ...         return 2 * np.asarray(x)
+    >>> Double(npmoji.Input())(np.float32([[1, 2]]))
+    array([[2., 4.]], dtype=float32)
     """
 
     uses_mask = False
@@ -87,14 +93,25 @@ class Layer:
             raise InputError(f"layer {self.name!r} cannot be computed from this input: {error}") from error
 
     def pull(self, X: Any, run: Pass) -> tuple[Any, Any]:
-        """Output and mask, computed at most once per pass."""
-        if self not in run.done:
-            pulled = [layer.pull(X, run) for layer in self.previous]
-            values = [value for value, _ in pulled] or [X]
-            masks = [mask for _, mask in pulled]
-            extra = {"mask": self._valid_steps(values[0], masks[0] if masks else None)} if self.uses_mask else {}
-            run.done[self] = self.forward(run.ops, *values, **extra), self.propagate(values, masks)
-        return run.done[self]
+        """Output and mask, computed at most once per pass, after all that they are computed from."""
+        done, waiting = run.done, [self]
+        while waiting:  # not recursive: a graph may be deep
+            layer = waiting[-1]
+            missing = [previous for previous in layer.previous if previous not in done]
+            if missing:
+                waiting.extend(reversed(missing))
+                continue
+            waiting.pop()
+            if layer not in done:
+                pulled = [done[previous] for previous in layer.previous]
+                values = [value for value, _ in pulled] or [X]
+                done[layer] = layer.evaluate(run.ops, values, [mask for _, mask in pulled])
+        return done[self]
+
+    def evaluate(self, ops: Ops, values: list[Any], masks: list[Any]) -> tuple[Any, Any]:
+        """Output and mask, given those of the predecessors; without any, the network's input is the value."""
+        extra = {"mask": self._valid_steps(values[0], masks[0] if masks else None)} if self.uses_mask else {}
+        return self.forward(ops, *values, **extra), self.propagate(values, masks)
 
     def forward(self, ops: Ops, *values: Any, **options: Any) -> Any:
         """This layer's arithmetic: the predecessors' outputs in, its own output out. A subclass takes as many as it has."""
@@ -180,6 +197,9 @@ class Input(Layer):
 
     Raises (when called):
         InputError: the array is not of integers or not of rank 2, or holds an id outside the vocabulary; names the row.
+
+    >>> npmoji.Input(vocabulary_size=3)(np.array([[0, 2]]))
+    array([[0, 2]])
     """
 
     def __init__(

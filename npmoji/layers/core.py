@@ -18,6 +18,10 @@ class Embedding(Layer):
 
     Args:
         embeddings: float32 (V, F), or float16.
+
+    >>> rows = npmoji.Embedding(npmoji.Input(), np.float32([[0, 0], [3, 4]]))
+    >>> rows(np.array([[1, 0]])).tolist()
+    [[[3.0, 4.0], [0.0, 0.0]]]
     """
 
     def __init__(self, previous: Layer, embeddings: np.ndarray, mask_zero: bool = True, name: str | None = None):
@@ -63,6 +67,10 @@ class Dense(Layer):
         logits: the name of that layer.
 
     The predecessor's value may be sparse, see `Csr`: it is multiplied as it is.
+
+    >>> dense = npmoji.Dense(npmoji.Input(), np.float32([[1], [2]]), np.float32([3]))
+    >>> dense(np.float32([[1, 1]]))
+    array([[6.]], dtype=float32)
     """
 
     def __init__(
@@ -102,7 +110,11 @@ class Dense(Layer):
 
 
 class Activation(Layer):
-    """A function applied to every element (softmax: over the last axis), one of `ACTIVATIONS`."""
+    """A function applied to every element (softmax: over the last axis), one of `ACTIVATIONS`.
+
+    >>> npmoji.Activation(npmoji.Input(), "relu")(np.float32([[-1, 2]]))
+    array([[0., 2.]], dtype=float32)
+    """
 
     def __init__(self, previous: Layer, activation: str, name: str | None = None):
         super().__init__(previous, name=name)
@@ -115,14 +127,22 @@ class Activation(Layer):
 
 
 class Dropout(Layer):
-    """Dropout, noise and their relatives act in training only: here the identity."""
+    """Dropout, noise and their relatives act in training only: here the identity.
+
+    >>> npmoji.Dropout(npmoji.Input())(np.float32([[1, 2]]))
+    array([[1., 2.]], dtype=float32)
+    """
 
     def forward(self, ops: Ops, x: Array) -> Array:
         return x
 
 
 class Masking(Layer):
-    """Steps of x (N, T, F) whose features all equal ``mask_value`` are masked from here on, and set to 0."""
+    """Steps of x (N, T, F) whose features all equal ``mask_value`` are masked from here on, and set to 0.
+
+    >>> npmoji.MaskedMean(npmoji.Masking(npmoji.Input()))(np.float32([[[4, 2], [0, 0]]]))
+    array([[4., 2.]], dtype=float32)
+    """
 
     def __init__(self, previous: Layer, mask_value: float = 0.0, name: str | None = None):
         super().__init__(previous, name=name)

@@ -49,22 +49,39 @@ DISTRIBUTIONS = ("uniform", "normal", "truncated_normal", "untruncated_normal")
 
 
 def constant(shape: Shape, value: float = 0.0) -> np.ndarray:
-    """An array full of ``value``."""
+    """An array full of ``value``.
+
+    >>> npmoji.init.constant(2, 0.5)
+    array([0.5, 0.5], dtype=float32)
+    """
     return np.full(_shape(shape), _number("value", value), np.float32)
 
 
 def zeros(shape: Shape) -> np.ndarray:
-    """An array of zeros."""
+    """An array of zeros.
+
+    >>> npmoji.init.zeros((1, 2))
+    array([[0., 0.]], dtype=float32)
+    """
     return constant(shape, 0.0)
 
 
 def ones(shape: Shape) -> np.ndarray:
-    """An array of ones."""
+    """An array of ones.
+
+    >>> npmoji.init.ones(2)
+    array([1., 1.], dtype=float32)
+    """
     return constant(shape, 1.0)
 
 
 def identity(shape: Shape, gain: float = 1.0) -> np.ndarray:
-    """``gain`` on the main diagonal of a matrix, 0 elsewhere (Keras 2.0.5 took square ones only)."""
+    """``gain`` on the main diagonal of a matrix, 0 elsewhere (Keras 2.0.5 took square ones only).
+
+    >>> npmoji.init.identity((2, 2), gain=3)
+    array([[3., 0.],
+           [0., 3.]], dtype=float32)
+    """
     shape = _shape(shape)
     if len(shape) != 2:
         raise InputError(f"identity needs a shape of 2 sizes, got {shape}")
@@ -75,7 +92,11 @@ def identity(shape: Shape, gain: float = 1.0) -> np.ndarray:
 
 
 def uniform(rng: Random, shape: Shape, minval: float = -0.05, maxval: float = 0.05) -> np.ndarray:
-    """Uniform from ``minval`` to ``maxval``; both, rounded to float32, are bounds that may be met."""
+    """Uniform from ``minval`` to ``maxval``; both, rounded to float32, are bounds that may be met.
+
+    >>> npmoji.init.uniform(1, 2).round(3)
+    array([0.001, 0.045], dtype=float32)
+    """
     low, high = _number("minval", minval), _number("maxval", maxval)
     if low > high:
         raise InputError(f"minval {minval} is above maxval {maxval}")
@@ -84,7 +105,11 @@ def uniform(rng: Random, shape: Shape, minval: float = -0.05, maxval: float = 0.
 
 
 def normal(rng: Random, shape: Shape, mean: float = 0.0, stddev: float = 0.05) -> np.ndarray:
-    """Normal with this mean and standard deviation."""
+    """Normal with this mean and standard deviation.
+
+    >>> round(float(npmoji.init.normal(1, 10_000, mean=5).mean()), 1)
+    5.0
+    """
     mean, stddev = _number("mean", mean), _number("stddev", stddev, lowest=0.0)
     return np.asarray(_generator(rng).standard_normal(_shape(shape)) * stddev + mean, np.float32)
 
@@ -93,6 +118,9 @@ def truncated_normal(rng: Random, shape: Shape, mean: float = 0.0, stddev: float
     """Normal, with draws beyond 2 ``stddev`` from the mean drawn again: the result's deviation is 0.8796 ``stddev``.
 
     Keras 2 on Theano moved such draws to the bounds instead: always in 2.0.5, in 2.2.4 where Theano cannot truncate.
+
+    >>> round(float(npmoji.init.truncated_normal(1, 10_000).max()), 2)
+    0.1
     """
     mean, stddev = _number("mean", mean), _number("stddev", stddev, lowest=0.0)
     shape, rng = _shape(shape), _generator(rng)
@@ -110,6 +138,10 @@ def orthogonal(rng: Random, shape: Shape, gain: float = 1.0) -> np.ndarray:
     All such matrices are equally likely (Haar measure): Q of a normal matrix's QR decomposition, with signs that make
     R's diagonal positive, as in tf.keras and Keras 3 (Keras 2: a factor of a singular value decomposition). More than
     two sizes are taken as a matrix of (product of all but the last, last).
+
+    >>> q = npmoji.init.orthogonal(1, (4, 2))
+    >>> bool(np.allclose(q.T @ q, np.eye(2), atol=1e-6))
+    True
     """
     shape, gain, rng = _shape(shape), _number("gain", gain), _generator(rng)
     if len(shape) < 2:
@@ -128,6 +160,9 @@ def fans(shape: Shape) -> tuple[int, int]:
 
     Matrices: their two sizes (Dense (in, out), embeddings (V, E)). More sizes: a convolution (steps, ..., in, out), the
     last two each times the product of the others. One size: that size twice (Keras 2: its square root); none: 1, 1.
+
+    >>> npmoji.init.fans((3, 8, 16))
+    (24, 48)
     """
     shape = _shape(shape)
     if len(shape) < 2:
@@ -152,6 +187,9 @@ def variance_scaling(
             Keras also calls ``"normal"``.
         corrected: widen the truncated distribution so that its deviation *after* truncation is sqrt(scale / n), as
             Keras 2.2.4 and later, tf_keras and Keras 3 do. False: Keras 2.0.5, where it is 12 % less.
+
+    >>> round(float(npmoji.init.variance_scaling(1, (300, 64), scale=3).var()), 2)  # 3 / 300
+    0.01
     """
     scale = _number("scale", scale)
     if scale <= 0:
@@ -170,32 +208,56 @@ def variance_scaling(
 
 
 def glorot_uniform(rng: Random, shape: Shape) -> np.ndarray:
-    """Uniform within ±sqrt(6 / (fan_in + fan_out)): the default of Keras' kernels; also called Xavier."""
+    """Uniform within ±sqrt(6 / (fan_in + fan_out)): the default of Keras' kernels; also called Xavier.
+
+    >>> round(float(npmoji.init.glorot_uniform(1, (300, 64)).std()), 2)
+    0.07
+    """
     return variance_scaling(rng, shape, 1.0, "fan_avg", "uniform")
 
 
 def glorot_normal(rng: Random, shape: Shape, corrected: bool = True) -> np.ndarray:
-    """Truncated normal of deviation sqrt(2 / (fan_in + fan_out)); ``corrected`` as in `variance_scaling`."""
+    """Truncated normal of deviation sqrt(2 / (fan_in + fan_out)); ``corrected`` as in `variance_scaling`.
+
+    >>> round(float(npmoji.init.glorot_normal(1, (300, 64)).std()), 2)
+    0.07
+    """
     return variance_scaling(rng, shape, 1.0, "fan_avg", "truncated_normal", corrected)
 
 
 def he_uniform(rng: Random, shape: Shape) -> np.ndarray:
-    """Uniform within ±sqrt(6 / fan_in)."""
+    """Uniform within ±sqrt(6 / fan_in).
+
+    >>> round(float(npmoji.init.he_uniform(1, (300, 64)).std()), 2)
+    0.08
+    """
     return variance_scaling(rng, shape, 2.0, "fan_in", "uniform")
 
 
 def he_normal(rng: Random, shape: Shape, corrected: bool = True) -> np.ndarray:
-    """Truncated normal of deviation sqrt(2 / fan_in); ``corrected`` as in `variance_scaling`."""
+    """Truncated normal of deviation sqrt(2 / fan_in); ``corrected`` as in `variance_scaling`.
+
+    >>> round(float(npmoji.init.he_normal(1, (300, 64)).std()), 2)
+    0.08
+    """
     return variance_scaling(rng, shape, 2.0, "fan_in", "truncated_normal", corrected)
 
 
 def lecun_uniform(rng: Random, shape: Shape) -> np.ndarray:
-    """Uniform within ±sqrt(3 / fan_in)."""
+    """Uniform within ±sqrt(3 / fan_in).
+
+    >>> round(float(npmoji.init.lecun_uniform(1, (300, 64)).std()), 2)
+    0.06
+    """
     return variance_scaling(rng, shape, 1.0, "fan_in", "uniform")
 
 
 def lecun_normal(rng: Random, shape: Shape, corrected: bool = True) -> np.ndarray:
-    """Truncated normal of deviation sqrt(1 / fan_in) (not in Keras 2.0.5); ``corrected`` as in `variance_scaling`."""
+    """Truncated normal of deviation sqrt(1 / fan_in) (not in Keras 2.0.5); ``corrected`` as in `variance_scaling`.
+
+    >>> round(float(npmoji.init.lecun_normal(1, (300, 64)).std()), 2)
+    0.06
+    """
     return variance_scaling(rng, shape, 1.0, "fan_in", "truncated_normal", corrected)
 
 
@@ -207,7 +269,11 @@ def dense(rng: Random, inputs: int, units: int, use_bias: Literal[True] = True) 
 @overload
 def dense(rng: Random, inputs: int, units: int, use_bias: Literal[False]) -> One: ...
 def dense(rng: Random, inputs: int, units: int, use_bias: bool = True) -> One | Two:
-    """kernel (inputs, units) glorot_uniform; bias (units,) zeros."""
+    """kernel (inputs, units) glorot_uniform; bias (units,) zeros.
+
+    >>> [array.shape for array in npmoji.init.dense(1, inputs=300, units=64)]
+    [(300, 64), (64,)]
+    """
     kernel = glorot_uniform(rng, (inputs, units))
     return (kernel, zeros(units)) if use_bias else (kernel,)
 
@@ -217,18 +283,30 @@ def conv1d(rng: Random, size: int, inputs: int, filters: int, use_bias: Literal[
 @overload
 def conv1d(rng: Random, size: int, inputs: int, filters: int, use_bias: Literal[False]) -> One: ...
 def conv1d(rng: Random, size: int, inputs: int, filters: int, use_bias: bool = True) -> One | Two:
-    """kernel (size, inputs, filters) glorot_uniform, a window of ``size`` steps; bias (filters,) zeros."""
+    """kernel (size, inputs, filters) glorot_uniform, a window of ``size`` steps; bias (filters,) zeros.
+
+    >>> [array.shape for array in npmoji.init.conv1d(1, size=3, inputs=8, filters=16)]
+    [(3, 8, 16), (16,)]
+    """
     kernel = glorot_uniform(rng, (size, inputs, filters))
     return (kernel, zeros(filters)) if use_bias else (kernel,)
 
 
 def embedding(rng: Random, vocabulary: int, width: int) -> One:
-    """embeddings (vocabulary, width), uniform within ±0.05."""
+    """embeddings (vocabulary, width), uniform within ±0.05.
+
+    >>> [array.shape for array in npmoji.init.embedding(1, vocabulary=2000, width=32)]
+    [(2000, 32)]
+    """
     return (uniform(rng, (vocabulary, width)),)
 
 
 def simple_rnn(rng: Random, inputs: int, units: int) -> Three:
-    """kernel (inputs, H) glorot_uniform, recurrent_kernel (H, H) orthogonal, bias (H,) zeros; H = ``units``."""
+    """kernel (inputs, H) glorot_uniform, recurrent_kernel (H, H) orthogonal, bias (H,) zeros; H = ``units``.
+
+    >>> [array.shape for array in npmoji.init.simple_rnn(1, inputs=8, units=2)]
+    [(8, 2), (2, 2), (2,)]
+    """
     kernel, recurrent_kernel = _recurrent(rng, inputs, units, 1)
     return kernel, recurrent_kernel, zeros(len(recurrent_kernel))
 
@@ -238,6 +316,9 @@ def lstm(rng: Random, inputs: int, units: int, unit_forget_bias: bool = True) ->
 
     Blocks of H columns: input, forget, candidate, output. Each matrix is drawn as a whole, not block by block. The bias
     is 0, with ``unit_forget_bias`` 1 in the forget block.
+
+    >>> npmoji.init.lstm(1, inputs=8, units=2)[2]
+    array([0., 0., 1., 1., 0., 0., 0., 0.], dtype=float32)
     """
     kernel, recurrent_kernel = _recurrent(rng, inputs, units, 4)
     bias = np.repeat(np.float32([0, 1 if unit_forget_bias else 0, 0, 0]), len(recurrent_kernel))
@@ -248,6 +329,9 @@ def gru(rng: Random, inputs: int, units: int, reset_after: bool = False) -> Thre
     """kernel (inputs, 3H) glorot_uniform, recurrent_kernel (H, 3H) orthogonal, bias zeros; H = ``units``.
 
     The bias is (3H,) as in Keras 2.0.5; with ``reset_after``, the default of tf_keras and Keras 3, it is (2, 3H).
+
+    >>> [array.shape for array in npmoji.init.gru(1, inputs=8, units=2)]
+    [(8, 6), (2, 6), (6,)]
     """
     kernel, recurrent_kernel = _recurrent(rng, inputs, units, 3)
     width = kernel.shape[1]
@@ -260,17 +344,29 @@ def _recurrent(rng: Random, inputs: int, units: int, blocks: int) -> tuple[np.nd
 
 
 def batch_normalization(width: int) -> Four:
-    """gamma 1, beta 0, moving mean 0, moving variance 1, each (width,)."""
+    """gamma 1, beta 0, moving mean 0, moving variance 1, each (width,).
+
+    >>> npmoji.init.batch_normalization(2)[3]
+    array([1., 1.], dtype=float32)
+    """
     return ones(width), zeros(width), zeros(width), ones(width)
 
 
 def layer_normalization(width: int) -> Two:
-    """gamma 1, beta 0, each (width,)."""
+    """gamma 1, beta 0, each (width,).
+
+    >>> npmoji.init.layer_normalization(2)[0]
+    array([1., 1.], dtype=float32)
+    """
     return ones(width), zeros(width)
 
 
 def attention(rng: Random, features: int) -> One:
-    """The attention vector of DeepMoji, kernel (features, 1), uniform within ±0.05."""
+    """The attention vector of DeepMoji, kernel (features, 1), uniform within ±0.05.
+
+    >>> [array.shape for array in npmoji.init.attention(1, features=2304)]
+    [(2304, 1)]
+    """
     return (uniform(rng, (features, 1)),)
 
 
@@ -282,6 +378,10 @@ def deepmoji(
     Args:
         rng: draws are made in the order of the result; the sizes of later layers do not change earlier ones.
         vocabulary: V; embedding: E; units: H per direction; classes: C, or 1 for the sigmoid of a 2-class model.
+
+    >>> arrays = npmoji.init.deepmoji(1, vocabulary=50, embedding=4, units=3)
+    >>> list(arrays), arrays["softmax"][0].shape
+    (['embedding', 'bi_lstm_0', 'bi_lstm_1', 'attlayer', 'softmax'], (16, 64))
     """
     vocabulary, embedding, units, classes = _shape((vocabulary, embedding, units, classes))
     rng = _generator(rng)

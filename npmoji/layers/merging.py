@@ -14,11 +14,16 @@ import numpy as np
 
 from ..backends.ops import Array, Ops
 from ..errors import WeightsError
-from .base import Layer, Pass
+from .base import Layer
 
 
 class Concatenate(Layer):
-    """The predecessors' outputs side by side on ``axis``, by default the last, in the order given."""
+    """The predecessors' outputs side by side on ``axis``, by default the last, in the order given.
+
+    >>> x = npmoji.Input()
+    >>> npmoji.Concatenate(x, x)(np.float32([[1, 2]]))
+    array([[1., 2., 1., 2.]], dtype=float32)
+    """
 
     def __init__(self, *previous: Layer, name: str | None = None, axis: int = -1, any_valid: bool = False):
         super().__init__(*previous, name=name)
@@ -62,21 +67,17 @@ class Merge(Layer):
         super().__init__(*previous, name=name)
         self.any_valid = any_valid
 
-    def pull(self, X: Any, run: Pass) -> tuple[Any, Any]:
-        if self not in run.done:
-            pulled = [layer.pull(X, run) for layer in self.previous]
-            values, masks = [np.asarray(value) for value, _ in pulled], [mask for _, mask in pulled]
-            rank = max(value.ndim for value in values)
-            own = [mask if value.ndim == rank else None for value, mask in zip(values, masks)]
-            values = [
-                v.reshape(v.shape[0], *(1,) * (rank - v.ndim), *v.shape[1:]) for v in values
-            ]  # Keras adds axes there
-            try:
-                run.done[self] = self.merge(values, own), self.propagate(values, masks)
-            except ValueError as error:
-                shapes = ", ".join(str(value.shape) for value in values)
-                raise WeightsError(f"layer {self.name!r}: cannot combine {shapes}") from error
-        return run.done[self]
+    def evaluate(self, ops: Ops, values: list[Any], masks: list[Any]) -> tuple[Any, Any]:
+        values = [np.asarray(value) for value in values]
+        rank = max(value.ndim for value in values)
+        own = [mask if value.ndim == rank else None for value, mask in zip(values, masks)]
+        # Keras adds axes after the first
+        values = [v.reshape(v.shape[0], *(1,) * (rank - v.ndim), *v.shape[1:]) for v in values]
+        try:
+            return self.merge(values, own), self.propagate(values, masks)
+        except ValueError as error:
+            shapes = ", ".join(str(value.shape) for value in values)
+            raise WeightsError(f"layer {self.name!r}: cannot combine {shapes}") from error
 
     def merge(self, values: list[np.ndarray], masks: list[np.ndarray | None]) -> np.ndarray:
         """The combination of arrays of one rank; masks matter for some kinds of it in Keras 3."""
@@ -105,19 +106,34 @@ class Extremum(Merge):
 
 
 class Add(Merge):
-    """The sum."""
+    """The sum.
+
+    >>> x = npmoji.Input()
+    >>> npmoji.Add(x, npmoji.Activation(x, "relu"))(np.float32([[-1, 2]]))
+    array([[-1.,  4.]], dtype=float32)
+    """
 
     function = np.add
 
 
 class Subtract(Merge):
-    """The first less the second."""
+    """The first less the second.
+
+    >>> x = npmoji.Input()
+    >>> npmoji.Subtract(x, npmoji.Activation(x, "relu"))(np.float32([[-1, 2]]))
+    array([[-1.,  0.]], dtype=float32)
+    """
 
     function = np.subtract
 
 
 class Multiply(Merge):
-    """The product. In Keras 3 a masked step counts as 1, and where all inputs are masked the product is 0."""
+    """The product. In Keras 3 a masked step counts as 1, and where all inputs are masked the product is 0.
+
+    >>> x = npmoji.Input()
+    >>> npmoji.Multiply(x, npmoji.Activation(x, "relu"))(np.float32([[-1, 2]]))
+    array([[-0.,  4.]], dtype=float32)
+    """
 
     function = np.multiply
 
@@ -132,19 +148,34 @@ class Multiply(Merge):
 
 
 class Maximum(Extremum):
-    """The larger value."""
+    """The larger value.
+
+    >>> x = npmoji.Input()
+    >>> npmoji.Maximum(x, npmoji.Activation(x, "relu"))(np.float32([[-1, 2]]))
+    array([[0., 2.]], dtype=float32)
+    """
 
     function = np.maximum
 
 
 class Minimum(Extremum):
-    """The smaller value."""
+    """The smaller value.
+
+    >>> x = npmoji.Input()
+    >>> npmoji.Minimum(x, npmoji.Activation(x, "relu"))(np.float32([[-1, 2]]))
+    array([[-1.,  2.]], dtype=float32)
+    """
 
     function = np.minimum
 
 
 class Average(Merge):
-    """The mean."""
+    """The mean.
+
+    >>> x = npmoji.Input()
+    >>> npmoji.Average(x, npmoji.Activation(x, "relu"))(np.float32([[-1, 2]]))
+    array([[-0.5,  2. ]], dtype=float32)
+    """
 
     function = np.add
 

@@ -14,6 +14,10 @@ class BatchNormalization(Layer):
 
     Args:
         gamma, beta, mean, variance: float32, one number for each place along ``axis``; the first two may be None.
+
+    >>> norm = npmoji.BatchNormalization(npmoji.Input(), None, None, np.float32([1]), np.float32([4]), epsilon=0)
+    >>> norm(np.float32([[5]]))
+    array([[2.]], dtype=float32)
     """
 
     def __init__(
@@ -57,6 +61,9 @@ class LayerNormalization(Layer):
 
     Args:
         gamma, beta: float32 (F,), or None.
+
+    >>> npmoji.LayerNormalization(npmoji.Input(), None, None)(np.float32([[1, 3]])).round(2)
+    array([[-1.,  1.]], dtype=float32)
     """
 
     def __init__(

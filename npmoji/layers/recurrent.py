@@ -106,6 +106,10 @@ class LSTM(Recurrent):
         gate: the recurrent activation, ``"hard_sigmoid"`` (Keras 2's), ``"hard_sigmoid_keras3"`` or ``"sigmoid"``.
         activation: that of the candidate and the output, by default tanh.
         exact_projection: when the precision is int8, compute ``x · kernel`` in float32, of halves.
+
+    >>> layer = npmoji.LSTM(npmoji.Input(), *npmoji.init.lstm(1, inputs=3, units=2))
+    >>> layer(np.zeros((1, 2, 3), np.float32)).tolist()
+    [[[0.0, 0.0], [0.0, 0.0]]]
     """
 
     GATES, STATES, COMPACT = 4, 2, True
@@ -132,6 +136,10 @@ class GRU(Recurrent):
         gate, activation: of the gates (by default sigmoid) and of the candidate (tanh).
         reset_after: the reset gate acts on the recurrent product and not on what it is made of. The bias is then (2, 3H),
             the input's and the recurrent product's; (3H) is the former alone.
+
+    >>> layer = npmoji.GRU(npmoji.Input(), *npmoji.init.gru(1, inputs=3, units=2))
+    >>> layer(np.zeros((1, 2, 3), np.float32)).tolist()
+    [[[0.0, 0.0], [0.0, 0.0]]]
     """
 
     GATES = 3
@@ -153,7 +161,12 @@ class GRU(Recurrent):
 
 
 class SimpleRNN(Recurrent):
-    """``activation(x · kernel + h · recurrent_kernel + bias)``; the option ``activation`` is by default tanh."""
+    """``activation(x · kernel + h · recurrent_kernel + bias)``; the option ``activation`` is by default tanh.
+
+    >>> layer = npmoji.SimpleRNN(npmoji.Input(), *npmoji.init.simple_rnn(1, inputs=3, units=2))
+    >>> layer(np.zeros((1, 2, 3), np.float32)).tolist()
+    [[[0.0, 0.0], [0.0, 0.0]]]
+    """
 
     def run(self, ops: Ops, x: Array, mask: np.ndarray, initial: tuple[Array, ...]) -> tuple[Array, ...]:
         start = {"initial_state": initial[0] if initial else None}
@@ -175,6 +188,10 @@ class Bidirectional(Layer):
         return_sequences, return_state, initial_state: as `Recurrent` takes them; states are the forward layer's, then the
             backward layer's.
         options: for both directions, as ``cell`` takes them.
+
+    >>> lstm = npmoji.init.lstm(1, inputs=3, units=2)
+    >>> npmoji.Bidirectional(npmoji.Input(), lstm, lstm)(np.zeros((1, 5, 3), np.float32)).shape
+    (1, 5, 4)
     """
 
     uses_mask = True

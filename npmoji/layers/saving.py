@@ -49,6 +49,10 @@ def save_layers(path: str | os.PathLike[str], *outputs: Layer) -> None:
     Raises:
         InputError: a layer of a class that is not npmoji's, made from something that is neither numbers nor layers, or a
             place that cannot be written to.
+
+    >>> npmoji.save_layers("net.npz", npmoji.Activation(npmoji.Input(), "relu"))
+    >>> npmoji.load_layers("net.npz")
+    [<Input 'input'>, <Activation 'activation'>]
     """
     from ..files.whole import whole_file
 
@@ -67,6 +71,10 @@ def load_layers(path: str | os.PathLike[str]) -> list[Layer]:
 
     Raises:
         WeightsError: missing, damaged, or not written by `save_layers`.
+
+    >>> npmoji.save_layers("net.npz", npmoji.Activation(npmoji.Input(), "relu"))
+    >>> npmoji.load_layers("net.npz")[-1](np.float32([[-1, 2]]))
+    array([[0., 2.]], dtype=float32)
     """
     path = local(path)
     try:

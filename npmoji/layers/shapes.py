@@ -19,7 +19,11 @@ class Unmasked(Layer):
 
 
 class Flatten(Unmasked):
-    """(N, ...) -> (N, F), the last axis fastest."""
+    """(N, ...) -> (N, F), the last axis fastest.
+
+    >>> npmoji.Flatten(npmoji.Input())(np.float32([[[1, 2], [3, 4]]]))
+    array([[1., 2., 3., 4.]], dtype=float32)
+    """
 
     def forward(self, ops: Ops, x: Array) -> Array:
         x = np.asarray(x)
@@ -27,7 +31,11 @@ class Flatten(Unmasked):
 
 
 class Reshape(Unmasked):
-    """(N, ...) -> (N, *shape), where one size may be -1."""
+    """(N, ...) -> (N, *shape), where one size may be -1.
+
+    >>> npmoji.Reshape(npmoji.Input(), (2, -1))(np.float32([[1, 2, 3, 4]])).tolist()
+    [[[1.0, 2.0], [3.0, 4.0]]]
+    """
 
     def __init__(self, previous: Layer, shape: tuple[int, ...], name: str | None = None):
         super().__init__(previous, name=name)
@@ -43,7 +51,11 @@ class Reshape(Unmasked):
 
 
 class Permute(Unmasked):
-    """The axes after the first in another order: ``dims`` (2, 1) swaps axes 1 and 2."""
+    """The axes after the first in another order: ``dims`` (2, 1) swaps axes 1 and 2.
+
+    >>> npmoji.Permute(npmoji.Input(), (2, 1))(np.float32([[[1, 2], [3, 4]]])).tolist()
+    [[[1.0, 3.0], [2.0, 4.0]]]
+    """
 
     def __init__(self, previous: Layer, dims: tuple[int, ...], name: str | None = None):
         super().__init__(previous, name=name)
@@ -59,7 +71,11 @@ class Permute(Unmasked):
 
 
 class RepeatVector(Unmasked):
-    """(N, F) -> (N, n, F)."""
+    """(N, F) -> (N, n, F).
+
+    >>> npmoji.RepeatVector(npmoji.Input(), 2)(np.float32([[1, 2]])).tolist()
+    [[[1.0, 2.0], [1.0, 2.0]]]
+    """
 
     def __init__(self, previous: Layer, n: int, name: str | None = None):
         super().__init__(previous, name=name)

@@ -37,6 +37,10 @@ class Conv1D(Unmasked):
     Args:
         kernel: float32 (size, F / groups, C). bias: float32 (C,), or None.
         padding: ``"valid"``, ``"same"`` or ``"causal"``.
+
+    >>> conv = npmoji.Conv1D(npmoji.Input(), np.ones((2, 1, 1), np.float32))  # sums of two neighbours
+    >>> conv(np.float32([[[1], [2], [5]]])).tolist()
+    [[[3.0], [7.0]]]
     """
 
     def __init__(
@@ -96,6 +100,9 @@ class Pooling1D(Unmasked):
 
     Args:
         average: else the maximum is taken.
+
+    >>> npmoji.Pooling1D(npmoji.Input(), 2)(np.float32([[[1], [3], [2], [0]]])).tolist()
+    [[[3.0], [2.0]]]
     """
 
     def __init__(
@@ -134,7 +141,11 @@ def step_sum(parts: np.ndarray) -> np.ndarray:
 
 
 class GlobalAveragePooling1D(Layer):
-    """The mean over the valid steps: (N, T, F) -> (N, F). A text without any gives 0, where Keras divides 0 by 0."""
+    """The mean over the valid steps: (N, T, F) -> (N, F). A text without any gives 0, where Keras divides 0 by 0.
+
+    >>> npmoji.GlobalAveragePooling1D(npmoji.Input())(np.float32([[[1, 2], [3, 4]]]))
+    array([[2., 3.]], dtype=float32)
+    """
 
     uses_mask = True
 
@@ -153,7 +164,11 @@ class GlobalAveragePooling1D(Layer):
 
 
 class GlobalMaxPooling1D(Unmasked):
-    """The maximum over all steps, masked ones too, as in Keras: (N, T, F) -> (N, F)."""
+    """The maximum over all steps, masked ones too, as in Keras: (N, T, F) -> (N, F).
+
+    >>> npmoji.GlobalMaxPooling1D(npmoji.Input())(np.float32([[[1, 5], [3, 4]]]))
+    array([[3., 5.]], dtype=float32)
+    """
 
     def __init__(self, previous: Layer, keepdims: bool = False, name: str | None = None):
         super().__init__(previous, name=name)
@@ -164,4 +179,9 @@ class GlobalMaxPooling1D(Unmasked):
 
 
 class MaskedMean(GlobalAveragePooling1D):
-    """The mean of the embedding's rows at valid steps, ``sum(mask · rows) / max(1, number of valid steps)``."""
+    """The mean of the embedding's rows at valid steps, ``sum(mask · rows) / max(1, number of valid steps)``.
+
+    >>> rows = npmoji.Embedding(npmoji.Input(), np.float32([[0, 0], [3, 4]]))
+    >>> npmoji.MaskedMean(rows)(np.array([[1, 0, 0]]))  # 0 is padding
+    array([[3., 4.]], dtype=float32)
+    """

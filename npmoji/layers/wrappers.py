@@ -25,6 +25,10 @@ class TimeDistributed(Layer):
     Args:
         layer: made over an `Input` of its own.
         inner_mask: the layer's own mask of each step comes out, as in Keras 2 from 2.2 on; or else where any of a step is valid.
+
+    >>> step = npmoji.Dense(npmoji.Input(), np.float32([[2], [1]]))
+    >>> npmoji.TimeDistributed(npmoji.Input(), step)(np.float32([[[1, 0], [0, 1]]])).tolist()
+    [[[2.0], [1.0]]]
     """
 
     def __init__(self, previous: Layer, layer: Layer, inner_mask: bool = False, name: str | None = None):
@@ -34,18 +38,15 @@ class TimeDistributed(Layer):
         while self._start.previous:
             self._start = self._start.previous[0]
 
-    def pull(self, X: Any, run: Pass) -> tuple[Any, Any]:
-        if self not in run.done:
-            x, mask = self.previous[0].pull(X, run)
-            x = np.asarray(x)
-            flat = x.reshape(-1, *x.shape[2:])
-            apart = Pass(run.ops)
-            deep = mask is not None and mask.ndim > 2
-            apart.done[self._start] = flat, mask.reshape(-1, *mask.shape[2:]) if deep else None
-            value, inner = self.layer.pull(flat, apart)
-            value = np.asarray(value)
-            run.done[self] = value.reshape(*x.shape[:2], *value.shape[1:]), self._mask(x.shape[:2], mask, inner)
-        return run.done[self]
+    def evaluate(self, ops: Ops, values: list[Any], masks: list[Any]) -> tuple[Any, Any]:
+        x, mask = np.asarray(values[0]), masks[0]
+        flat = x.reshape(-1, *x.shape[2:])
+        apart = Pass(ops)
+        deep = mask is not None and mask.ndim > 2
+        apart.done[self._start] = flat, mask.reshape(-1, *mask.shape[2:]) if deep else None
+        value, inner = self.layer.pull(flat, apart)
+        value = np.asarray(value)
+        return value.reshape(*x.shape[:2], *value.shape[1:]), self._mask(x.shape[:2], mask, inner)
 
     def _mask(self, steps: tuple[int, ...], mask: np.ndarray | None, inner: np.ndarray | None) -> np.ndarray | None:
         if not self.inner_mask:

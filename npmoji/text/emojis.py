@@ -6,7 +6,11 @@ from typing import NamedTuple
 
 
 class Prediction(NamedTuple):
-    """One of a text's most likely classes; ``emoji`` is empty for a model whose classes are not the 64 emojis."""
+    """One of a text's most likely classes; ``emoji`` is empty for a model whose classes are not the 64 emojis.
+
+    >>> npmoji.Prediction(4, npmoji.EMOJIS[4], 0.25)
+    Prediction(id=4, emoji='😍', probability=0.25)
+    """
 
     id: int
     emoji: str

@@ -8,6 +8,8 @@ a space like the edge of the text, so words can be tokenised one by one, and cac
 Everything takes time proportional to the text's length.
 """
 
+from __future__ import annotations
+
 import operator
 import os
 import re
@@ -333,6 +335,10 @@ class Tokenizer:
         InputError: a text is not a str, maxlen is not a positive integer, or compat is neither of the two.
 
     Threads may share a tokenizer.
+
+    >>> tokenizer = npmoji.Tokenizer({"CUSTOM_MASK": 0, "CUSTOM_UNKNOWN": 1, "love": 10}, maxlen=3)
+    >>> tokenizer(["LOVE it"])
+    array([[10,  1,  0]], dtype=uint16)
     """
 
     def __init__(self, vocabulary: str | os.PathLike[str] | dict[str, int], maxlen: int = 30, compat: str = ORIGINAL):
@@ -343,30 +349,60 @@ class Tokenizer:
         self._table = _WordTable(self._vocabulary, self._rules)
 
     def largest_id(self) -> tuple[str, int]:
-        """The word with the largest id, and the id."""
+        """The word with the largest id, and the id.
+
+        >>> tokenizer = npmoji.load(engine="numpy").tokenizer
+        >>> tokenizer.largest_id()
+        ('worstdayever', 8883)
+        """
         return self._vocabulary.largest()
 
     @property
     def vocabulary(self) -> dict[str, int]:
-        """The whole vocabulary, {word: id}."""
+        """The whole vocabulary, {word: id}.
+
+        >>> tokenizer = npmoji.load(engine="numpy").tokenizer
+        >>> tokenizer.vocabulary["CUSTOM_UNKNOWN"]
+        1
+        """
         return self._vocabulary.words
 
     def tokenize(self, text: str) -> list[str]:
-        """The token pattern alone, without any other step: the text's tokens just as they are written."""
+        """The token pattern alone, without any other step: the text's tokens just as they are written.
+
+        >>> tokenizer = npmoji.load(engine="numpy").tokenizer
+        >>> tokenizer.tokenize("Soooo good!!! :)")
+        ['Soooo', 'good', '!!!', ':)']
+        """
         return tokenize(text, self.compat)
 
     def words(self, text: str) -> list[str]:
-        """All tokens of a text, as they are looked up in the vocabulary; none for a text of whitespace only."""
+        """All tokens of a text, as they are looked up in the vocabulary; none for a text of whitespace only.
+
+        >>> tokenizer = npmoji.load(engine="numpy").tokenizer
+        >>> tokenizer.words("Soooo good!!! :)")
+        ['soo', 'good', '!!', ':)']
+        """
         _require_text(text)
         return [token for word in _split(text, self._rules) for token in _tokens(word, self._rules)]
 
     def ids(self, text: str) -> list[int]:
-        """The ids of a text's first `maxlen` tokens, 1 for unknown ones."""
+        """The ids of a text's first `maxlen` tokens, 1 for unknown ones.
+
+        >>> tokenizer = npmoji.load(engine="numpy").tokenizer
+        >>> tokenizer.ids("I love xyzzyx")
+        [12, 47, 1]
+        """
         _require_text(text)
         return self._first(text, self.maxlen)
 
     def is_cut(self, text: str) -> bool:
-        """Whether a text has more than `maxlen` tokens."""
+        """Whether a text has more than `maxlen` tokens.
+
+        >>> tokenizer = npmoji.load(engine="numpy").tokenizer
+        >>> tokenizer.is_cut("so " * 31)
+        True
+        """
         _require_text(text)
         return len(self._first(text, self.maxlen + 1)) > self.maxlen
 
@@ -379,6 +415,10 @@ class Tokenizer:
 
         Raises:
             InputError: not a row of integers, or the vocabulary has no word with one of the ids.
+
+        >>> tokenizer = npmoji.load(engine="numpy").tokenizer
+        >>> tokenizer.to_sentence(tokenizer(["I LOVE it!"])[0])
+        'i love it !'
         """
         try:
             numbers = [operator.index(number) for number in ids]
@@ -399,6 +439,10 @@ class Tokenizer:
 
         Raises:
             InputError: x is neither, or there are no tokens.
+
+        >>> tokenizer = npmoji.load(engine="numpy").tokenizer
+        >>> float(tokenizer.coverage(["I love xyzzyx cooking"]))
+        0.75
         """
         ids = x if isinstance(x, np.ndarray) and x.dtype.kind in "iu" else self(x)
         if not (total := np.count_nonzero(ids)):
