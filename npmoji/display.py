@@ -1,4 +1,4 @@
-"""What a person sees: standard output, the width of text on a terminal, and how far the work has come."""
+"""What a user sees: standard output, the width of text on a terminal, and progress."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from .files.whole import reporting, whole_file
 
 @contextlib.contextmanager
 def text_output(path: str, compression: str = "") -> Iterator[TextIO]:
-    """UTF-8 text to a whole file, or to standard output for ``"-"``; what UTF-8 cannot hold is written as \\udcxx.
+    """UTF-8 text to a whole file, or to standard output for ``"-"``; what UTF-8 cannot encode is written as \\udcxx.
 
     Args:
-        compression: ``".gz"``, ``".bz2"`` or ``".xz"`` for a file that is to be compressed.
+        compression: ``".gz"``, ``".bz2"`` or ``".xz"`` to compress the file.
     """
     if path == "-":
         if sys.stdout is None:  # closed by whoever started us
@@ -36,7 +36,7 @@ def text_output(path: str, compression: str = "") -> Iterator[TextIO]:
 
 
 def _packer(file: BinaryIO, compression: str) -> contextlib.AbstractContextManager[Any]:
-    """A file that compresses what is written to it, by its suffix; the same content gives the same bytes at any time."""
+    """A file that compresses what is written to it, by its suffix; the same content always gives the same bytes."""
     if compression == ".gz":
         from gzip import GzipFile
 
@@ -63,12 +63,12 @@ def _encoded(file: BinaryIO) -> Iterator[TextIO]:
 
 
 def columns(text: str) -> int:
-    """How many columns a terminal takes for the text."""
+    """How many columns of a terminal the text takes."""
     return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
 def shorten(text: str, width: int) -> str:
-    """The text, cut to so many columns with an ellipsis if it is longer."""
+    """The text, cut to ``width`` columns with an ellipsis if it is longer."""
     taken, fitting = 0, 0  # columns, and characters that leave room for the ellipsis
     for character in text:
         taken += columns(character)
@@ -79,15 +79,15 @@ def shorten(text: str, width: int) -> str:
 
 
 class ProgressLine:
-    """One line on standard error, rewritten as the work goes on: only on a terminal, and only for what takes a while.
+    """One line on standard error, rewritten as the work goes on: only on a terminal, and only if the work takes a while.
 
     Args:
-        size: how much there is to do, in what `step` counts as done: bytes, texts, anything; 0 if that is not known.
-        enabled: whether it is wanted at all.
+        size: how much there is to do, in the unit `step` uses for ``done``: bytes, texts, anything; 0 if unknown.
+        enabled: whether progress is to be shown at all.
 
     Attributes:
-        enabled: whether it is wanted, and there is a terminal.
-        texts: how many were done.
+        enabled: whether it is, and standard error is a terminal.
+        texts: how many have been done.
     """
 
     BAR = 30  # columns
@@ -101,7 +101,7 @@ class ProgressLine:
         self._shown = 0  # columns that the line takes now
 
     def step(self, texts: int, done: int) -> None:
-        """``texts`` more were done, with ``done`` of ``size`` behind us."""
+        """Report that ``texts`` more are done, and ``done`` of ``size`` altogether."""
         self.texts += texts
         if not self.enabled:
             return
@@ -115,14 +115,14 @@ class ProgressLine:
             self._shown = columns(line)
 
     def close(self) -> None:
-        """Take the line away."""
+        """Remove the line."""
         if self._shown:
             sys.stderr.write(f"\r{' ' * self._shown}\r")
             sys.stderr.flush()
             self._shown = 0
 
     def finish(self, note: str = "") -> None:
-        """Take the line away and leave one that sums up, with a ``note`` behind it."""
+        """Replace the line by a summary that ends in ``note``."""
         self.close()
         if self.enabled:
             seconds = time.monotonic() - self._start
@@ -131,7 +131,7 @@ class ProgressLine:
             sys.stderr.flush()
 
     def _line(self, now: float, done: int) -> str:
-        """What fits: a bar, how much is done, how fast it goes, how long it will take."""
+        """As much as fits: a bar, how much is done, the rate, the time left."""
         start, texts, before = self._warm or (now, 0, 0)
         if start == now:
             start, texts, before = self._start, 0, 0
@@ -142,7 +142,7 @@ class ProgressLine:
             part = f"{100 * done / self.size:3.0f} %"
             if done > before:
                 left = f"{_clock((self.size - done) * (now - start) / (done - before))} left"
-        width = _width() - 1  # in the last column some terminals begin a new line
+        width = _width() - 1  # some terminals start a new line after the last column
         for pieces in ((part, counts, rate, left), (part, counts, left), (part, left), (part or counts,)):
             line = "  ".join(piece for piece in pieces if piece)
             if len(line) <= width:
@@ -154,7 +154,7 @@ class ProgressLine:
 
 
 def _width() -> int:
-    """Columns of the terminal that standard error is."""
+    """Columns of the terminal on standard error."""
     try:
         return os.get_terminal_size(sys.stderr.fileno()).columns or 80
     except (OSError, ValueError, AttributeError):
@@ -184,10 +184,10 @@ Progress: TypeAlias = bool | Told
 
 @contextlib.contextmanager
 def telling(progress: Progress) -> Iterator[Told | None]:
-    """What is to be called as the work goes on: a bar's update, the caller's function, or None.
+    """The function to call as the work goes on: a progress bar's update, the caller's function, or None.
 
     Raises:
-        InputError: neither a bool nor a function.
+        InputError: ``progress`` is neither a bool nor a function.
     """
     if progress is True:
         with contextlib.closing(Bar() if sys.stderr and sys.stderr.isatty() else Lines()) as shown:
@@ -195,47 +195,46 @@ def telling(progress: Progress) -> Iterator[Told | None]:
     elif progress is False or callable(progress):
         yield progress if callable(progress) else None
     else:
-        raise InputError(f"progress {progress!r}: expected True, False or a function of the texts done and all texts")
+        raise InputError(f"progress {progress!r}: expected True, False or a function of (texts done, texts in all)")
 
 
 def part(told: Told | None, index: int, parts: int) -> Told | None:
-    """For the work that does every text ``parts`` times, what is to be called in its part of that index."""
+    """The function to call during part ``index`` of work that goes through the texts ``parts`` times."""
     if told is None or parts == 1:
         return told
     return lambda done, total: told((index * total + done) // parts, total)
 
 
 class Bar:
-    """The command line's line, on a terminal."""
+    """The command line's progress line, on a terminal."""
 
     def __init__(self) -> None:
         self.line, self.done = None, 0
 
     def update(self, done: int, total: int) -> None:
-        """So many of all texts are done."""
-
+        """Report that ``done`` of ``total`` texts are done."""
         self.line = self.line or ProgressLine(total)
         self.line.step(done - self.done, done)
         self.done = done
 
     def close(self) -> None:
-        """Take the line away."""
+        """Remove the line."""
         if self.line:
             self.line.close()
 
 
 class Lines:
-    """Where standard error is no terminal: a line for each tenth of the work, ten at most."""
+    """If standard error is not a terminal: a line for each tenth of the work, ten at most."""
 
     def __init__(self) -> None:
         self.tenths = 0
 
     def update(self, done: int, total: int) -> None:
-        """So many of all texts are done."""
+        """Report that ``done`` of ``total`` texts are done."""
         tenths = 10 * done // total
         if tenths > self.tenths and sys.stderr:
             self.tenths = tenths
             print(f"npmoji: {done:,} of {total:,} texts", file=sys.stderr, flush=True)
 
     def close(self) -> None:
-        """Nothing is left to do."""
+        """Nothing to remove."""

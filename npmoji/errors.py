@@ -5,7 +5,7 @@
     ├── VocabularyError   a vocabulary is missing, not what it should be, or does not fit the weights
     └── InputError        texts, token ids or settings that the model cannot take
 
-The last two are ValueErrors too, which is what the original raises in their place.
+The last two are also ValueErrors, which is what the original raises in such cases.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 LONGEST = 1_500  # characters of a message: a screen of 24 lines holds 1,920
-KEPT = 1_000  # of a longer one's beginning; the rest is its end
+KEPT = 1_000  # characters kept from the beginning of a longer one; the rest comes from its end
 
 
 def shortened(message: str) -> str:
-    """The message, which is cut in the middle if it is longer than a screen: it may quote what is of any length."""
+    """The message, cut in the middle if it is longer than a screen: what it quotes may have any length."""
     if len(message) <= LONGEST:
         return message
     gap = f" [... {len(message) - LONGEST:,} more characters ...] "

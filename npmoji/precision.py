@@ -1,24 +1,24 @@
-"""Weights in less than float32: what the precisions mean, to the engines that use them and to the files that store them.
+"""Weights in less than float32: what the precisions mean for engines and files.
 
-fp16: the embedding and the LSTMs' matrices are rounded to IEEE halves. int8: a matrix's columns are whole numbers from -127
-to 127, times a scale each; the embedding and the first LSTM's input matrix, where int8 would err most, are halves. The
-same numbers come out whether they are rounded when a file is written or when a float32 file is loaded.
+fp16: the embedding and the LSTMs' matrices are rounded to IEEE half precision. int8: each column of a matrix holds integers
+from -127 to 127 and has one scale; the embedding and the first LSTM's input matrix, where the error of int8 would be largest,
+are fp16. The numbers are the same whether they are rounded when a file is written or when a float32 file is loaded.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-PRECISIONS = ("fp32", "fp16", "int8")  # the finest first
+PRECISIONS = ("fp32", "fp16", "int8")  # finest first
 
 QUANTUM = np.float32(127)  # the largest magnitude of a quantised number
 TINY = np.float32(1e-30)  # rows or columns no larger than this count as zeros
-COMPACT = (np.dtype(np.float16), np.dtype(np.int8))  # of what is stored in less than float32
+COMPACT = (np.dtype(np.float16), np.dtype(np.int8))  # the types of weights stored in less than float32
 LARGEST_HALF = float(np.finfo(np.float16).max)
 
 
 class Int8Array:
-    """A matrix (K, N) of int8 columns, each with a scale; wherever an array of numbers is wanted, their float32 products.
+    """A matrix (K, N) of int8 columns, each with a scale; converts to the float32 array of their products.
 
     Attributes:
         values: int8 (K, N), from -127 to 127.
@@ -39,12 +39,12 @@ class Int8Array:
 
 
 def float32(weights: np.ndarray | Int8Array) -> np.ndarray:
-    """The weights as a float32 array: themselves, if they are one."""
+    """The weights as a float32 array; unchanged if they are one."""
     return np.asarray(weights, np.float32)
 
 
 def half(weights: np.ndarray | Int8Array) -> np.ndarray:
-    """The nearest numbers that 16 bits can hold, as float32; infinite if there are none."""
+    """The weights rounded to half precision, as float32; infinite where they are too large."""
     return halves(weights).astype(np.float32)
 
 
@@ -55,7 +55,7 @@ def halves(weights: np.ndarray | Int8Array) -> np.ndarray:
 
 
 def int8(weights: np.ndarray | Int8Array) -> Int8Array:
-    """A matrix (K, N) quantised; the scale of a column is its largest magnitude / 127. What is quantised stays as it is."""
+    """A matrix (K, N) quantised, with each column's largest magnitude / 127 as its scale; unchanged if it is quantised."""
     if isinstance(weights, Int8Array):
         return weights
     weights = float32(weights)
@@ -65,19 +65,19 @@ def int8(weights: np.ndarray | Int8Array) -> Int8Array:
 
 
 def is_finite(weights: np.ndarray | Int8Array) -> bool:
-    """Whether there is neither NaN nor infinity among the weights."""
+    """Whether the weights contain neither NaN nor infinity."""
     if isinstance(weights, Int8Array):
         return bool(np.isfinite(weights.scales).all())
-    if weights.dtype == np.float16:  # by their bits: NumPy's halves are slow
+    if weights.dtype == np.float16:  # by their bits: NumPy is slow with halves
         return bool((weights.view(np.uint16) & 0x7FFF).max(initial=0) < 0x7C00)
-    # The sum of squares tells in one fast sweep; only if it is not finite (it may overflow) is each value looked at.
+    # The sum of squares is one fast pass; only if it is not finite (it may overflow) each value is checked.
     flat = weights.reshape(-1)
     with np.errstate(over="ignore", invalid="ignore"):
         return bool(np.isfinite(np.dot(flat, flat)) or np.isfinite(flat).all())
 
 
 def fits_half(weights: np.ndarray | Int8Array) -> bool:
-    """Whether IEEE halves can hold the weights, which are finite."""
+    """Whether the weights, which are finite, fit into half precision."""
     if isinstance(weights, Int8Array):
         return bool((np.abs(weights.scales) * QUANTUM <= LARGEST_HALF).all())
     return weights.dtype == np.float16 or max(weights.max(initial=0), -weights.min(initial=0)) <= LARGEST_HALF

@@ -1,4 +1,4 @@
-"""Which weights file a name means: the bundled model, a downloaded one, or a path; and the vocabulary beside it."""
+"""Which weights file a name refers to: the bundled model, a downloaded one, or a path; and the vocabulary beside it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ BUNDLED = "deepmoji_small.hdf5"
 
 
 def find(path: str | os.PathLike | None) -> str:
-    """The weights file that a path or name stands for; None is the bundled model."""
+    """The weights file that a path or name refers to; None is the bundled model."""
     if path is None:
         return bundled()
     if isinstance(path, str) and path in SOURCES:
@@ -24,7 +24,7 @@ def find(path: str | os.PathLike | None) -> str:
 
 
 def vocabulary_beside(path: str) -> str:
-    """Where the vocabulary of a weights file is looked for."""
+    """Where the vocabulary of a weights file is expected."""
     return os.path.join(os.path.dirname(path), "vocabulary.json")
 
 
@@ -33,8 +33,8 @@ def vocabulary_beside(path: str) -> str:
 
 @functools.cache
 def bundled() -> str:
-    """The path of the small model that ships with npmoji: in the package once installed, in `weights/` in a checkout. From an
-    archive that npmoji is imported from (a zipapp) it is copied to a temporary folder, for the time of this process."""
+    """The path of the small model that ships with npmoji: in the package if installed, in `weights/` in a checkout. If npmoji
+    is imported from an archive (a zipapp), the model is copied to a temporary folder for the lifetime of this process."""
     package = os.path.dirname(os.path.realpath(__file__))
     folders = [os.path.join(place, "weights") for place in (package, os.path.dirname(package))]
     for folder in folders:
@@ -45,11 +45,11 @@ def bundled() -> str:
         if copy := _out_of_archive(folder):
             return copy
     missing = f"the bundled weights {BUNDLED!r} are missing from this installation"
-    raise WeightsError(f"{package}: {missing}; load(path) takes others")
+    raise WeightsError(f"{package}: {missing}; load other weights with load(path)")
 
 
 def _out_of_archive(folder: str) -> str | None:
-    """The bundled model and its vocabulary as files, from a folder within the archive; None if they are not there."""
+    """The bundled model and its vocabulary, extracted from a folder of the archive; None if they are not there."""
     read = getattr(getattr(__spec__, "loader", None), "get_data", None)
     try:
         contents = {name: read(os.path.join(folder, name)) for name in (BUNDLED, "vocabulary.json")} if read else {}
@@ -69,11 +69,11 @@ def _out_of_archive(folder: str) -> str | None:
     return os.path.join(place, BUNDLED)
 
 
-# Downloaded ones: what `npmoji download` fetches, and where in the user's cache directory it is kept
+# Downloaded models: what `npmoji download` fetches, and where in the user's cache directory it is kept
 
 
 class Source(NamedTuple):
-    """A file as its makers publish it, and its name here."""
+    """The address of a published file, and its name here."""
 
     url: str
     file: str
@@ -88,9 +88,9 @@ VOCABULARY_SHA256 = "951e74fe4661b23e490e79d3a9496bd61d027b14b55dd99dd1ae2c1fc3e
 
 
 def home() -> str:
-    """npmoji's folder in the user's cache directory; the environment variable NPMOJI_HOME names another one.
+    """npmoji's folder for downloads: the environment variable NPMOJI_HOME, or a folder in the user's cache directory.
 
-    Else it is `npmoji` in XDG_CACHE_HOME or ~/.cache, on macOS in ~/Library/Caches, on Windows in %LOCALAPPDATA%.
+    The latter is `npmoji` in XDG_CACHE_HOME or ~/.cache, on macOS in ~/Library/Caches, on Windows in %LOCALAPPDATA%.
 
     Raises:
         InputError: there is no home directory.
@@ -104,22 +104,22 @@ def home() -> str:
 
 
 def _caches() -> str:
-    """Where programs of this system keep what they can fetch again."""
+    """The user's cache directory on this system."""
     if sys.platform == "win32":
         return os.environ.get("LOCALAPPDATA") or os.path.join("~", "AppData", "Local")
     if sys.platform == "darwin":
         return os.path.join("~", "Library", "Caches")
     place = os.environ.get("XDG_CACHE_HOME", "")
-    return place if os.path.isabs(place) else os.path.join("~", ".cache")  # the standard: ignore relative ones
+    return place if os.path.isabs(place) else os.path.join("~", ".cache")  # the standard says to ignore relative ones
 
 
 def weights_path(name: str) -> str:
-    """Where the weights ``"original"`` or ``"torchmoji"`` have their place."""
+    """Where the weights ``"original"`` or ``"torchmoji"`` are kept."""
     return os.path.join(home(), name, source(name).file)
 
 
 def vocabulary_path(name: str) -> str:
-    """Where the vocabulary for these weights has its place: beside them."""
+    """Where the vocabulary for these weights is kept: beside them."""
     return os.path.join(home(), name, VOCABULARY.file)
 
 
@@ -135,18 +135,18 @@ def source(name: str) -> Source:
 
 
 def downloaded(name: str) -> str:
-    """The weights file that `npmoji download` fetched, or that was put into its place by hand.
+    """The weights file fetched by `npmoji download`, or put in its place by hand.
 
     Raises:
-        WeightsError: it is not there; says how to get it.
+        WeightsError: it is not there; the message says how to get it.
     """
     path = weights_path(name)
     if not os.path.isfile(path):
-        raise WeightsError(f"{path}: not there yet: run `npmoji download {name}`; or {by_hand(name)}")
+        raise WeightsError(f"{path}: not downloaded yet: run `npmoji download {name}`; or {by_hand(name)}")
     return path
 
 
 def by_hand(name: str) -> str:
-    """What a person does without `npmoji download`."""
+    """What to do instead of `npmoji download`."""
     weights, vocabulary = weights_path(name), vocabulary_path(name)
     return f"by hand: save {source(name).url} as {weights} and {VOCABULARY.url} as {vocabulary}"

@@ -74,10 +74,10 @@ def test_formats_by_name_and_header(write, name, content):
     "name, words",
     [
         ("a.json", "--input-format jsonl"),
-        ("a.parquet", "export it as .csv"),
-        ("a.npy", "not read as texts"),
+        ("a.parquet", "export the texts as .csv"),
+        ("a.npy", "files of texts are not supported"),
         ("a.foo", "--input-format txt, csv, tsv or jsonl"),
-        ("a.foo.gz", "suffix .foo"),
+        ("a.foo.gz", "the format of .foo files is not known"),
         ("a.csv.zst", "zstd -dc"),
         ("a.zip", "unzip -p"),
     ],
@@ -148,9 +148,9 @@ def test_all_inputs_are_looked_at_before_any_work(write, tmp_path):
 # Rows that do not fit -------------------------------------------------------------------------------------------------
 
 BAD_ROWS = {  # a row between two good ones, and what is said of it
-    "many.csv": ("id,text\n1,one\n2,I love, commas\n3,two\n", "line 3: too many columns, 3, expected 2 .*in quotes"),
+    "many.csv": ("id,text\n1,one\n2,I love, commas\n3,two\n", "line 3: too many columns, 3, expected 2 .*must be quoted"),
     "few.csv": ("text,id\none,1\nbroken\ntwo,3\n", "line 3: too few columns, 1, expected 2"),
-    "nul.csv": ('text\none\n"a\nb\0c"\ntwo\n', "line 4: holds NUL"),
+    "nul.csv": ('text\none\n"a\nb\0c"\ntwo\n', "line 4: contains NUL"),
     "bytes.csv": (b"text\none\n\xe9\ntwo\n", "line 3: not UTF-8.*--encoding latin-1"),
     "null.jsonl": ('{"text": "one"}\n{"text": null}\n{"text": "two"}\n', "line 2: 'text' is a missing value"),
     "number.jsonl": (
@@ -206,7 +206,7 @@ def test_results_before_a_bad_row_are_written(write, capfd, weights, tmp_path, f
     kept = tmp_path / "out.x.partial"
     assert kept.read_text(encoding="utf-8") == out
     _, err = capfd.readouterr()
-    assert f"{number} rows, is in {kept}" in err and err.count("\n") == 1
+    assert f"{number} rows, are in {kept}" in err and err.count("\n") == 1
     assert sorted(os.listdir(tmp_path)) == ["in.jsonl", "out.x.partial"]
 
 

@@ -243,7 +243,7 @@ def test_to_sentence():
     assert tokenizer.to_sentence(tokenizer(["so so!!!!"])[0]) == "so so !!"
     assert tokenizer.to_sentence([0, 1000, 0, 1]) == "so CUSTOM_UNKNOWN"
     assert tokenizer.to_sentence([]) == tokenizer.to_sentence(np.zeros(5, np.uint16)) == ""
-    with pytest.raises(InputError, match="place 2: the vocabulary has no word with id 7"):
+    with pytest.raises(InputError, match="position 2: the vocabulary has no word with id 7"):
         tokenizer.to_sentence([1, 1000, 7])
     with pytest.raises(InputError, match="no word with id -1"):
         tokenizer.to_sentence([-1])
@@ -295,7 +295,7 @@ def test_a_vocabulary_without_custom_unknown(place):
 
 
 def test_what_id_1_must_not_be():
-    found = "word 'the' has id 1, which every unknown word gets, expected it to be CUSTOM_UNKNOWN's or no word's"
+    found = "word 'the' has id 1, which every unknown word gets, expected CUSTOM_UNKNOWN or no word to have it"
     with pytest.raises(npmoji.VocabularyError, match=found):
         npmoji.Tokenizer({"CUSTOM_MASK": 0, "the": 1})
 

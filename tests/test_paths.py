@@ -160,16 +160,16 @@ def test_the_contents_of_a_file(small):
         with pytest.raises(InputError, match="expected the path of a file") as error:
             npmoji.load(given)
         assert len(str(error.value)) < 200
-    with pytest.raises(InputError, match="142,184 bytes, which look like its content"):
+    with pytest.raises(InputError, match="142,184 bytes, which look like a file's content"):
         npmoji.load(content)
-    with pytest.raises(InputError, match="40 bytes, which look like its content"):
+    with pytest.raises(InputError, match="40 bytes, which look like a file's content"):
         npmoji.load(b"\x89HDF\r\n\x1a\n" + bytes(32))
     words = json.dumps({f"word{i}": i for i in range(10_000)})
     for given in (words, words.encode()):
-        with pytest.raises(VocabularyError, match="look like its content") as error:
+        with pytest.raises(VocabularyError, match="look like a file's content") as error:
             npmoji.Tokenizer(given)
         assert len(str(error.value)) < 200
-    with pytest.raises(InputError, match="config: .* look like its content"):
+    with pytest.raises(InputError, match="config: .* look like a file's content"):
         npmoji.load(DATA / "keras" / "tf_keras_perceptron" / "model.weights.h5", config=words)
 
 

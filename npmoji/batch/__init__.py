@@ -1,10 +1,10 @@
-"""Many texts: records from files and streams, and what is written for each.
+"""Many texts: reading records from files and streams, and writing their results.
 
-names.py     what a file's name says: its format and compression
-sources.py   bytes as they come, decompressed
-lines.py     lines of text, and which encoding a file has that is not UTF-8
+names.py     format and compression from a file's name
+sources.py   bytes as they arrive, decompressed
+lines.py     lines of text, and a guess at the encoding of a file that is not UTF-8
 readers.py   the records of one file: plain lines, tables, JSON lines
-inputs.py    several files as one sequence of records, in blocks
+records.py   several files as one sequence of records, in blocks
 writers.py   the formats of results
 """
 
@@ -17,8 +17,8 @@ class Record:
     """One row.
 
     Attributes:
-        text: the text, or None where there is none that can be used: then ``problem`` says why.
-        others: the row's other columns that are kept, by name and in order.
+        text: the text, or None if the row has none that can be used; ``problem`` then says why.
+        others: the other columns to be kept, by name and in order.
         source, line: the name of the file, and the number of the row's first line.
     """
 
@@ -31,5 +31,5 @@ class Record:
 
     @property
     def place(self) -> str:
-        """The row's file and line, as messages name it."""
+        """The row's file and line, for messages."""
         return f"{self.source}, line {self.line}"

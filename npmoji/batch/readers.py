@@ -1,4 +1,4 @@
-"""The records of one file. Each reader takes its lines, and gives None wherever the next record has yet to come."""
+"""The records of one file. Each reader takes the file's lines, and yields None where the next record has not arrived yet."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from . import Record
 from .lines import Lines
 
 DELIMITERS = {"csv": ",", "tsv": "\t"}
-_ELSE = ";\t|"  # what separates columns in a .csv whose header makes no sense with commas
+_ELSE = ";\t|"  # tried for files whose header does not fit the default delimiter
 
 
 class Columns:
@@ -24,7 +24,7 @@ class Columns:
 
     Attributes:
         kept: the names of the others, in order, as soon as they are known; for JSON lines those of the first row.
-        unseen: of the names asked for, those that no row has had so far.
+        unseen: the requested names that no row has had so far.
     """
 
     def __init__(self, text: str, keep: list[str] | None):
@@ -34,7 +34,7 @@ class Columns:
         self.unseen = set(self.keep or ())
 
     def of(self, names: list[str]) -> list[str]:
-        """Those to be kept of a row or table with these columns."""
+        """The columns to keep of a row or table with these names."""
         chosen = [name for name in names if name != self.text] if self.keep is None else self.keep
         if self.kept is None:
             self.kept = chosen
@@ -44,7 +44,7 @@ class Columns:
 
 
 def plain(lines: Lines, columns: Columns, delimiter: str | None) -> Iterator[Record | None]:
-    """One text a line."""
+    """One text per line."""
     source = lines.source.name
     for line in lines:
         if line is None:
@@ -62,7 +62,7 @@ _NAMES |= {list: "an array", dict: "an object", str: "a string"}
 
 
 def jsonl(lines: Lines, columns: Columns, delimiter: str | None) -> Iterator[Record | None]:
-    """One object a line."""
+    """One object per line."""
     source = lines.source.name
     for line in lines:
         if line is None:
@@ -74,7 +74,7 @@ def jsonl(lines: Lines, columns: Columns, delimiter: str | None) -> Iterator[Rec
 
 
 def _object(line: str, columns: Columns) -> tuple[str | None, dict[str, Any], str]:
-    """A row's text, other columns, and what is wrong with it."""
+    """A row's text, its other columns, and what is wrong with it."""
     try:
         row = json.loads(line)
     except (ValueError, RecursionError) as error:
@@ -97,7 +97,7 @@ def _object(line: str, columns: Columns) -> tuple[str | None, dict[str, Any], st
 
 
 def table(lines: Lines, columns: Columns, delimiter: str | None, default: str) -> Iterator[Record | None]:
-    """Comma- or tab-separated columns under a header; without a delimiter given, another one is recognised by the header."""
+    """Comma- or tab-separated columns with a header; unless a delimiter is given, others are recognised from the header."""
     csv.field_size_limit(2**31 - 1)
     feed, source = _Feed(lines), lines.source.name
     rows = feed.rows(delimiter or default)
@@ -129,7 +129,8 @@ def table(lines: Lines, columns: Columns, delimiter: str | None, default: str) -
 
 
 def _recognised(header: list[str], column: str, names: list[str], default: str) -> tuple[str, list[str]]:
-    """The delimiter and columns by which a header has the column; else by which it has several, else as they were."""
+    """The delimiter with which the header has the column, else one with which it has several, else the default; and the
+    names it gives."""
     found = {default: names}
     for delimiter in _ELSE:
         try:
@@ -157,16 +158,16 @@ def _misfit(row: list[str], names: list[str], delimiter: str) -> str:
         return ""
     few = len(row) < len(names)
     shown = ", ".join(map(repr, names)) if len(names) <= 10 else f"{names[0]!r}, …"
-    hint = "a column is missing" if few else f'a text that holds {delimiter!r} must stand in quotes: "…"'
+    hint = "a column is missing" if few else f'a text that contains {delimiter!r} must be quoted: "…"'
     return f"too {'few' if few else 'many'} columns, {len(row)}, expected {len(names)} ({shown}): {hint}"
 
 
 class _Pause(Exception):
-    """The rest of a record has yet to come."""
+    """The rest of a record has not arrived yet."""
 
 
 class _Feed:
-    """Lines for the standard library's reader, which gets those of a record once more if it did not come whole.
+    """Lines for the standard library's reader; if a record is incomplete so far, its lines are given again later.
 
     Attributes:
         taken: the lines of the last row.
@@ -174,7 +175,7 @@ class _Feed:
 
     def __init__(self, lines: Lines):
         self.lines, self.taken = lines, []
-        self._iterator, self._again = iter(lines), []  # the latter's last line is the next
+        self._iterator, self._again = iter(lines), []  # lines to give again, the next one last
 
     def __iter__(self) -> _Feed:
         return self
@@ -187,10 +188,10 @@ class _Feed:
             if line is None:
                 raise _Pause
         self.taken.append(line)
-        return line.replace("\0", "") + "\n"  # Python 3.10 takes no NUL; `problem` says that it is there
+        return line.replace("\0", "") + "\n"  # Python 3.10 does not accept NUL; `problem` reports it
 
     def rows(self, delimiter: str) -> Iterator[list[str] | None]:
-        """The rows that are not blank."""
+        """All rows but blank ones."""
         reader = csv.reader(self, delimiter=delimiter, strict=True)
         while True:
             self.taken = []
@@ -208,11 +209,11 @@ class _Feed:
                 yield row
 
     def problem(self) -> tuple[int, str]:
-        """The line and kind of what is wrong with the last row's characters; if nothing is, its first line and ""."""
+        """The line number and kind of a problem with the last row's characters; if there is none, its first line and ""."""
         first = self.lines.number - len(self._again) - len(self.taken) + 1
         for number, line in enumerate(self.taken, first):
             if "\0" in line:
-                return number, "holds NUL, a byte that is no text"
+                return number, "contains NUL, which is not text"
             if problem := self.lines.problem(line):
                 return number, problem
         return first, ""

@@ -1,4 +1,4 @@
-"""Several files, or standard input, as one sequence of records, of which those that are there are given at once."""
+"""Several files, or standard input, as one sequence of records, each yielded as soon as it has arrived."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .readers import READERS, Columns
 from .sources import Source, name_of, size_of
 
 ON_ERROR = ("fail", "skip", "null")
-_GO_ON = "; with --on-error skip or null such rows do not end the run"
+_GO_ON = "; with --on-error skip or null such a row does not end the run"
 
 
 class Inputs:
@@ -22,19 +22,19 @@ class Inputs:
 
     Args:
         paths: the files in order, ``"-"`` is standard input.
-        form: txt, csv, tsv or jsonl; by default what each name says, for standard input txt.
-        column: the texts' column, by default "text"; only of use where there are columns.
-        encoding, delimiter: of the files; by default UTF-8, and a comma or tab unless a header says something else.
-        keep: other columns that the records hold, None for all.
-        on_error: what a row without a text does: "fail" raises its problem, "skip" leaves it out, "null" gives a record
-            without text. By default "fail", where there is no choice that a message could speak of.
+        form: txt, csv, tsv or jsonl; by default from each name, and txt for standard input.
+        column: the texts' column, by default "text"; only for files with columns.
+        encoding, delimiter: of the files; by default UTF-8, and a comma or tab unless the header suggests another.
+        keep: other columns to keep in the records, None for all.
+        on_error: what to do with a row without a text: "fail" raises its problem, "skip" leaves it out, "null" gives a record
+            without text. None is "fail" for callers without this option, which the message then does not mention.
 
     Attributes:
-        done, size: bytes read so far, and in all; the latter 0 if that is not known.
-        typed: whether somebody types them.
+        done, size: bytes read so far, and in all; the latter is 0 if unknown.
+        typed: whether they are typed in at a terminal.
 
     Raises (also while iterating):
-        InputError: a file or setting cannot be used, names what and where.
+        InputError: a file or setting cannot be used; the message names it and the line.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Inputs:
 
     @property
     def done(self) -> int:
-        """Bytes of the records so far."""
+        """Bytes of the records returned so far."""
         return self._before + (self._lines.done if self._lines else 0)
 
     @property
@@ -74,7 +74,7 @@ class Inputs:
         return self._columns.kept
 
     def warnings(self) -> list[str]:
-        """What somebody should know of once all is read."""
+        """What the user should know once everything is read."""
         found = [f"no row has a column {name!r} (--keep)" for name in sorted(self._columns.unseen)]
         if self._faulty:
             fate = "skipped" if self._on_error == "skip" else "left empty"
@@ -85,7 +85,7 @@ class Inputs:
         return (record for record in self._arriving() if record is not None)
 
     def blocks(self, size: int) -> Iterator[list[Record]]:
-        """Lists of up to ``size`` records; shorter ones where the next record has yet to come, and before an error."""
+        """Lists of up to ``size`` records, shorter if the next record has not arrived yet, and before an error."""
         block: list[Record] = []
         try:
             for record in self._arriving():
@@ -102,13 +102,13 @@ class Inputs:
             yield block
 
     def close(self) -> None:
-        """Close the file that is open."""
+        """Close the open file, if any."""
         if self._lines is not None:
             self._before, lines, self._lines = self.done, self._lines, None
             lines.source.close()
 
     def _arriving(self) -> Iterator[Record | None]:
-        """All records; None where the next has yet to come."""
+        """All records; None where the next one has not arrived yet."""
         for path, form in zip(self._paths, self._forms):
             self._lines = Lines(Source(path), self._encoding)
             try:
@@ -119,7 +119,7 @@ class Inputs:
                 self.close()  # the output may take the file's place
 
     def _passes(self, record: Record) -> bool:
-        """Whether a record without a text is given."""
+        """Whether to yield a record without a text; raises its problem if that ends the run."""
         problem = f"{record.place}: {record.problem}"
         if self._on_error not in ("skip", "null"):
             raise InputError(problem + (_GO_ON if self._on_error else ""))
@@ -128,13 +128,13 @@ class Inputs:
 
     def _check_use(self, column: str | None, keep: Sequence[str] | None) -> None:
         where = ", ".join(map(name_of, self._paths))
-        hint = "one text a line has no columns; say what it holds: --input-format csv, tsv or jsonl"
+        hint = "one text per line has no columns; if it has some: --input-format csv, tsv or jsonl"
         if set(self._forms) == {"txt"}:
             given = {"--column": column is not None, "--keep": bool(keep), "--delimiter": bool(self._delimiter)}
             for option in (name for name, there in given.items() if there):
-                raise InputError(f"{where}: {option} has no use, {hint}")
+                raise InputError(f"{where}: {option} does not apply, {hint}")
         elif self._delimiter and not {"csv", "tsv"} & set(self._forms):
-            raise InputError(f"{where}: --delimiter has no use, {' and '.join(self._forms)} has none")
+            raise InputError(f"{where}: --delimiter does not apply, {' and '.join(self._forms)} has none")
 
 
 def chunks(items: Iterable[str], size: int) -> Iterator[list[str]]:

@@ -1,4 +1,4 @@
-"""Bytes from files, pipes, sockets and terminals as they come; compressed ones are decompressed on the way."""
+"""Bytes from files, pipes, sockets and terminals as they arrive, decompressed on the way if necessary."""
 
 from __future__ import annotations
 
@@ -14,18 +14,22 @@ from .names import split
 
 CHUNK = 1 << 16
 _KINDS = {".gz": "gzip", ".bz2": "bzip2", ".xz": "xz"}
-_MAGIC = {".gz": b"\x1f\x8b", ".bz2": rb"BZh[1-9]1AY&SY", ".xz": re.escape(b"\xfd7zXZ\0")}  # not to be met in text
+_MAGIC = {
+    ".gz": b"\x1f\x8b",
+    ".bz2": rb"BZh[1-9]1AY&SY",
+    ".xz": re.escape(b"\xfd7zXZ\0"),
+}  # none of them occurs in text
 
 
 class Source:
     """The bytes of a file, or of standard input (``"-"``).
 
     Attributes:
-        name: what messages call it.
-        done: bytes given so far, compressed ones where they are.
+        name: its name in messages.
+        done: bytes read so far, before decompression.
 
     Raises (also while reading):
-        InputError: it cannot be read, or is no whole file of its compression.
+        InputError: it cannot be read, or is not a complete file of its compression.
     """
 
     def __init__(self, path: str):
@@ -39,11 +43,11 @@ class Source:
         self._arrivals = arrivals(file)
 
     def waiting(self) -> bool:
-        """Whether `read` gives something at once; always for a file, and where decompressing is at work."""
+        """Whether `read` returns at once; always for a file, and while decompressing."""
         return self._ended or bool(self._ahead) or self._unpacked is not None or self._arrivals.waiting()
 
     def read(self) -> bytes:
-        """Some more bytes, as soon as there are any; none at the end."""
+        """More bytes, as soon as there are any; none at the end."""
         if not self._begun:
             self._begin()
         if self._unpacked is None:
@@ -60,7 +64,7 @@ class Source:
             self._arrivals.file.close()
 
     def _begin(self) -> None:
-        """Look at the first bytes, and decompress if they or the name call for it."""
+        """Look at the first bytes, and set up decompression if they or the name require it."""
         self._begun, first = True, self._raw(CHUNK)
         _, self._compression = split(self.path)
         if not self._compression:
@@ -77,7 +81,7 @@ class Source:
                 self._ahead = self._arrivals.read(CHUNK)
             except OSError as error:
                 raise self._unreadable(error) from error
-            self._ended = not self._ahead  # a terminal would have to be told so twice
+            self._ended = not self._ahead  # else a terminal would need to signal its end twice
         some, self._ahead = self._ahead[:size], self._ahead[size:]
         self.done += len(some)
         return some
@@ -87,19 +91,19 @@ class Source:
 
 
 def name_of(path: str) -> str:
-    """What messages call a file."""
+    """A file's name in messages."""
     return "standard input" if path == "-" else path
 
 
 def standard_input() -> BinaryIO:
-    """Standard input's bytes, without a buffer between where it has one."""
-    if sys.stdin is None:  # closed by whoever started us
+    """Standard input's bytes, bypassing its buffer if it has one."""
+    if sys.stdin is None:  # closed by the parent process
         raise InputError("standard input is closed")
     return getattr(sys.stdin.buffer, "raw", sys.stdin.buffer)
 
 
 def size_of(path: str) -> int:
-    """How many bytes there are to read; 0 if that is not known.
+    """How many bytes there are to read; 0 if unknown.
 
     Raises:
         InputError: there is no such file, or it may not be read.
@@ -108,7 +112,7 @@ def size_of(path: str) -> int:
         if path == "-":
             file = standard_input()
             return max(0, os.fstat(file.fileno()).st_size - file.tell()) if _is_file(file) else 0
-        if stat.S_ISFIFO(os.stat(path).st_mode):  # to open it would be to wait for its writer
+        if stat.S_ISFIFO(os.stat(path).st_mode):  # opening it would wait for its writer
             return 0
         with open(path, "rb", buffering=0) as file:
             return os.fstat(file.fileno()).st_size if _is_file(file) else 0
@@ -119,15 +123,15 @@ def size_of(path: str) -> int:
 def _is_file(file: BinaryIO) -> bool:
     try:
         return stat.S_ISREG(os.fstat(file.fileno()).st_mode)
-    except (OSError, AttributeError):  # something made of bytes in memory
+    except (OSError, AttributeError):  # bytes in memory
         return False
 
 
-# How to know whether more has come ------------------------------------------------------------------------------------
+# Whether more has arrived --------------------------------------------------------------------------------------------
 
 
 class Direct:
-    """What a read never waits for: a file on a disk."""
+    """A file on disk, for which a read never waits."""
 
     def __init__(self, file: BinaryIO):
         self.file, self.read = file, file.read
@@ -138,7 +142,7 @@ class Direct:
 
 
 class Polled:
-    """A pipe, socket or terminal on a system that can say whether something has come."""
+    """A pipe, socket or terminal, on a system that can tell whether something has arrived."""
 
     def __init__(self, file: BinaryIO):
         import select
@@ -151,13 +155,13 @@ class Polled:
 
     def read(self, size: int) -> bytes:
         """Some bytes, as soon as there are any."""
-        while (some := self.file.read(size)) is None:  # a descriptor that was set not to wait
+        while (some := self.file.read(size)) is None:  # the descriptor is non-blocking
             self._select([self.file], [], [])
         return some
 
 
 class Threaded:
-    """The same where no system call says it: a thread does the waiting. At most a megabyte is read ahead."""
+    """The same on systems without such a call: a thread does the waiting. At most a megabyte is read ahead."""
 
     def __init__(self, file: BinaryIO):
         import queue
@@ -184,7 +188,7 @@ class Threaded:
         """Some bytes, as soon as there are any."""
         while True:
             try:
-                some = self._queue.get(timeout=1)  # Windows lets Ctrl-C through between two waits only
+                some = self._queue.get(timeout=1)  # Windows delivers Ctrl-C only between two waits
             except self._empty:
                 continue
             if isinstance(some, OSError):
@@ -193,7 +197,7 @@ class Threaded:
 
 
 def arrivals(file: BinaryIO) -> Direct | Polled | Threaded:
-    """What reads a file and knows whether more has come."""
+    """A reader for the file that knows whether more has arrived."""
     try:
         file.fileno()
     except (OSError, AttributeError):
@@ -207,18 +211,18 @@ def arrivals(file: BinaryIO) -> Direct | Polled | Threaded:
 
 
 class _Packed:
-    """A file for the standard library's decompressors, who read little ahead here, so that progress can be told."""
+    """A file for the standard library's decompressors that makes them read little ahead, so that progress is accurate."""
 
     def __init__(self, read: Callable[[int], bytes]):
         self._read = read
 
     def read(self, size: int) -> bytes:
-        """Up to so many bytes."""
+        """Up to ``size`` bytes."""
         return self._read(min(size, CHUNK // 8))
 
 
 def _unpacker(suffix: str, file: Any) -> Any:
-    """A compressed file's content."""
+    """A file object for a compressed file's content."""
     if suffix == ".gz":
         from gzip import GzipFile
 
@@ -233,7 +237,7 @@ def _unpacker(suffix: str, file: Any) -> Any:
 
 
 def _errors() -> tuple[type[Exception], ...]:
-    """What decompressors raise beside OSError and EOFError."""
+    """What decompressors raise besides OSError and EOFError."""
     import zlib
 
     lzma = sys.modules.get("lzma")

@@ -1,6 +1,6 @@
-"""The formats of results: each takes a stream, and writes a record with its predictions at a time.
+"""The formats of results: each takes a stream, and writes one record with its predictions at a time.
 
-A record without a text has None for predictions.
+The predictions of a record without a text are None.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from ..model import Prediction
 from ..text.emojis import NAMES
 from . import Record
 
-# csv, json and shutil are imported where they are used: a text on the command line should be answered at once.
+# csv, json and shutil are imported where they are used, so that a text on the command line is answered at once.
 
 
 class JsonLines:
-    """``{"text": ..., "emojis": [{"id": 36, "emoji": ..., "p": 0.1234}, ...]}`` a line, after the columns that are kept."""
+    """One object per line: the columns that are kept, then ``"text": ..., "emojis": [{"id": 36, "emoji": ..., "p": 0.1234},
+    ...]``."""
 
     def __init__(self, out: TextIO, k: int, kept: list[str] | None = None, emojis: bool = False):
         import json
@@ -38,7 +39,7 @@ class JsonLines:
 class Csv:
     """The columns of the original's example script: Text, Top5%, Emoji_1..Emoji_5 (ids), Pct_1..Pct_5.
 
-    Before them the columns that are kept; after them, if ``emojis``, a column Emojis: all of them in order.
+    Before them the columns that are kept; after them, with ``emojis``, a column Emojis with all of them in order.
     """
 
     delimiter = ","
@@ -68,24 +69,24 @@ class Csv:
         self.rows += 1
 
     def _cells(self, record: Record) -> list[str]:
-        """The kept columns as text: other values than strings as JSON has them, a missing one empty."""
+        """The kept columns as text: values other than strings as JSON, missing ones empty."""
         if not self._known.issuperset(record.others):
             name = next(name for name in record.others if name not in self._known)
             raise InputError(
-                f"{record.place}: a column {name!r}, which the first row lacks; name the columns to be kept: --keep COL,…"
+                f"{record.place}: a column {name!r}, which the first row lacks; name the columns to keep: --keep COL,…"
             )
         values = map(record.others.get, self.kept)
         return [v if isinstance(v, str) else "" if v is None else self._json(v, ensure_ascii=False) for v in values]
 
 
 class Tsv(Csv):
-    """The same with tabs, quoted in the same way."""
+    """The same with tabs; quoting is the same, too."""
 
     delimiter = "\t"
 
 
 class People:
-    """The text, then a line an emoji: emoji, name, percentage, and on a terminal a small bar; at most 80 columns there."""
+    """The text, then a line per emoji: emoji, name, percentage, and on a terminal a small bar, at most 80 columns wide."""
 
     BAR = 20  # columns for 100 %
 
@@ -119,15 +120,15 @@ FORMATS = {"text": People, "csv": Csv, "tsv": Tsv, "jsonl": JsonLines}
 
 
 def check_names(kept, results) -> None:
-    """Raise an InputError if a column that is kept has the name of one of the results'."""
+    """Raise an InputError if a kept column has the same name as one of the results."""
     clash = next((name for name in kept if name in results), None)
     if clash is not None:
         raise InputError(
-            f"column {clash!r} cannot be kept: the results have one of that name; name those to be kept: --keep COL,…, "
-            "or the texts' own: --column"
+            f"column {clash!r} cannot be kept: the results have one of that name; name the columns to keep with --keep COL,…, "
+            "or the texts' column with --column"
         )
 
 
 def shortest(p: float) -> float:
-    """A float32 as the shortest decimal that gives it back."""
+    """A float32 as the shortest decimal that represents it."""
     return float(str(np.float32(p)))

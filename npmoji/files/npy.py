@@ -1,4 +1,4 @@
-"""`.npy` files: their header, and rows appended to one of them. The same array gives the same bytes, whatever NumPy writes."""
+"""`.npy` files: their header, and appending rows. The same array gives the same bytes, whatever the version of NumPy."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing import BinaryIO
 
 import numpy as np
 
-HEADER = 128  # bytes, a multiple of 64 as the format asks; enough for eight dimensions
+HEADER = 128  # bytes, a multiple of 64 as the format requires; enough for eight dimensions
 
 
 def header(dtype: np.dtype, shape: tuple[int, ...]) -> bytes:
-    """The head of a .npy file, version 1.0: C order, little-endian."""
+    """The header of a .npy file, version 1.0: C order, little-endian."""
     sizes = ", ".join(map(str, shape)) + ("," if len(shape) == 1 else "")
     text = f"{{'descr': '{dtype.newbyteorder('<').str}', 'fortran_order': False, 'shape': ({sizes}), }}".encode("ascii")
     length = HEADER if len(text) < HEADER - 10 else 8 * HEADER
@@ -18,14 +18,14 @@ def header(dtype: np.dtype, shape: tuple[int, ...]) -> bytes:
 
 
 class ArrayFile:
-    """Rows appended to a `.npy` file whose number is known only at the end: float32 (rows, width), C order."""
+    """A `.npy` file, float32 (rows, width) in C order, to which rows are appended; their number is known only at the end."""
 
     def __init__(self, file: BinaryIO, width: int):
         self.file, self.width, self.rows = file, width, 0
         file.write(bytes(HEADER))
 
     def append(self, rows: np.ndarray) -> None:
-        """Write some more rows, (any number, width)."""
+        """Append rows (any number, width)."""
         self.file.write(np.ascontiguousarray(rows, "<f4").tobytes())
         self.rows += len(rows)
 

@@ -1,7 +1,7 @@
-"""Files and folders that are being written beside their targets as `NAME.xxxxxxxx.part`, and what killed processes leave of them.
+"""Files and folders being written beside their targets as `NAME.xxxxxxxx.part`, and what killed processes leave of them.
 
-Whoever writes a part holds a lock on it, which the system releases when the process ends, however it ends. Windows would not
-rename what is open, so there a part is taken for left behind when nothing was written to it for an hour.
+The process that writes a part holds a lock on it, which the system releases when the process ends, however it ends. Windows
+does not rename open files, so there a part counts as abandoned if nothing has been written to it for an hour.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ except ImportError:  # Windows
 
 Made = TypeVar("Made")
 
-LONG = 60 * 60  # s
+LONG = 60 * 60  # seconds
 
 
 def begin(
     target: str, cleanup: contextlib.ExitStack, make: Callable[[str], Made], remove: Callable[[str], None]
 ) -> tuple[str, Made]:
-    """Make a part of the target, to be held and then removed, if it is still there, when ``cleanup`` is closed.
+    """Make a part for the target. It is locked until ``cleanup`` is closed, and then removed if it still exists.
 
     Args:
         make: makes it, given its name.
-        remove: removes it; also called if it was never made, or has gone.
+        remove: removes it; also called if it was never made, or is gone.
 
     Returns:
-        Its name, and what ``make`` gave.
+        Its name, and what ``make`` returned.
     """
     while True:
         part = f"{target}.{os.urandom(4).hex()}.part"
@@ -45,7 +45,7 @@ def begin(
 
 
 def _held(part: str, cleanup: contextlib.ExitStack) -> bool:
-    """Lock the part; False if somebody else has swept it away before it was locked."""
+    """Lock the part; False if another process has removed it before it was locked."""
     if fcntl is None:
         return True
     try:
@@ -53,13 +53,13 @@ def _held(part: str, cleanup: contextlib.ExitStack) -> bool:
     except FileNotFoundError:
         return False
     cleanup.callback(os.close, lock)
-    with contextlib.suppress(OSError):  # a file system without locks, where nothing is ever swept away
+    with contextlib.suppress(OSError):  # a file system without locks, where nothing is ever removed
         fcntl.flock(lock, fcntl.LOCK_EX)
     return os.path.exists(part)
 
 
 def sweep(target: str) -> None:
-    """Remove the parts of a target that no process is writing any more. What cannot be removed stays."""
+    """Remove a target's parts that no process is writing any more. What cannot be removed stays."""
     folder, name = os.path.split(target)
     pattern = re.compile(re.escape(name) + r"\.[0-9a-f]{8}\.part")
     with contextlib.suppress(OSError), os.scandir(folder or os.curdir) as entries:

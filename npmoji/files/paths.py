@@ -1,4 +1,4 @@
-"""Which file a caller means: text, bytes, a `pathlib.Path` or a file:// address to a plain path."""
+"""Paths as callers give them (text, bytes, a `pathlib.Path` or a file:// address) to plain ones."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import re
 
 from ..errors import InputError
 
-LONGEST = 32_767 if os.name == "nt" else 4_096  # characters; systems take no longer paths
-SCHEME = re.compile("([A-Za-z][A-Za-z0-9+.-]+)://|(file):/", re.IGNORECASE)  # of one letter: a drive of Windows
+LONGEST = 32_767 if os.name == "nt" else 4_096  # characters; no system accepts longer paths
+SCHEME = re.compile("([A-Za-z][A-Za-z0-9+.-]+)://|(file):/", re.IGNORECASE)  # a single letter would be a Windows drive
 
 
 def local(path: str | bytes | os.PathLike, what: str = "path") -> str:
-    """The path of a file as text, with ``~`` replaced by the home directory, and ``file://`` addresses as the path in them.
+    """The path of a file as text, with ``~`` replaced by the home directory and ``file://`` addresses by their path.
 
     Args:
         what: the argument's name, for messages.
 
     Raises:
-        InputError: it is no path, but the content of a file, an address on the web, or of another type.
+        InputError: it is not a path, but the content of a file, a web address, or of another type.
     """
     try:
         name = os.fspath(path)
@@ -27,7 +27,7 @@ def local(path: str | bytes | os.PathLike, what: str = "path") -> str:
     if len(name) > LONGEST or (isinstance(name, bytes) and b"\0" in name):
         content = "bytes" if isinstance(name, bytes) else "characters"
         raise InputError(
-            f"{what}: expected the path of a file, got {len(name):,} {content}, which look like its content: "
+            f"{what}: expected the path of a file, got {len(name):,} {content}, which look like a file's content: "
             "write them to a file and give its name"
         )
     name = os.fsdecode(name)
@@ -47,14 +47,14 @@ def _from_address(address: str, what: str) -> str:
     if kind != "file":
         raise InputError(
             f"{what}: {address:.200}: a {kind}:// address, expected a path or file:///...; "
-            "download the file first, and give the name that it has here"
+            "download the file first, then give its local name"
         )
-    from urllib.parse import unquote  # of no use to a plain path
+    from urllib.parse import unquote  # not needed for a plain path
 
     rest = address[len("file:") :]
     host, _, path = rest[2:].partition("/") if rest.startswith("//") else ("", "", rest[1:])
     if host not in ("", "localhost"):
-        raise InputError(f"{what}: {address:.200}: a file on the computer {host:.60}, expected file:///... of this one")
+        raise InputError(f"{what}: {address:.200}: a file on the computer {host:.60}, expected file:///... on this one")
     path = "/" + unquote(path, errors="surrogateescape")
     if os.name == "nt":
         path = re.sub("^/([A-Za-z])[:|]", r"\1:", path).replace("/", "\\")

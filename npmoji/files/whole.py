@@ -11,7 +11,7 @@ from ..errors import InputError
 
 
 class Unfinished(InputError):
-    """The input ends early with an error, and what was made of the ``rows`` before is whole in itself."""
+    """The input ends early with an error, but the results of the ``rows`` before it are complete and worth keeping."""
 
     def __init__(self, message: str, rows: int):
         super().__init__(message)
@@ -20,14 +20,14 @@ class Unfinished(InputError):
 
 @contextlib.contextmanager
 def whole_file(path: str | bytes | os.PathLike) -> Iterator[BinaryIO]:
-    """A binary file to be filled in the ``with`` block: it takes its name only if the block ends well.
+    """A binary file to be written in the ``with`` block: it takes its name only if the block succeeds.
 
-    It is written beside the target and renamed, so that whoever has mapped the old one keeps it. Devices and pipes, which
-    cannot be renamed over, are written directly. If the block ends with `Unfinished`, what it wrote is kept under the name
-    with ``.partial`` behind it. What killed processes have left of earlier attempts is removed.
+    It is written beside the target and renamed, so that processes that have mapped the old file keep it. Devices and pipes,
+    which cannot be replaced by renaming, are written directly. If the block raises `Unfinished`, the file is kept with
+    ``.partial`` appended to its name. What killed processes have left of earlier attempts is removed.
 
     Raises:
-        InputError: the place cannot be written to.
+        InputError: the file cannot be written.
     """
     from .paths import local
 
@@ -47,20 +47,20 @@ def whole_file(path: str | bytes | os.PathLike) -> Iterator[BinaryIO]:
                 yield file
         except Unfinished as error:
             os.replace(part, f"{target}.partial")
-            kept = f"what was done before it, {error.rows:,} rows, is in {target}.partial"
+            kept = f"the results before it, {error.rows:,} rows, are in {target}.partial"
             raise InputError(f"{error}; {kept}") from error
         os.replace(part, target)
 
 
 @contextlib.contextmanager
 def whole_folder(path: str, may_replace: Callable[[str], None]) -> Iterator[str]:
-    """A new folder to be filled in the ``with`` block: it takes its name only if the block ends well.
+    """A new folder to be filled in the ``with`` block: it takes its name only if the block succeeds.
 
-    It is made beside the target and renamed. An empty folder of that name gives way; for any other ``may_replace`` is
-    called with its path, and raises unless it may go.
+    It is made beside the target and renamed. An empty folder of that name is replaced; for any other one ``may_replace`` is
+    called with its path, and raises unless it may be replaced.
 
     Raises:
-        InputError: the place cannot be written to, or holds something else.
+        InputError: the folder cannot be written, or something else has that name.
     """
     from . import parts
 
@@ -71,12 +71,12 @@ def whole_folder(path: str, may_replace: Callable[[str], None]) -> Iterator[str]
             yield part
             _check_gives_way(target, may_replace)
             _take_place(part, target)
-        parts.sweep(target)  # not before: a process killed in `_take_place` has left the old folder there
+        parts.sweep(target)  # not before: a process killed in `_take_place` leaves the old folder there
 
 
 @contextlib.contextmanager
 def scratch_folder(target: str) -> Iterator[str]:
-    """An empty folder beside the target, for the time of the ``with`` block."""
+    """An empty folder beside the target, which exists during the ``with`` block."""
     import shutil
 
     from . import parts
@@ -88,16 +88,16 @@ def scratch_folder(target: str) -> Iterator[str]:
 
 def _check_gives_way(target: str, may_replace: Callable[[str], None]) -> None:
     if os.path.isdir(target):
-        if os.path.samefile(target, os.curdir):  # whoever stands in it would be left in a folder that has gone
-            raise InputError(f"{target}: is the current folder, which cannot be replaced; give the name of another")
+        if os.path.samefile(target, os.curdir):  # the user would be left in a deleted folder
+            raise InputError(f"{target}: this is the current folder, which cannot be replaced; give another name")
         if os.listdir(target):
             may_replace(target)
     elif os.path.lexists(target):
-        raise InputError(f"{target}: there is something else of that name, expected to make a folder")
+        raise InputError(f"{target}: exists and is not a folder, expected a folder or a new name")
 
 
 def _take_place(part: str, target: str) -> None:
-    """Rename one folder to another, which is put back if that fails."""
+    """Rename the part to the target; if that fails, the old target is put back."""
     if not os.path.isdir(target):
         os.rename(part, target)
         return
@@ -118,7 +118,7 @@ def _remove(path: str) -> None:
 
 @contextlib.contextmanager
 def reporting(name: str) -> Iterator[None]:
-    """Turn what goes wrong in writing into an InputError; a closed pipe is not wrong."""
+    """Turn errors in writing into an InputError, except for a closed pipe, which is not an error."""
     try:
         yield
     except BrokenPipeError:

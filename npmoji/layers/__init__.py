@@ -3,18 +3,18 @@
     base.py            Layer, Input, and the pass through the graph
     core.py            look-up, affine maps, activations, masking
     recurrent.py       LSTM, GRU, SimpleRNN, Bidirectional
-    attention.py       DeepMoji's attention, and the one of Kaggle's text classifiers
+    attention.py       DeepMoji's attention, and that of Kaggle's text classifiers
     merging.py         several arrays to one
     windows.py         convolution and pooling
     activations.py, normalisation.py, shapes.py    what else Keras' text models are made of
     wrappers.py        layers around layers
     operations.py      single functions of Keras 3's graphs
     sparse.py          inputs that are mostly zeros
-    copying.py         copies of layers that hang together
+    copying.py         copies of connected layers
 
 Legend: N texts, T steps (padded), F features in, H units, V vocabulary, C classes. Layer names are the weights file's.
 
-A layer is named here once, by which `save_layers` knows it too.
+Each layer is named here once; `save_layers` finds it by this name, too.
 """
 
 from .activations import ELU as ELU

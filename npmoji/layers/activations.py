@@ -12,11 +12,11 @@ from .base import Layer
 
 
 class Softmax(Layer):
-    """Probabilities along ``axis``; masked places, where the mask has the shape of the input, get probability 0.
+    """Probabilities along ``axis``; if the mask has the shape of the input, masked elements get probability 0.
 
     Args:
-        axis: along which each slice adds up to 1.
-        masked_is_zero: also where all of a slice is masked (Keras 3), which else is shared out evenly (Keras 2).
+        axis: the axis along which the probabilities add up to 1.
+        masked_is_zero: also if a whole slice is masked (Keras 3); if False, such a slice is uniform (Keras 2).
 
     >>> npmoji.Softmax(npmoji.Input())(np.float32([[1, 1, 1, 1]]))
     array([[0.25, 0.25, 0.25, 0.25]], dtype=float32)
@@ -43,10 +43,10 @@ class Softmax(Layer):
 
 
 class ReLU(Layer):
-    """Rectified linear units: ``x`` from ``threshold`` on, up to ``max_value``; below, ``negative_slope (x - threshold)``.
+    """Rectified linear unit: ``x`` from ``threshold`` up to ``max_value``; below, ``negative_slope (x - threshold)``.
 
     Args:
-        negative_slope: one number, or one for each element of the last axes (PReLU's alpha).
+        negative_slope: one number, or one per element of the last axes (PReLU's alpha).
 
     >>> npmoji.ReLU(npmoji.Input(), negative_slope=0.5, max_value=2)(np.float32([[-1, 1, 3]]))
     array([[-0.5,  1. ,  2. ]], dtype=float32)
@@ -80,7 +80,7 @@ class ReLU(Layer):
 
 
 class ELU(Layer):
-    """Exponential linear unit: ``x``, or ``alpha (exp(x) - 1)`` below 0.
+    """Exponential linear unit: ``x`` above 0, ``alpha (exp(x) - 1)`` below.
 
     >>> npmoji.ELU(npmoji.Input())(np.float32([[-1, 0, 1]])).round(2)
     array([[-0.63,  0.  ,  1.  ]], dtype=float32)
@@ -112,9 +112,9 @@ class ThresholdedReLU(Layer):
 
 
 class TopK(Layer):
-    """All but the ``k`` largest of the last axis made so small that a softmax gives them probability 0 exactly.
+    """Keeps the ``k`` largest values of the last axis; the others become so small that softmax gives them exactly 0.
 
-    Of equal values the earlier ones are kept. From "Outrageously Large Neural Networks", arXiv:1701.06538, section 2.1.
+    Among equal values the earlier ones are kept. From "Outrageously Large Neural Networks", arXiv:1701.06538, section 2.1.
 
     >>> npmoji.Softmax(npmoji.TopK(npmoji.Input(), 2))(np.float32([[3, 1, 3]]))
     array([[0.5, 0. , 0.5]], dtype=float32)

@@ -1,4 +1,4 @@
-"""Averages over time whose weights the network computes."""
+"""Weighted averages over time with weights that the network computes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .windows import step_sum
 
 
 class AttentionLogits(Layer):
-    """One number a step, ``x · kernel``: (N, T, F) -> (N, T)."""
+    """One number per step, ``x · kernel``: (N, T, F) -> (N, T)."""
 
     def __init__(self, previous: Layer, kernel: np.ndarray, name: str | None = None):
         super().__init__(previous, name=name)
@@ -39,7 +39,7 @@ class AttentionWeights(Layer):
 class AttentionWeightedAverage(Layer):
     """DeepMoji's attention: the average over time of x (N, T, F), weighted by a softmax of ``x · kernel`` -> (N, F).
 
-    Two layers of their own come before it, ``attention_logits`` and ``attention``, both (N, T).
+    It creates two layers before it, ``attention_logits`` and ``attention``, both (N, T).
 
     Args:
         kernel: float32 (F, 1), the attention vector.
@@ -66,18 +66,18 @@ class AttentionWeightedAverage(Layer):
 
 
 class AttentionWithContext(Layer):
-    """The attention layers that circulate among Kaggle's text classifiers: an average over time weighted by
+    """The attention layers common in Kaggle's text classifiers: an average over time weighted by
     ``exp(tanh(x · kernel + bias))``, or with a context vector by ``exp(tanh(x · kernel + bias) · context)``, normalised.
 
-    Unlike DeepMoji's there is no maximum taken off before exp. Epsilon (1e-7) is added to the sum of the weights. Others
-    take the softmax over all steps in its place, and heed no mask: ``masked=False``.
+    Unlike in DeepMoji's, no maximum is subtracted before exp. Epsilon (1e-7) is added to the sum of the weights. Some
+    variants use a softmax over all steps instead, and ignore the mask: ``masked=False``.
 
     Args:
         kernel: float32 (F, 1) without a context; (F, A) with one.
-        bias: float32 (T,), one for each step, without a context; (A,) with one; or None.
+        bias: float32 (T,), one per step, without a context; (A,) with one; or None.
         context: float32 (A, 1), or None.
-        return_attention: give the weights (N, T) too.
-        masked: False for a softmax over all steps, whatever the mask.
+        return_attention: also return the weights (N, T).
+        masked: False for a softmax over all steps, ignoring the mask.
 
     >>> average = npmoji.AttentionWithContext(npmoji.Input(), np.zeros((2, 1), np.float32))
     >>> average(np.float32([[[1, 2], [3, 4]]])).round(3)

@@ -1,12 +1,12 @@
-"""What every layer has: predecessors, a name, weights, and a call that pulls the network's input through what lies before.
+"""What every layer has: predecessors, a name, weights, and a call that runs the network's input through all layers before it.
 
     ids = Input(name="input")
     x = Embedding(ids, table)
     y = Dense(x, kernel, bias)
-    y(tokens)                       # y asks x, x asks ids, ids gives the tokens back
+    y(tokens)                       # y asks x, x asks ids, and ids returns the tokens
 
-A call pulls every layer it needs once, however many paths lead to it; nothing is kept on the objects, so threads may
-share a network. With each value travels its mask, as in Keras: bool (N, T), True at valid steps, or None.
+A call computes every layer it needs once, however many paths lead to it; nothing is kept on the objects, so threads may
+share a network. Each value comes with its mask, as in Keras: bool (N, T), True at valid steps, or None.
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ class Pass:
 
 
 class Checked(dict):
-    """Arrays by the names of a network's inputs, which have been through `Input.check`."""
+    """Arrays by the names of a network's inputs that `Input.check` has already checked."""
 
 
 class Layer:
     """A node of the network.
 
     Subclasses define `forward`, arithmetic only, and `propagate` if they change the mask. Those that need the mask for
-    their arithmetic set ``uses_mask`` and take it as a keyword, all True where there is none. A layer with several outputs
-    gives a tuple of them, and a tuple of masks; `Part` picks one.
+    their arithmetic set ``uses_mask`` and take it as a keyword, all True if there is none. A layer with several outputs
+    returns a tuple of them, and a tuple of masks; `Part` picks one.
 
     >>> class Double(npmoji.Layer):
     ...     def forward(self, ops, x):
@@ -54,13 +54,15 @@ class Layer:
     """
 
     uses_mask = False
-    hides_mask = False  # whether the next layer's arithmetic takes all steps as valid; the mask goes on all the same
-    outputs = 1  # how many there are
+    hides_mask = (
+        False  # whether the next layer's arithmetic treats all steps as valid; the mask propagates all the same
+    )
+    outputs = 1  # how many outputs the layer has
     network: Any = None  # the `Network` that the layer belongs to, whose engine a call runs on; else it is NumPy's
 
     def __new__(cls, *arguments: Any, **options: Any) -> Self:
         layer = super().__new__(cls)
-        layer.made_from = arguments, options  # what `chain.save` writes
+        layer.made_from = arguments, options  # what `saving` writes
         layer.class_name = cls.__name__  # a file's own name of it, where it has one
         return layer
 
@@ -70,10 +72,10 @@ class Layer:
         self._packed: dict[Any, Any] = {}
 
     def __call__(self, X: inputs.Inputs) -> inputs.Outputs:
-        """This layer's output for the network's input ``X``, as Keras would return it: an array, typed so that it can be
-        used as one; a list of arrays if the layer has several outputs.
+        """This layer's output for the network's input ``X``, as Keras would return it: an array, or a list of arrays if the
+        layer has several outputs.
 
-        ``X`` is an array, for the one input there is, or a dict of arrays by the names of the inputs.
+        ``X`` is an array if there is one input, or a dict of arrays by the names of the inputs.
         """
         X, ops = (X, REFERENCE) if self.network is None else self.network.enter(X)
         value = self.compute(X, Pass(ops))
@@ -83,7 +85,7 @@ class Layer:
         """The output for the network's input ``X``; a tuple if there are several.
 
         Raises:
-            InputError: arrays on the way do not fit together, as for inputs of different lengths.
+            InputError: arrays on the way do not fit together, for example because inputs have different lengths.
         """
         try:
             return self.pull(X, run)[0]
@@ -114,11 +116,11 @@ class Layer:
         return self.forward(ops, *values, **extra), self.propagate(values, masks)
 
     def forward(self, ops: Ops, *values: Any, **options: Any) -> Any:
-        """This layer's arithmetic: the predecessors' outputs in, its own output out. A subclass takes as many as it has."""
+        """This layer's arithmetic: from the predecessors' outputs, as many as the subclass has, to its own output."""
         raise NotImplementedError
 
     def propagate(self, values: list[np.ndarray], masks: list[np.ndarray | None]) -> np.ndarray | None:
-        """The mask that goes on to the next layer; by default the one that came."""
+        """The mask passed on to the next layer; by default the first predecessor's."""
         return masks[0]
 
     def _valid_steps(self, x: Array, mask: np.ndarray | None) -> np.ndarray:
@@ -126,7 +128,7 @@ class Layer:
         return np.ones(x.shape[:2], bool) if mask is None or self.previous[0].hides_mask else mask
 
     def packed(self, ops: Ops) -> Any:
-        """The weights as the engine wants them, rearranged once for all engines of that kind."""
+        """The weights as the engine needs them, rearranged once for all engines of that kind."""
         if ops.packing not in self._packed:
             self._packed[ops.packing] = self.pack(ops)
         return self._packed[ops.packing]
@@ -142,7 +144,7 @@ class Layer:
     def expect(self, label: str, array: np.ndarray, *shape: int | None, compact: bool = False) -> np.ndarray:
         """The array, if it has this shape (None: any size); else a WeightsError with layer, array and both shapes.
 
-        What is stored in less than float32 becomes float32, unless the layer takes it ``compact``.
+        fp16 and int8 arrays become float32, unless the layer takes them ``compact``.
         """
         fits = array.ndim == len(shape) and all(want in (None, have) for want, have in zip(shape, array.shape))
         if not fits or 0 in array.shape:
@@ -156,7 +158,7 @@ class Layer:
         return new
 
     def __reduce_ex__(self, protocol: int) -> Any:
-        """A network's layer is pickled as that network and the layer's name, any other one with all it is made from."""
+        """A network's layer is pickled as that network and the layer's name, any other layer with all it is made from."""
         if self.network is None or self.network.graph.named.get(self.name) is not self:
             return super().__reduce_ex__(protocol)
         return operator.getitem, (self.network, self.name)
@@ -175,7 +177,7 @@ class Layer:
 def ancestors(
     layers: Iterable[Layer], before: Callable[[Layer], Sequence[Layer]] = operator.attrgetter("previous")
 ) -> list[Layer]:
-    """The layers and all they are computed from, in graph order; ``before`` gives the layers that one needs."""
+    """The layers and all layers they are computed from, in graph order; ``before`` gives the layers that one needs."""
     found: dict[Layer, None] = {}
     stack = [(layer, False) for layer in reversed(list(layers))]
     while stack:  # not recursive: a graph may be deep
@@ -189,16 +191,17 @@ def ancestors(
 
 
 class Input(Layer):
-    """Where an input of the network comes in.
+    """An input of the network.
 
     Args:
         vocabulary_size: V; if given, the input must be token ids (N, T), integers from 0 to V - 1, T >= 1.
-        shape: if given, what the input's axes after the first must be, None for any; the values become float32.
-            Without these two an array of numbers is passed on as it is; a sparse one becomes a `Csr`.
-        name: by which a network with several inputs finds it in a dict.
+        shape: if given, the sizes of the input's axes after the first, None for any; the values become float32.
+            Without these two an array of numbers is passed on unchanged, and a sparse one becomes a `Csr`.
+        name: the input's key if a network with several inputs is called with a dict.
 
     Raises (when called):
-        InputError: the array is not of integers or not of rank 2, or holds an id outside the vocabulary; names the row.
+        InputError: the array is not of integers or not of rank 2, or contains an id outside the vocabulary; the message
+            names the row.
 
     >>> npmoji.Input(vocabulary_size=3)(np.array([[0, 2]]))
     array([[0, 2]])
@@ -221,7 +224,7 @@ class Input(Layer):
         return self.check(X)
 
     def check(self, X: Any) -> Any:
-        """``X`` as the network takes it, or an InputError."""
+        """``X`` as the network uses it, or an InputError."""
         if self.vocabulary_size is not None:
             return self._check_ids(inputs.ids(X))
         if hasattr(X, "tocsr") or (isinstance(X, tuple) and len(X) == 3):
@@ -270,7 +273,7 @@ class Input(Layer):
 
 
 class Part(Layer):
-    """One of the outputs of a layer that has several."""
+    """One output of a layer that has several."""
 
     def __init__(self, previous: Layer, index: int):
         super().__init__(previous, name=f"{previous.name}/{index}")
@@ -300,7 +303,7 @@ class Unmasked(Layer):
     """Its predecessor without a mask.
 
     Args:
-        complaint: if given, a mask is a WeightsError of these words: it is not known whether the next layer heeds one.
+        complaint: if given, a mask raises a WeightsError with this message: it is not known whether the next layer uses it.
     """
 
     def __init__(self, previous: Layer, complaint: str | None = None, name: str | None = None):
@@ -316,7 +319,7 @@ class Unmasked(Layer):
 
 
 class HiddenMask(Layer):
-    """Its predecessor, whose mask goes on, but not into the arithmetic of the layer that comes next."""
+    """Its predecessor, whose mask propagates, but is not used in the next layer's arithmetic."""
 
     hides_mask = True
 

@@ -1,4 +1,4 @@
-"""Copies of layers that hang together as the layers do."""
+"""Copies of layers that are connected like the originals."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from .base import Layer
 
 
 def copies(layers: Iterable[Layer], deep: bool = False) -> dict[Layer, Layer]:
-    """A copy of each layer, and of all that it is made from; they belong to no network.
+    """A copy of each layer and of everything it is made from; the copies belong to no network.
 
     Args:
-        layers: in graph order, so that no chain of layers is followed from its end.
-        deep: the copies share those arrays only that cannot be written to, such as those of a mapped file.
+        layers: in graph order, so that long chains of layers are not followed recursively.
+        deep: the copies share only read-only arrays, such as those of a mapped file.
     """
     copier = _Copier(deep)
     for layer in layers:
@@ -32,10 +32,10 @@ class _Copier:
     def __init__(self, deep: bool):
         self.deep = deep
         self.made: dict[Layer, Layer] = {}
-        self._memo: dict[int, Any] = {}  # of `copy.deepcopy`
+        self._memo: dict[int, Any] = {}  # for `copy.deepcopy`
 
     def copied(self, value: Any) -> Any:
-        """A layer's attribute: with copies of the layers in it, and of the rest if so asked."""
+        """A layer's attribute, with copies of the layers in it, and with ``deep`` of the rest."""
         if isinstance(value, Layer):
             return self.made.get(value) or self._layer(value)
         if type(value) in (tuple, list):
@@ -53,6 +53,6 @@ class _Copier:
 
 
 def _is_read_only(value: Any) -> bool:
-    """Whether it is an array, an `Int8Array` too, that cannot be written to."""
+    """Whether it is a read-only array or `Int8Array`."""
     array = value.values if isinstance(value, Int8Array) else value
     return isinstance(array, np.ndarray) and not array.flags.writeable

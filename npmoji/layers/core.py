@@ -1,4 +1,4 @@
-"""Layers that look at one step at a time: look-up, affine maps, functions of each element."""
+"""Layers that act on one step at a time: look-up, affine maps, elementwise functions."""
 
 from __future__ import annotations
 
@@ -33,17 +33,19 @@ class Embedding(Layer):
         if not (isinstance(self.previous[0], Input) and self.previous[0].vocabulary_size):
             ids = self._check(np.asarray(ids))
         rows = ops.embedding(ids, self.packed(ops))
-        # The table may be too large to be checked when it is loaded, so the rows in use are checked here.
+        # The table may be too large to check at load time, so the rows in use are checked here.
         if not ops.all_finite(rows):
             bad = ids[~np.isfinite(np.asarray(rows)).all(axis=-1)][0]
-            raise WeightsError(f"layer {self.name!r}: embeddings hold NaN, infinite or too large values in row {bad}")
+            raise WeightsError(
+                f"layer {self.name!r}: embeddings contain NaN, infinite or too large values in row {bad}"
+            )
         return rows
 
     def pack(self, ops: Ops) -> Any:
         return ops.pack_embedding(self.embeddings)
 
     def _check(self, ids: np.ndarray) -> np.ndarray:
-        """Ids that no `Input` has checked; like Keras, whole numbers stored as floats are taken too."""
+        """Check ids that no `Input` has checked; as in Keras, whole numbers stored as floats are accepted."""
         whole = ids.astype(np.int64)
         if (whole != ids).any() or (ids.size and (whole.min() < 0 or whole.max() >= len(self.embeddings))):
             raise InputError(f"layer {self.name!r}: expected token ids from 0 to {len(self.embeddings) - 1}")
@@ -62,11 +64,11 @@ class Dense(Layer):
     Args:
         kernel: float32 (F, C).
         bias: float32 (C,), or None.
-        activation: ``"linear"``, ``"softmax"``, ``"sigmoid"``, ``"relu"``, ...; before one other than linear comes a
-            layer of its own, which holds the values before the activation.
+        activation: ``"linear"``, ``"softmax"``, ``"sigmoid"``, ``"relu"``, ...; any but linear creates a separate layer
+            for the values before the activation.
         logits: the name of that layer.
 
-    The predecessor's value may be sparse, see `Csr`: it is multiplied as it is.
+    The predecessor's value may be sparse, see `Csr`; it is multiplied without being made dense.
 
     >>> dense = npmoji.Dense(npmoji.Input(), np.float32([[1], [2]]), np.float32([3]))
     >>> dense(np.float32([[1, 1]]))
@@ -94,7 +96,7 @@ class Dense(Layer):
         return self if self.activation == "linear" else self.previous[0]
 
     def forward(self, ops: Ops, x: Array | Csr) -> Array:  # (..., F) -> (..., C)
-        if self.activation != "linear":  # the layer of the logits has done the rest
+        if self.activation != "linear":  # the logits layer has done the rest
             return ops.activate(self.activation, x)
         if isinstance(x, Csr):
             return x.product(self.kernel, self.bias, self.name)
@@ -127,7 +129,7 @@ class Activation(Layer):
 
 
 class Dropout(Layer):
-    """Dropout, noise and their relatives act in training only: here the identity.
+    """Dropout, noise and similar layers, which act only in training: the identity.
 
     >>> npmoji.Dropout(npmoji.Input())(np.float32([[1, 2]]))
     array([[1., 2.]], dtype=float32)
@@ -138,7 +140,7 @@ class Dropout(Layer):
 
 
 class Masking(Layer):
-    """Steps of x (N, T, F) whose features all equal ``mask_value`` are masked from here on, and set to 0.
+    """Masks the steps of x (N, T, F) whose features all equal ``mask_value``, and sets them to 0.
 
     >>> npmoji.MaskedMean(npmoji.Masking(npmoji.Input()))(np.float32([[[4, 2], [0, 0]]]))
     array([[4., 2.]], dtype=float32)

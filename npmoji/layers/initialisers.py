@@ -4,18 +4,19 @@
     kernel, bias = init.dense(rng, inputs=300, units=64)
     network = deepmoji.build(Contents("fresh", init.deepmoji(rng, vocabulary=2000, embedding=32, units=48)))
 
-Whatever draws takes a `numpy.random.Generator` first, or a seed: an int >= 0, which starts a new stream at every call, so
-that two calls with one int draw the same numbers; a Generator goes on from where it is. Arrays are float32, C order.
+Functions that draw numbers take a `numpy.random.Generator` or a seed as their first argument. A seed, an int >= 0, starts a
+new stream at every call, so two calls with the same int draw the same numbers; a Generator continues its stream. Arrays are
+float32, C order.
 
-What a seed promises. On one build of NumPy on one machine a seed gives the same bits, always. On another machine it
-does too for all uniform draws: they are 53 bits of the stream each, scaled by one float64 product and sum and rounded.
-Normal draws may there differ in the last digit, as NumPy's ziggurat method asks the C library for exp and log now and
-then. `orthogonal` adds LAPACK's QR decomposition, whose sums run in an order that depends on the BLAS build, the CPU
-and the number of threads: equal to about 1e-15 before rounding, so nearly all float32 values are the same, but not
-surely all. Between versions NumPy promises PCG64's bits but not what the distributions make of them (its NEP 19).
+What a seed guarantees: with the same build of NumPy on the same machine, always the same bits. On another machine that also
+holds for all uniform draws, which are 53 bits of the stream each, scaled by one float64 product and sum and rounded. Normal
+draws may differ there in the last digit, because NumPy's ziggurat method occasionally calls the C library's exp and log.
+`orthogonal` adds LAPACK's QR decomposition, whose order of summation depends on the BLAS build, the CPU and the number of
+threads: results agree to about 1e-15 before rounding, so nearly all float32 values are equal, but not necessarily all.
+Across versions, NumPy guarantees PCG64's bits but not what the distributions make of them (its NEP 19).
 
 Sources: the reference at https://keras.io/api/layers/initializers/ and the behaviour of Keras 2.0.5, 2.2.4, 2.3.1,
-tf_keras 2.16 and Keras 3.9, which agree on everything here but for what each function names.
+tf_keras 2.16 and Keras 3.9, which agree on everything here except where a function says otherwise.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ DISTRIBUTIONS = ("uniform", "normal", "truncated_normal", "untruncated_normal")
 
 
 def constant(shape: Shape, value: float = 0.0) -> np.ndarray:
-    """An array full of ``value``.
+    """An array filled with ``value``.
 
     >>> npmoji.init.constant(2, 0.5)
     array([0.5, 0.5], dtype=float32)
@@ -92,7 +93,7 @@ def identity(shape: Shape, gain: float = 1.0) -> np.ndarray:
 
 
 def uniform(rng: Random, shape: Shape, minval: float = -0.05, maxval: float = 0.05) -> np.ndarray:
-    """Uniform from ``minval`` to ``maxval``; both, rounded to float32, are bounds that may be met.
+    """Uniform from ``minval`` to ``maxval``, both rounded to float32 and inclusive.
 
     >>> npmoji.init.uniform(1, 2).round(3)
     array([0.001, 0.045], dtype=float32)
@@ -115,9 +116,9 @@ def normal(rng: Random, shape: Shape, mean: float = 0.0, stddev: float = 0.05) -
 
 
 def truncated_normal(rng: Random, shape: Shape, mean: float = 0.0, stddev: float = 0.05) -> np.ndarray:
-    """Normal, with draws beyond 2 ``stddev`` from the mean drawn again: the result's deviation is 0.8796 ``stddev``.
+    """Normal, with draws more than 2 ``stddev`` from the mean redrawn: the standard deviation becomes 0.8796 ``stddev``.
 
-    Keras 2 on Theano moved such draws to the bounds instead: always in 2.0.5, in 2.2.4 where Theano cannot truncate.
+    Keras 2 on Theano clipped such draws to the bounds instead: 2.0.5 always, 2.2.4 where Theano cannot truncate.
 
     >>> round(float(npmoji.init.truncated_normal(1, 10_000).max()), 2)
     0.1
@@ -133,11 +134,11 @@ def truncated_normal(rng: Random, shape: Shape, mean: float = 0.0, stddev: float
 
 
 def orthogonal(rng: Random, shape: Shape, gain: float = 1.0) -> np.ndarray:
-    """``gain`` times a matrix with orthonormal columns, or orthonormal rows where there are fewer of them.
+    """``gain`` times a matrix with orthonormal columns, or orthonormal rows if there are fewer rows.
 
     All such matrices are equally likely (Haar measure): Q of a normal matrix's QR decomposition, with signs that make
-    R's diagonal positive, as in tf.keras and Keras 3 (Keras 2: a factor of a singular value decomposition). More than
-    two sizes are taken as a matrix of (product of all but the last, last).
+    R's diagonal positive, as in tf.keras and Keras 3 (Keras 2: a factor of a singular value decomposition). A shape of
+    more than two dimensions is treated as a matrix of (product of all but the last, last).
 
     >>> q = npmoji.init.orthogonal(1, (4, 2))
     >>> bool(np.allclose(q.T @ q, np.eye(2), atol=1e-6))
@@ -156,10 +157,10 @@ def orthogonal(rng: Random, shape: Shape, gain: float = 1.0) -> np.ndarray:
 
 
 def fans(shape: Shape) -> tuple[int, int]:
-    """How many inputs feed one output of a kernel of this shape, and how many outputs one input feeds, in Keras' view.
+    """How many inputs feed one output of a kernel of this shape, and how many outputs one input feeds, as Keras counts.
 
-    Matrices: their two sizes (Dense (in, out), embeddings (V, E)). More sizes: a convolution (steps, ..., in, out), the
-    last two each times the product of the others. One size: that size twice (Keras 2: its square root); none: 1, 1.
+    Matrices: their two sizes (Dense (in, out), embeddings (V, E)). More dimensions: a convolution (steps, ..., in, out),
+    the last two each times the product of the others. One dimension: its size twice (Keras 2: its square root); none: 1, 1.
 
     >>> npmoji.init.fans((3, 8, 16))
     (24, 48)
@@ -185,8 +186,8 @@ def variance_scaling(
         mode: ``"fan_in"``, ``"fan_out"`` or ``"fan_avg"``.
         distribution: ``"uniform"``, within ±sqrt(3 scale / n); ``"untruncated_normal"``; ``"truncated_normal"``, which
             Keras also calls ``"normal"``.
-        corrected: widen the truncated distribution so that its deviation *after* truncation is sqrt(scale / n), as
-            Keras 2.2.4 and later, tf_keras and Keras 3 do. False: Keras 2.0.5, where it is 12 % less.
+        corrected: widen the truncated distribution so that its standard deviation *after* truncation is
+            sqrt(scale / n), as in Keras 2.2.4 and later, tf_keras and Keras 3. False: as in Keras 2.0.5, 12 % less.
 
     >>> round(float(npmoji.init.variance_scaling(1, (300, 64), scale=3).var()), 2)  # 3 / 300
     0.01
@@ -208,7 +209,7 @@ def variance_scaling(
 
 
 def glorot_uniform(rng: Random, shape: Shape) -> np.ndarray:
-    """Uniform within ±sqrt(6 / (fan_in + fan_out)): the default of Keras' kernels; also called Xavier.
+    """Uniform within ±sqrt(6 / (fan_in + fan_out)): the default for Keras' kernels; also called Xavier.
 
     >>> round(float(npmoji.init.glorot_uniform(1, (300, 64)).std()), 2)
     0.07
@@ -217,7 +218,7 @@ def glorot_uniform(rng: Random, shape: Shape) -> np.ndarray:
 
 
 def glorot_normal(rng: Random, shape: Shape, corrected: bool = True) -> np.ndarray:
-    """Truncated normal of deviation sqrt(2 / (fan_in + fan_out)); ``corrected`` as in `variance_scaling`.
+    """Truncated normal with standard deviation sqrt(2 / (fan_in + fan_out)); ``corrected`` as in `variance_scaling`.
 
     >>> round(float(npmoji.init.glorot_normal(1, (300, 64)).std()), 2)
     0.07
@@ -235,7 +236,7 @@ def he_uniform(rng: Random, shape: Shape) -> np.ndarray:
 
 
 def he_normal(rng: Random, shape: Shape, corrected: bool = True) -> np.ndarray:
-    """Truncated normal of deviation sqrt(2 / fan_in); ``corrected`` as in `variance_scaling`.
+    """Truncated normal with standard deviation sqrt(2 / fan_in); ``corrected`` as in `variance_scaling`.
 
     >>> round(float(npmoji.init.he_normal(1, (300, 64)).std()), 2)
     0.08
@@ -253,7 +254,7 @@ def lecun_uniform(rng: Random, shape: Shape) -> np.ndarray:
 
 
 def lecun_normal(rng: Random, shape: Shape, corrected: bool = True) -> np.ndarray:
-    """Truncated normal of deviation sqrt(1 / fan_in) (not in Keras 2.0.5); ``corrected`` as in `variance_scaling`.
+    """Truncated normal with standard deviation sqrt(1 / fan_in) (not in Keras 2.0.5); ``corrected`` as in `variance_scaling`.
 
     >>> round(float(npmoji.init.lecun_normal(1, (300, 64)).std()), 2)
     0.06
@@ -261,7 +262,7 @@ def lecun_normal(rng: Random, shape: Shape, corrected: bool = True) -> np.ndarra
     return variance_scaling(rng, shape, 1.0, "fan_in", "truncated_normal", corrected)
 
 
-# Layers: the arrays a new one has in Keras, as a tuple in the order of its `get_weights` --------------------------------
+# Layers: the arrays of a new one in Keras, as a tuple in the order of its `get_weights` ----------------------------------
 
 
 @overload
@@ -315,7 +316,7 @@ def lstm(rng: Random, inputs: int, units: int, unit_forget_bias: bool = True) ->
     """kernel (inputs, 4H) glorot_uniform, recurrent_kernel (H, 4H) orthogonal, bias (4H,); H = ``units``.
 
     Blocks of H columns: input, forget, candidate, output. Each matrix is drawn as a whole, not block by block. The bias
-    is 0, with ``unit_forget_bias`` 1 in the forget block.
+    is 0, but 1 in the forget block with ``unit_forget_bias``.
 
     >>> npmoji.init.lstm(1, inputs=8, units=2)[2]
     array([0., 0., 1., 1., 0., 0., 0., 0.], dtype=float32)
@@ -376,7 +377,7 @@ def deepmoji(
     """A new DeepMoji network, untrained: arrays by layer name, as `formats.Contents.layers` has them.
 
     Args:
-        rng: draws are made in the order of the result; the sizes of later layers do not change earlier ones.
+        rng: the layers are drawn in the order of the result; the sizes of later layers do not affect earlier ones.
         vocabulary: V; embedding: E; units: H per direction; classes: C, or 1 for the sigmoid of a 2-class model.
 
     >>> arrays = npmoji.init.deepmoji(1, vocabulary=50, embedding=4, units=3)

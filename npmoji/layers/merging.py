@@ -1,7 +1,7 @@
-"""Layers that make one array of several, element by element or side by side.
+"""Layers that combine several arrays into one, elementwise or by concatenation.
 
-How the masks of several inputs become one differs: Keras 2 takes a step as valid if all inputs' masks say so, Keras 3 if
-any does (``any_valid``).
+Masks are combined in two ways: in Keras 2 a step is valid if it is valid in all inputs' masks, in Keras 3 if it is valid in
+any of them (``any_valid``).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .base import Layer
 
 
 class Concatenate(Layer):
-    """The predecessors' outputs side by side on ``axis``, by default the last, in the order given.
+    """The predecessors' outputs concatenated along ``axis``, by default the last, in the order given.
 
     >>> x = npmoji.Input()
     >>> npmoji.Concatenate(x, x)(np.float32([[1, 2]]))
@@ -55,10 +55,10 @@ class Concatenate(Layer):
 
 
 class Merge(Layer):
-    """Element by element; subclasses say how.
+    """Combines values elementwise; subclasses say how.
 
     Args:
-        any_valid: see the module.
+        any_valid: how masks are combined, see the module.
     """
 
     function: Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -80,7 +80,7 @@ class Merge(Layer):
             raise WeightsError(f"layer {self.name!r}: cannot combine {shapes}") from error
 
     def merge(self, values: list[np.ndarray], masks: list[np.ndarray | None]) -> np.ndarray:
-        """The combination of arrays of one rank; masks matter for some kinds of it in Keras 3."""
+        """The combination of arrays of the same rank; in Keras 3 some kinds of it depend on the masks."""
         return functools.reduce(type(self).function, values)
 
     def propagate(self, values, masks):
@@ -91,7 +91,7 @@ class Merge(Layer):
 
 
 class Extremum(Merge):
-    """The largest or smallest value. In Keras 3 a masked step gives way to the other inputs' value there."""
+    """The largest or smallest value. In Keras 3 a masked step is replaced by the other inputs' value."""
 
     def merge(self, values, masks):
         if not self.any_valid:
@@ -117,7 +117,7 @@ class Add(Merge):
 
 
 class Subtract(Merge):
-    """The first less the second.
+    """The difference, first minus second.
 
     >>> x = npmoji.Input()
     >>> npmoji.Subtract(x, npmoji.Activation(x, "relu"))(np.float32([[-1, 2]]))
@@ -128,7 +128,7 @@ class Subtract(Merge):
 
 
 class Multiply(Merge):
-    """The product. In Keras 3 a masked step counts as 1, and where all inputs are masked the product is 0.
+    """The product. In Keras 3 a masked step counts as 1, and if all inputs are masked, the product is 0.
 
     >>> x = npmoji.Input()
     >>> npmoji.Multiply(x, npmoji.Activation(x, "relu"))(np.float32([[-1, 2]]))

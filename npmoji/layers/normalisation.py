@@ -1,4 +1,4 @@
-"""Layers that bring values to mean 0 and variance 1."""
+"""Layers that normalise values to mean 0 and variance 1."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from .base import Layer
 
 
 class BatchNormalization(Layer):
-    """``gamma (x - mean) / sqrt(variance + epsilon) + beta``, with the averages met in training.
+    """``gamma (x - mean) / sqrt(variance + epsilon) + beta``, with the moving averages from training.
 
     Args:
-        gamma, beta, mean, variance: float32, one number for each place along ``axis``; the first two may be None.
+        gamma, beta, mean, variance: float32, one number per index of ``axis``; the first two may be None.
 
     >>> norm = npmoji.BatchNormalization(npmoji.Input(), None, None, np.float32([1]), np.float32([4]), epsilon=0)
     >>> norm(np.float32([[5]]))
@@ -46,7 +46,7 @@ class BatchNormalization(Layer):
         x = np.asarray(x)
         if not -x.ndim <= self.axis < x.ndim or x.shape[self.axis] != len(self._scale):
             raise WeightsError(
-                f"layer {self.name!r}: {len(self._scale)} averages for axis {self.axis} of an input {x.shape}"
+                f"layer {self.name!r}: {len(self._scale)} averages for axis {self.axis} of an input of shape {x.shape}"
             )
         shape = [1] * x.ndim
         shape[self.axis] = -1
@@ -57,7 +57,7 @@ class BatchNormalization(Layer):
 
 
 class LayerNormalization(Layer):
-    """Each row of the last axis brought to mean 0 and variance 1, then ``gamma x + beta``.
+    """Each row along the last axis normalised to mean 0 and variance 1, then ``gamma x + beta``.
 
     Args:
         gamma, beta: float32 (F,), or None.
@@ -85,7 +85,9 @@ class LayerNormalization(Layer):
     def forward(self, ops: Ops, x: Array) -> Array:
         x = np.asarray(x)
         if self.axis not in (-1, x.ndim - 1):
-            raise WeightsError(f"layer {self.name!r}: axis {self.axis} of an input {x.shape}, expected the last")
+            raise WeightsError(
+                f"layer {self.name!r}: axis {self.axis} of an input of shape {x.shape}, expected the last axis"
+            )
         for label, array in self._arrays.items():
             self.expect(label, array, x.shape[-1])
         centred = x - self._mean(ops, x)

@@ -1,4 +1,4 @@
-"""Single functions in a Keras 3 graph: the mask arithmetic that it writes out, and plain arithmetic between layers."""
+"""Single functions in a Keras 3 graph: its explicit mask arithmetic, and plain arithmetic between layers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _axis(settings: dict[str, Any]) -> Any:
 
 
 def _number(function: Callable) -> Callable:
-    """Arithmetic in float32 where one side is a Python number."""
+    """Arithmetic in float32 if one side is a Python number."""
 
     def apply(settings: dict[str, Any], *values: Any) -> np.ndarray:
         return function(*(np.float32(v) if isinstance(v, float) else v for v in values))
@@ -86,9 +86,9 @@ class Operation(Layer):
     """A function of other layers' outputs and of constants.
 
     Args:
-        class_name: Keras 3's name of it.
-        arguments: its arguments in order, layers or constants.
-        settings: what it is given by keyword.
+        class_name: Keras 3's name for it.
+        arguments: its positional arguments, layers or constants.
+        settings: its keyword arguments.
     """
 
     def __init__(self, class_name: str, arguments: list[Any], settings: dict[str, Any], name: str | None = None):

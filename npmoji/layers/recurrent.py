@@ -1,4 +1,4 @@
-"""Layers with a memory, and the wrapper that runs one along time and one against it."""
+"""Recurrent layers, and the wrapper that runs one forward and one backward in time."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ class Recurrent(Layer):
 
     Args:
         kernel: float32 (F, G H), recurrent_kernel (H, G H), bias (G H) or None, with the column blocks of G gates.
-        hold_masked: what a masked step returns: the previous output (Keras 2.0 to 2.3, and later ones outside of
+        hold_masked: what a masked step returns: the previous output (Keras 2.0 to 2.3, and later versions outside of
             Bidirectional), or 0.
         go_backwards: run from the last step to the first.
-        time_order: outputs of a layer that goes backwards are in time order all the same; else in the order they come.
-        return_sequences: give the outputs of all steps (N, T, H), else the last one (N, H).
-        return_state: give the states after the last step too, each (N, H).
-        initial_state: layers that give the states before the first step; 0 without any.
-        options: what the arithmetic of the subclass takes besides.
+        time_order: whether the outputs of a layer that goes backwards are in time order, or in the order of computation.
+        return_sequences: return the outputs of all steps (N, T, H), else the last one (N, H).
+        return_state: also return the states after the last step, each (N, H).
+        initial_state: layers whose outputs are the states before the first step; 0 without any.
+        options: further options of the subclass.
     """
 
     GATES = 1
@@ -83,11 +83,11 @@ class Recurrent(Layer):
         for state in initial:
             if tuple(state.shape) != (x.shape[0], self.units):
                 raise WeightsError(
-                    f"layer {self.name!r}: an initial state {tuple(state.shape)}, expected (N, {self.units})"
+                    f"layer {self.name!r}: an initial state has shape {tuple(state.shape)}, expected (N, {self.units})"
                 )
 
     def run(self, ops: Ops, x: Array, mask: np.ndarray, initial: tuple[Array, ...]) -> tuple[Array, ...]:
-        """The outputs of all steps in time order, and the last states if they are asked for."""
+        """The outputs of all steps in time order, and the last states if requested."""
         raise NotImplementedError
 
     def propagate(self, values, masks):
@@ -104,8 +104,8 @@ class LSTM(Recurrent):
 
     Options, besides those of `Recurrent`:
         gate: the recurrent activation, ``"hard_sigmoid"`` (Keras 2's), ``"hard_sigmoid_keras3"`` or ``"sigmoid"``.
-        activation: that of the candidate and the output, by default tanh.
-        exact_projection: when the precision is int8, compute ``x · kernel`` in float32, of halves.
+        activation: the activation of candidate and output, by default tanh.
+        exact_projection: at precision int8, compute ``x · kernel`` in float32 with an fp16 kernel.
 
     >>> layer = npmoji.LSTM(npmoji.Input(), *npmoji.init.lstm(1, inputs=3, units=2))
     >>> layer(np.zeros((1, 2, 3), np.float32)).tolist()
@@ -133,9 +133,9 @@ class GRU(Recurrent):
     """Gated recurrent unit, with the column blocks update, reset, candidate.
 
     Options, besides those of `Recurrent`:
-        gate, activation: of the gates (by default sigmoid) and of the candidate (tanh).
-        reset_after: the reset gate acts on the recurrent product and not on what it is made of. The bias is then (2, 3H),
-            the input's and the recurrent product's; (3H) is the former alone.
+        gate, activation: the activation of the gates (by default sigmoid) and of the candidate (tanh).
+        reset_after: apply the reset gate after the recurrent product, not before. The bias is then (2, 3H), one for the
+            input's and one for the recurrent product; (3H) is the former alone.
 
     >>> layer = npmoji.GRU(npmoji.Input(), *npmoji.init.gru(1, inputs=3, units=2))
     >>> layer(np.zeros((1, 2, 3), np.float32)).tolist()
@@ -161,7 +161,7 @@ class GRU(Recurrent):
 
 
 class SimpleRNN(Recurrent):
-    """``activation(x · kernel + h · recurrent_kernel + bias)``; the option ``activation`` is by default tanh.
+    """``activation(x · kernel + h · recurrent_kernel + bias)``; the option ``activation`` defaults to tanh.
 
     >>> layer = npmoji.SimpleRNN(npmoji.Input(), *npmoji.init.simple_rnn(1, inputs=3, units=2))
     >>> layer(np.zeros((1, 2, 3), np.float32)).tolist()
@@ -178,16 +178,16 @@ class SimpleRNN(Recurrent):
 
 
 class Bidirectional(Layer):
-    """Two recurrent layers over the same input, one along time and one against it: (N, T, 2H) for LSTMs side by side.
+    """Two recurrent layers over the same input, one forward and one backward in time; concatenated LSTMs: (N, T, 2H).
 
     Args:
-        forward, backward: kernel, recurrent_kernel and bias of each direction, as ``cell`` takes them.
-        cell: LSTM, GRU or SimpleRNN; ``backward_cell`` and ``backward_options`` if the other direction differs.
-        merge_mode: ``"concat"``, ``"sum"``, ``"mul"``, ``"ave"``, or None: both outputs, apart.
-        reverse: the forward layer goes backwards and the other one forward; outputs come in that order.
-        return_sequences, return_state, initial_state: as `Recurrent` takes them; states are the forward layer's, then the
+        forward, backward: kernel, recurrent_kernel and bias of each direction, as arguments of ``cell``.
+        cell: LSTM, GRU or SimpleRNN; ``backward_cell`` and ``backward_options`` if the backward direction differs.
+        merge_mode: ``"concat"``, ``"sum"``, ``"mul"``, ``"ave"``, or None for two separate outputs.
+        reverse: the forward layer runs backward and vice versa; outputs are in reverse time order.
+        return_sequences, return_state, initial_state: as in `Recurrent`; states are the forward layer's, then the
             backward layer's.
-        options: for both directions, as ``cell`` takes them.
+        options: for both directions, as in ``cell``.
 
     >>> lstm = npmoji.init.lstm(1, inputs=3, units=2)
     >>> npmoji.Bidirectional(npmoji.Input(), lstm, lstm)(np.zeros((1, 5, 3), np.float32)).shape

@@ -1,4 +1,4 @@
-"""Layers that only arrange values anew."""
+"""Layers that only rearrange values."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .base import Layer
 
 
 class Unmasked(Layer):
-    """A layer that ends the mask, as Keras' layers do that know nothing of masks."""
+    """A layer that drops the mask, like Keras layers without mask support."""
 
     def propagate(self, values, masks):
         return None

@@ -1,4 +1,4 @@
-"""Sparse inputs: mostly zeros, stored as the other values alone."""
+"""Sparse inputs: mostly zeros, of which only the other values are stored."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from ..errors import InputError, WeightsError
 
-BLOCK = 1 << 20  # products kept at a time
+BLOCK = 1 << 20  # products held at a time
 
 
 class Csr:
@@ -24,10 +24,10 @@ class Csr:
 
     @classmethod
     def of(cls, X: Any, name: str) -> Csr:
-        """Checked, from a scipy.sparse matrix or a tuple (indptr, indices, data).
+        """From a scipy.sparse matrix or a tuple (indptr, indices, data), checked.
 
         Raises:
-            InputError: arrays that do not fit together.
+            InputError: the arrays do not fit together.
         """
         if hasattr(X, "tocsr"):
             X = X.tocsr()
@@ -51,7 +51,7 @@ class Csr:
         return len(self.indptr) - 1
 
     def product(self, kernel: np.ndarray, bias: np.ndarray | None, layer: str) -> np.ndarray:
-        """``self · kernel + bias`` -> float32 (N, C); each row is summed in the order of its values."""
+        """``self · kernel + bias`` -> float32 (N, C); each row is summed in the order of its stored values."""
         if self.indices.size and self.indices.max() >= len(kernel):
             raise WeightsError(
                 f"layer {layer!r}: kernel has {len(kernel)} rows, its input a column {self.indices.max()}"

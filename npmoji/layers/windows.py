@@ -1,4 +1,4 @@
-"""Layers that look at windows of time, or at all of it: convolution and pooling."""
+"""Layers over windows of time steps, or over all of them: convolution and pooling."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from .shapes import Unmasked
 
 
 def windows(x: np.ndarray, size: int, strides: int, dilation: int = 1) -> np.ndarray:
-    """Views of x (N, T, F) -> (N, steps, size, F): window s holds the steps
-    ``s strides + dilation (0 .. size - 1)``."""
+    """Views of x (N, T, F) as (N, steps, size, F): window s holds the steps ``s strides + dilation (0 .. size - 1)``."""
     N, T, F = x.shape
     steps = max(0, (T - (size - 1) * dilation - 1) // strides + 1)
     n, t, f = x.strides
@@ -97,10 +96,10 @@ class Conv1D(Unmasked):
 
 
 class Pooling1D(Unmasked):
-    """The maximum or average of each window of steps; what ``same`` padding adds counts for neither.
+    """The maximum or average of each window of steps; steps added by ``same`` padding count for neither.
 
     Args:
-        average: else the maximum is taken.
+        average: the average if True, else the maximum.
 
     >>> npmoji.Pooling1D(npmoji.Input(), 2)(np.float32([[[1], [3], [2], [0]]])).tolist()
     [[[3.0], [2.0]]]
@@ -134,7 +133,7 @@ class Pooling1D(Unmasked):
 
 
 def step_sum(parts: np.ndarray) -> np.ndarray:
-    """The sum over the first axis, one after the other: its bits depend on nothing else."""
+    """The sum over the first axis, in order: its bits depend on nothing else."""
     total = np.zeros(parts.shape[1:], np.float32)
     for part in parts:
         total += part
@@ -142,7 +141,7 @@ def step_sum(parts: np.ndarray) -> np.ndarray:
 
 
 class GlobalAveragePooling1D(Layer):
-    """The mean over the valid steps: (N, T, F) -> (N, F). A text without any gives 0, where Keras divides 0 by 0.
+    """The mean over the valid steps: (N, T, F) -> (N, F). It is 0 for a text without any, where Keras divides 0 by 0.
 
     >>> npmoji.GlobalAveragePooling1D(npmoji.Input())(np.float32([[[1, 2], [3, 4]]]))
     array([[2., 3.]], dtype=float32)
@@ -165,7 +164,7 @@ class GlobalAveragePooling1D(Layer):
 
 
 class GlobalMaxPooling1D(Unmasked):
-    """The maximum over all steps, masked ones too, as in Keras: (N, T, F) -> (N, F).
+    """The maximum over all steps, including masked ones, as in Keras: (N, T, F) -> (N, F).
 
     >>> npmoji.GlobalMaxPooling1D(npmoji.Input())(np.float32([[[1, 5], [3, 4]]]))
     array([[3., 5.]], dtype=float32)

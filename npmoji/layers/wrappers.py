@@ -11,21 +11,21 @@ from .base import Layer, Pass
 
 
 class Named(Layer):
-    """Its predecessor under another name: the output of a model that is used as a layer."""
+    """Its predecessor under another name: the output of a nested model."""
 
     def forward(self, ops: Ops, x: Array) -> Array:
         return x
 
 
 class TimeDistributed(Layer):
-    """A layer applied to each step of (N, T, ...) alone, as if the steps were N T texts.
+    """A layer applied to each step of (N, T, ...) separately, as if the steps were N T texts.
 
-    A mask (N, T) goes on unchanged. One of more axes is also that of what each step holds.
+    A mask (N, T) is passed on unchanged. A mask with more axes is also the mask within each step.
 
     Args:
-        layer: made over an `Input` of its own.
-        inner_mask: the layer's own mask of each step comes out, as in Keras 2 from 2.2 on; or else where any of a step
-            is valid.
+        layer: a layer with an `Input` of its own.
+        inner_mask: pass on the layer's own mask of each step, as in Keras 2 from 2.2 on; if it has none, a step with
+            anything valid in it is valid.
 
     >>> step = npmoji.Dense(npmoji.Input(), np.float32([[2], [1]]))
     >>> npmoji.TimeDistributed(npmoji.Input(), step)(np.float32([[[1, 0], [0, 1]]])).tolist()

@@ -1,4 +1,4 @@
-"""The 64 emojis DeepMoji predicts, by id, in the order the original was trained with."""
+"""The 64 emojis DeepMoji predicts, by id, in the order in which the original was trained."""
 
 from __future__ import annotations
 

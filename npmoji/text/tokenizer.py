@@ -1,11 +1,11 @@
-"""Text to token ids, exactly as the original DeepMoji does it under Python 2.7, or as torchMoji does under Python 3.
+"""Text to token ids, exactly as in the original DeepMoji under Python 2.7, or as in torchMoji under Python 3.
 
     text ── strip ── lower ── line breaks ── variation selectors ── split ── per word: NFKC, punctuation
          ── token pattern ── per token: shorten, special word ── vocabulary ── cut to maxlen ── pad with 0
 
-The steps stand below in this order; `Tokenizer` is at the end. No token crosses whitespace, and every look-around takes
-a space for the edge of the text, so words are tokenised one by one and a table of the words met so far stays exact.
-Everything takes time in proportion to the text's length.
+The steps follow below in this order; `Tokenizer` is at the end. No token crosses whitespace, and every look-around treats
+a space like the edge of the text, so words can be tokenised one by one, and caching the words met so far is exact.
+Everything takes time proportional to the text's length.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from .. import inputs
 from ..errors import InputError
 from .vocabulary import UNKNOWN, Vocabulary
 
-_compiled = cache(re.compile)  # patterns, some milliseconds' work each, when the first text asks for them
+_compiled = cache(re.compile)  # each pattern takes some milliseconds, so it is compiled when first needed
 
 
 # ---------------------------------------------------------------- steps that depend on what the original ran on
 
 
 class _DeepMojiRules:
-    """Python 2.7, Unicode 5.2: characters newer than that have no case and no normal form, are no letters or digits.
+    """Python 2.7, Unicode 5.2: newer characters have no case and no normal form, and are neither letters nor digits.
 
-    `strip`, `lower`, `normalize` and `boundary_view` are meant for text that is not pure ASCII.
+    `strip`, `lower`, `normalize` and `boundary_view` are for text that is not pure ASCII.
     """
 
     @staticmethod
@@ -44,12 +44,12 @@ class _DeepMojiRules:
 
     @staticmethod
     def spaced(text: str) -> str:
-        """The text with spaces for what is whitespace only here."""
+        """The text with spaces in place of characters that are whitespace only in Unicode 5.2."""
         return text.replace("\u180e", " ")  # whitespace then, not now
 
     @staticmethod
     def lower(text: str) -> str:
-        """Lower-case one character to one character, where `str.lower` makes two of İ and a final ς of some Σ."""
+        """Lower-case character by character, where `str.lower` turns İ into two and some Σ into a final ς."""
         return _between_inert(str.lower, text.replace("\u0130", "i").replace("\u03a3", "\u03c3"))
 
     @staticmethod
@@ -58,7 +58,7 @@ class _DeepMojiRules:
 
     @staticmethod
     def boundary_view(word: str) -> str:
-        r"""A string of the same length and tokens, on which `\b` holds now where it held then on `word`."""
+        r"""A string of the same length and with the same tokens, in which `\b` matches now where it matched then in `word`."""
         word = _replace(word, _tables().STAND_INS)
         return _compiled(_tables().INERT).sub(lambda found: "£" * len(found[0]), word)
 
@@ -70,10 +70,10 @@ class _DeepMojiRules:
 
     @staticmethod
     def shorten(token: str) -> str:
-        """Take each run of three or more of a character, in order, and replace all its occurrences by two of it.
+        """Take each run of three or more of a character, in order, and replace all its occurrences by two characters.
 
-        An occurrence may lie inside a longer run, so this is not "every run becomes two": `aaabaaaaaa` turns into
-        `aabaaaa`. Characters do not affect each other.
+        An occurrence may be part of a longer run, so this is not "every run becomes two": `aaabaaaaaa` turns into
+        `aabaaaa`. Different characters do not affect each other.
         """
         if _compiled(_STRETCHED).search(token) and token.isascii():
             for character in set(token):
@@ -83,7 +83,7 @@ class _DeepMojiRules:
 
 
 class _TorchMojiRules:
-    """The PyTorch port under Python 3: the running Python's Unicode data; nothing is ever shortened."""
+    """The PyTorch port under Python 3: the running Python's Unicode data, and no shortening."""
 
     strip = staticmethod(str.strip)
     lower = staticmethod(str.lower)
@@ -108,14 +108,14 @@ class _TorchMojiRules:
 
 _RULES = {"deepmoji": _DeepMojiRules, "torchmoji": _TorchMojiRules}
 COMPATS = tuple(_RULES)
-ORIGINAL = "deepmoji"  # the one that the weights were trained with, torchMoji's too
+ORIGINAL = "deepmoji"  # the one the weights were trained with, torchMoji's included
 
 
 def _shorten_runs(token: str, character: str) -> str:
     """The rule of `shorten` for one character.
 
-    Two for k of them, wherever they occur, makes 2 (n // k) + n % k of a run of n. Long tokens need the arithmetic:
-    replacing in the token itself, once for each run, is quadratic.
+    Replacing k characters by two, wherever they occur, leaves 2 (n // k) + n % k of a run of n. This is computed, not
+    done in the token itself, because replacing once per run is quadratic in long tokens.
     """
     run = re.compile(re.escape(character) + "{3,}")
     lengths = [len(found) for found in run.findall(token)]
@@ -129,15 +129,15 @@ def _shorten_runs(token: str, character: str) -> str:
 
 @cache
 def _tables() -> ModuleType:
-    """How Unicode 5.2 differs from the running Python's; loaded by the first text that is not pure ASCII."""
+    """How Unicode 5.2 differs from the running Python's; loaded for the first text that is not pure ASCII."""
     from . import _unicode52
 
     return _unicode52
 
 
 def _between_inert(change: Callable[[str], str], text: str) -> str:
-    """Apply `change` to what lies between the characters that lower-casing and normalisation leave alone."""
-    pieces = _compiled(_tables().INERT).split(text)  # those characters at the odd places
+    """Apply `change` between the characters that lower-casing and normalisation leave alone."""
+    pieces = _compiled(_tables().INERT).split(text)  # with those characters at the odd places
     pieces[::2] = map(change, pieces[::2])
     return "".join(pieces)
 
@@ -150,14 +150,14 @@ def _nfkc(text: str) -> str:
 
 # ---------------------------------------------------------------- text to words
 
-_BREAKS = (r"\\n", r"\n", "\n", r"\\r", r"\r", "\r", "<br>")  # those with backslashes as typed in the text
+_BREAKS = (r"\\n", r"\n", "\n", r"\\r", r"\r", "\r", "<br>")  # those with a backslash are typed out in the text
 
 
 def _split(text: str, rules: type, limit: int = -1) -> list[str]:
     """Prepare a text and split it into its words.
 
-    With a `limit`, all that follows the first `limit` words is left in one last item: every word gives at least one
-    token, so nobody looks at it.
+    With a `limit`, everything after the first `limit` words is left in one last item, which is never used: every word
+    gives at least one token.
     """
     plain = text.isascii()
     text = text.strip().lower() if plain else rules.lower(rules.strip(text))
@@ -170,7 +170,7 @@ def _split(text: str, rules: type, limit: int = -1) -> list[str]:
 
 
 def _replace(word: str, outputs: dict[str, str]) -> str:
-    """`word.translate(outputs)`, for outputs none of which is a key; faster where few characters are."""
+    """`word.translate(outputs)`, for outputs that are not keys themselves; faster if few characters are."""
     for character in set(word):
         if character in outputs:
             word = word.replace(character, outputs[character])
@@ -179,11 +179,11 @@ def _replace(word: str, outputs: dict[str, str]) -> str:
 
 # ---------------------------------------------------------------- words to tokens
 
-# The original's pattern ignores case throughout. Among the ASCII letters that brings in four others: İ ı ſ K.
+# The original's pattern ignores case throughout, which adds four characters to the ASCII letters: İ ı ſ K.
 _L = "A-Za-z\u0130\u0131\u017f\u212a"
 _LOCAL_PART = f"{string.ascii_letters}{_L[-4:]}{string.digits}_.+-"  # characters before the @ of an e-mail address
 _SYMBOLS = "!\"$%&'()*+,-./:;<=>?[\\]^_`{|}~§´ˇ°€"  # not # @ £
-_REPEATS = 1000  # of a group at once: the matcher needs memory for each; `_spans` goes on from there
+_REPEATS = 1000  # of a group per match, as the matcher needs memory for each; `_spans` continues from there
 
 _URL = rf"(?i:https?://|www\.)[$-_!{_L}]+"  # `$-_` is a range
 _DOMAIN = rf"@[{_L}0-9-]+\.[{_L}0-9.-]+\b"
@@ -208,7 +208,7 @@ _TOKEN = "|".join(
         rf"[{_L}]+",
         *(re.escape(symbol) + "+" for symbol in _SYMBOLS),
         rf"#+(?![{_L}0-9_])|@+(?![{_L}0-9_])",  # leave the last one to a hashtag or mention
-        "\ud83c[\udf00-\udfff]|\ud83d[\udc00-\ude4f\ude80-\udeff]",  # emojis as surrogate pairs, which real text never has
+        "\ud83c[\udf00-\udfff]|\ud83d[\udc00-\ude4f\ude80-\udeff]",  # emojis as surrogate pairs, never found in real text
         ".",
     )
 )
@@ -227,14 +227,14 @@ def _tokens(word: str, rules: type) -> Iterator[str]:
         pieces = [word]
     else:
         word = _replace(rules.normalize(word), _tables().TRANSLITERATION)
-        pieces = word.split()  # NFKC makes a space and a mark of some accents
+        pieces = word.split()  # NFKC turns some accents into a space and a combining mark
     for piece in pieces:
         for start, end in _spans(_view(piece, rules)):
             yield _special(rules.shorten(piece[start:end]), rules)
 
 
 def _view(word: str, rules: type) -> str:
-    """What the token pattern is matched with in place of the word."""
+    """The string in which the token pattern is searched instead of the word."""
     return word if word.isascii() else rules.boundary_view(word)
 
 
@@ -255,9 +255,9 @@ def _spans(word: str) -> Iterator[tuple[int, int]]:
 
 
 def _local_parts(word: str) -> Iterator[tuple[int, int]]:
-    """Where an e-mail address may start: from, to (excluded), for each `@` with a domain; at last the end of the word.
+    """Where an e-mail address may start: from, to (exclusive), for each `@` with a domain; finally the end of the word.
 
-    To try for one at every token would look ahead through the same characters again and again.
+    Trying to match one at every token would look ahead through the same characters again and again.
     """
     after = 0
     for domain in _compiled(_DOMAIN).finditer(word) if "@" in word else ():
@@ -268,7 +268,7 @@ def _local_parts(word: str) -> Iterator[tuple[int, int]]:
 
 
 def _special(token: str, rules: type) -> str:
-    """The special word that stands for the token, if any, else the token."""
+    """The special word that the token is replaced by, if any, else the token."""
     if rules.is_number(token):
         return "CUSTOM_NUMBER"
     if "@" in token and _compiled(_SPECIAL_AT).search(token):
@@ -279,13 +279,13 @@ def _special(token: str, rules: type) -> str:
 
 
 def tokenize(text: str, compat: str = ORIGINAL) -> list[str]:
-    """The token pattern alone: the text's tokens as they stand in it, what both originals call `tokenize`.
+    """The token pattern alone: the text's tokens just as they are written, what both originals call `tokenize`.
 
-    Nothing is prepared, shortened or replaced: not lower-cased, no line breaks, no special words. For what is looked up
-    in a vocabulary see `Tokenizer.words`.
+    Nothing is lower-cased, shortened or replaced by special words, and line breaks are not handled. For the tokens that
+    are looked up in a vocabulary see `Tokenizer.words`.
 
     Raises:
-        InputError: the text is not a str, or compat is none that `Tokenizer` takes.
+        InputError: the text is not a str, or compat is not one that `Tokenizer` takes.
     """
     _require_text(text)
     rules = rules_of(compat)
@@ -297,9 +297,9 @@ def tokenize(text: str, compat: str = ORIGINAL) -> list[str]:
 
 
 class _WordTable(dict):
-    """{word: ids of its tokens}, filled as words are asked for; emptied when full, and never holding long words."""
+    """{word: ids of its tokens}, filled as words are looked up; emptied when full. Long words are not stored."""
 
-    CAPACITY = 65_536  # words; some 10 MB of ordinary text's, 70 MB at the very worst
+    CAPACITY = 65_536  # words; some 10 MB for ordinary text, 70 MB at the very worst
     LONGEST = 64  # characters, and tokens
 
     def __init__(self, vocabulary: Vocabulary, rules: type):
@@ -307,12 +307,12 @@ class _WordTable(dict):
         self.vocabulary, self.rules = vocabulary, rules
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.vocabulary, self.rules)  # empty: a pickle has no use for it
+        return type(self), (self.vocabulary, self.rules)  # empty: a pickle does not need the words
 
     def __missing__(self, word: str) -> Iterable[int]:
         ids = map(self.vocabulary.id, _tokens(word, self.rules))
         if len(word) > self.LONGEST:
-            return ids  # an iterator: only what is needed of a giant word gets tokenised
+            return ids  # an iterator: only as much of a giant word is tokenised as is needed
         ids = tuple(ids)
         if len(self) >= self.CAPACITY:
             self.clear()
@@ -325,14 +325,14 @@ class Tokenizer:
     """Turns texts into the token ids that DeepMoji's weights were trained with.
 
     Args:
-        vocabulary: path of the JSON file {word: id}, or such a dict. Ids 0 to 9 are the special words'.
-        maxlen: tokens kept of each text.
+        vocabulary: path of a JSON file {word: id}, or such a dict. Ids 0 to 9 belong to the special words.
+        maxlen: how many tokens of each text are kept.
         compat: "deepmoji" for the original's ids; "torchmoji" for those of the PyTorch port under Python 3, which
-            shortens no stretched words and follows the running Python's Unicode data.
+            does not shorten stretched words and follows the running Python's Unicode data.
 
     Raises:
-        VocabularyError: there is no such vocabulary, or it is not one.
-        InputError: a text is not a str, maxlen is not a whole number above 0, or compat is neither of the two.
+        VocabularyError: the vocabulary is missing or not valid.
+        InputError: a text is not a str, maxlen is not a positive integer, or compat is neither of the two.
 
     Threads may share a tokenizer.
 
@@ -359,7 +359,7 @@ class Tokenizer:
 
     @property
     def vocabulary(self) -> dict[str, int]:
-        """{word: id}, all of it.
+        """The whole vocabulary, {word: id}.
 
         >>> tokenizer = npmoji.load(engine="numpy").tokenizer
         >>> tokenizer.vocabulary["CUSTOM_UNKNOWN"]
@@ -368,7 +368,7 @@ class Tokenizer:
         return self._vocabulary.words
 
     def tokenize(self, text: str) -> list[str]:
-        """The token pattern alone, without any of the other steps: the text's tokens as they stand in it.
+        """The token pattern alone, without any other step: the text's tokens just as they are written.
 
         >>> tokenizer = npmoji.load(engine="numpy").tokenizer
         >>> tokenizer.tokenize("Soooo good!!! :)")
@@ -377,7 +377,7 @@ class Tokenizer:
         return tokenize(text, self.compat)
 
     def words(self, text: str) -> list[str]:
-        """All tokens of a text, as they are before the look-up; none for a text of whitespace only.
+        """All tokens of a text, as they are looked up in the vocabulary; none for a text of whitespace only.
 
         >>> tokenizer = npmoji.load(engine="numpy").tokenizer
         >>> tokenizer.words("Soooo good!!! :)")
@@ -411,10 +411,10 @@ class Tokenizer:
         return list(islice(chain.from_iterable(map(self._table.__getitem__, words)), number))
 
     def to_sentence(self, ids: Iterable[int]) -> str:
-        """The words of one text's ids with spaces between, padding left out: a row of what the tokenizer gave.
+        """The words for one text's ids (a row of the tokenizer's output), separated by spaces, without padding.
 
         Raises:
-            InputError: not a row of whole numbers, or the vocabulary has no word of an id.
+            InputError: not a row of integers, or the vocabulary has no word with one of the ids.
 
         >>> tokenizer = npmoji.load(engine="numpy").tokenizer
         >>> tokenizer.to_sentence(tokenizer(["I LOVE it!"])[0])
@@ -423,22 +423,22 @@ class Tokenizer:
         try:
             numbers = [operator.index(number) for number in ids]
         except TypeError:
-            wanted = "expected the ids of one text, a row of whole numbers; pass tokenizer(texts)[row]"
+            wanted = "expected the ids of one text, a row of integers; pass tokenizer(texts)[row]"
             raise InputError(wanted) from None
         words = [self._vocabulary.word(number) for number in numbers]
         if None in words:
             at = words.index(None)
-            raise InputError(f"place {at}: the vocabulary has no word with id {numbers[at]}")
+            raise InputError(f"position {at}: the vocabulary has no word with id {numbers[at]}")
         return " ".join(word for word, number in zip(words, numbers) if number)
 
     def coverage(self, x: inputs.Inputs) -> float:
-        """The share of the tokens that the vocabulary knows, from 0 to 1; of each text its first `maxlen` count.
+        """The share of tokens that the vocabulary knows, from 0 to 1, over the first `maxlen` tokens of each text.
 
         Args:
-            x: N texts, or token ids (N, T) as the tokenizer gives them; 0 is padding.
+            x: N texts, or token ids (N, T) as returned by the tokenizer; 0 is padding.
 
         Raises:
-            InputError: neither, or there are no tokens.
+            InputError: x is neither, or there are no tokens.
 
         >>> tokenizer = npmoji.load(engine="numpy").tokenizer
         >>> float(tokenizer.coverage(["I love xyzzyx cooking"]))
@@ -450,9 +450,10 @@ class Tokenizer:
         return 1.0 - np.count_nonzero(ids == UNKNOWN) / total
 
     def __call__(self, texts: Iterable[str]) -> np.ndarray[Any, np.dtype[np.uint16]]:
-        """The ids of N texts, uint16 (N, maxlen), with zeros after the end of each.
+        """The ids of N texts, uint16 (N, maxlen), padded with zeros at the end.
 
-        Texts are a list or any other iterable of str, or an array or column of strings of NumPy, pandas, polars or pyarrow.
+        ``texts`` is a list or any other iterable of str, or an array or column of strings from NumPy, pandas, polars or
+        pyarrow.
         """
         rows = inputs.texts(texts)
         matrix = np.zeros((len(rows), self.maxlen), np.uint16)
@@ -468,14 +469,14 @@ class Tokenizer:
 
 
 def rules_of(compat: str) -> type:
-    """The steps that go by this name; InputError if none do."""
+    """The steps of this name; InputError if there are none."""
     if compat not in COMPATS:
         raise InputError(f"compat is {compat!r:.60}, expected one of {', '.join(map(repr, COMPATS))}")
     return _RULES[compat]
 
 
 def check_maxlen(maxlen: int) -> None:
-    """Raise an InputError unless this can be the width of an array."""
+    """Raise an InputError unless ``maxlen`` can be the width of an array."""
     if isinstance(maxlen, bool) or not isinstance(maxlen, int) or not 1 <= maxlen < 2**31:
         raise InputError(f"maxlen is {maxlen!r}, expected an int of at least 1 (and below 2**31)")
 

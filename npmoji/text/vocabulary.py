@@ -1,8 +1,8 @@
-"""Vocabularies: JSON files {word: id}, read, checked, and looked up without being parsed while that is quicker.
+"""Vocabularies: JSON files {word: id}, read, checked, and searched without being parsed as long as that is faster.
 
-Parsing 50,000 words takes 20 ms and 6 MB, more than all else that one text needs. So a large file in the usual form is
-only scanned, with NumPy, to see that it is sound; its first words are then searched for in its bytes. Other files carry
-their vocabulary as one text (`WordText`), which is searched in the same way.
+Parsing 50,000 words takes 20 ms and 6 MB, more than everything else one text needs. So a large file in the usual form is
+only scanned, with NumPy, to check that it is valid; the first words are then searched for in its bytes. Weights files that
+include their vocabulary store it as one text (`WordText`), which is searched in the same way.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ SEARCHES = 64  # words searched for one by one before the file is parsed after a
 
 
 class WordText(NamedTuple):
-    """A vocabulary as a text, which `Vocabulary` takes: a space before and after each word, in the order of the ids from 0;
-    or, if that cannot be, JSON as in a vocabulary.json.
+    """A vocabulary as one text, for `Vocabulary`: the words in the order of their ids from 0, with a space before and after
+    each; or, if they cannot be written like that, JSON as in a vocabulary.json.
 
     Attributes:
         name: what to call it in messages.
@@ -57,11 +57,11 @@ class Vocabulary:
         source: the path of a JSON file, a dict, or a `WordText`.
 
     Raises:
-        VocabularyError: the file is missing or no JSON object; an id is no whole number from 0 to 65535, or shared; there
-            are more than 65,535 words; CUSTOM_MASK (padding, 0) is missing; a special word has another's id, or another
-            word has id 1.
+        VocabularyError: the file is missing or not a JSON object; an id is not an integer from 0 to 65535, or is shared;
+            there are more than 65,535 words; CUSTOM_MASK (padding, 0) is missing; a special word has the wrong id, or
+            another word has id 1.
 
-    Unknown words get id 1, as in the original, whether or not CUSTOM_UNKNOWN is there to have it.
+    Unknown words get id 1, as in the original, whether or not the vocabulary has CUSTOM_UNKNOWN.
     """
 
     def __init__(self, source: str | os.PathLike | dict[str, int] | WordText):
@@ -87,11 +87,9 @@ class Vocabulary:
 
     @property
     def words(self) -> dict[str, int]:
-        """The whole vocabulary; parsed when first asked for."""
-        content, spaces = (
-            self._content,
-            self._spaces,
-        )  # sound if there are no words even now: another thread may be at it
+        """The whole vocabulary, parsed when first needed."""
+        # Taken before `_words` is looked at: another thread that is parsing too sets `_words`, then drops them.
+        content, spaces = self._content, self._spaces
         if self._words is None:
             vocabulary = parsed(content, self._name) if spaces is None else self._split(content)
             self._words = checked(vocabulary, str(self._name))
@@ -106,12 +104,12 @@ class Vocabulary:
         return vocabulary
 
     def _words_between(self) -> int:
-        """The number of words with spaces around, after checking the text; where the spaces are is kept."""
+        """Check the text and return the number of words between spaces; keeps the positions of the spaces."""
         self._spaces = np.flatnonzero(np.frombuffer(self._content, np.uint8) == ord(" "))
         size = len(self._spaces) - 1
         fits = self._content.endswith(b" ") and len(SPECIAL_WORDS) <= size <= MOST_WORDS
         if not fits or (np.diff(self._spaces) == 1).any():
-            expected = f"{len(SPECIAL_WORDS)} to {MOST_WORDS} words, a space before and after each"
+            expected = f"{len(SPECIAL_WORDS)} to {MOST_WORDS} words with a space before and after each"
             raise VocabularyError(f"{self._name}: damaged, expected {expected}")
         if not self._content.startswith(f" {' '.join(SPECIAL_WORDS)} ".encode("ascii")):
             raise VocabularyError(f"{self._name}: damaged, expected the special words {', '.join(SPECIAL_WORDS)} first")
@@ -135,7 +133,7 @@ class Vocabulary:
         return self._by_id.get(number)
 
     def largest(self) -> tuple[str, int]:
-        """The word with the largest id that a text can get, and the id."""
+        """The word with the largest id that can occur in a text's ids, and the id."""
         if self._words is None:
             return "the last word", self._size - 1
         word, last = max(self._words.items(), key=lambda item: item[1])
@@ -143,7 +141,7 @@ class Vocabulary:
 
 
 def search(content: bytes, word: str) -> int:
-    """The word as JSON writes it, a colon and digits: an opening quote never follows a backslash."""
+    """The word's id in JSON: the quoted word, a colon and digits. An opening quote never follows a backslash."""
     key = json.encoder.encode_basestring_ascii(word).encode("ascii") + b": "
     at = content.find(key)
     while at > 0 and content[at - 1] == ord("\\"):
@@ -155,14 +153,14 @@ def search(content: bytes, word: str) -> int:
 
 
 def search_text(content: bytes, spaces: np.ndarray, word: str) -> int:
-    """How many of the spaces come before the word with spaces around."""
+    """The word's id in a `WordText`: how many spaces come before the one in front of the word."""
     at = content.find(f" {word} ".encode("utf-8", "surrogatepass")) if word and " " not in word else -1
     return int(np.searchsorted(spaces, at)) if at >= 0 else UNKNOWN
 
 
 def path_of(source: str | bytes | os.PathLike) -> str:
-    """The path of a vocabulary's file, as `paths.local` reads it."""
-    if isinstance(source, str) and os.path.isabs(source):  # as the bundled one's, for which nothing more is imported
+    """The path of a vocabulary file, as `paths.local` understands it."""
+    if isinstance(source, str) and os.path.isabs(source):  # as for the bundled one: nothing more is imported
         return source
     from ..files.paths import local
 
@@ -173,7 +171,7 @@ def path_of(source: str | bytes | os.PathLike) -> str:
 
 
 def read(path: str | os.PathLike) -> bytes:
-    """The file's bytes; VocabularyError if there are none."""
+    """The file's bytes; VocabularyError if it cannot be read or is empty."""
     try:
         with open(path, "rb") as file:
             content = file.read()
@@ -187,7 +185,7 @@ def read(path: str | os.PathLike) -> bytes:
 
 
 def parsed(content: bytes, name: str | os.PathLike) -> dict:
-    """The JSON object; VocabularyError if it is none."""
+    """The JSON object; VocabularyError if it is not one."""
     try:
         vocabulary = json.loads(content)
     except (ValueError, RecursionError) as error:
@@ -208,24 +206,24 @@ def checked(vocabulary: dict, name: str) -> dict[str, int]:
             raise VocabularyError(f"{name}: word {word!r:.60}: expected str, got {type(word).__name__}")
         if type(number) is not int or not 0 <= number <= LARGEST_ID:
             found = f"word {word!r:.60} has id {number!r:.60}"
-            raise VocabularyError(f"{name}: {found}, expected a whole number from 0 to {LARGEST_ID}")
+            raise VocabularyError(f"{name}: {found}, expected an integer from 0 to {LARGEST_ID}")
         if words.setdefault(number, word) is not word:
             raise VocabularyError(f"{name}: words {words[number]!r:.60} and {word!r:.60} share id {number}")
     for number, word in enumerate(SPECIAL_WORDS):
         if word not in vocabulary and number == 0:
-            raise VocabularyError(f"{name}: not a vocabulary of DeepMoji's: special word {word} is missing")
+            raise VocabularyError(f"{name}: not a DeepMoji vocabulary: special word {word} is missing")
         if vocabulary.get(word, number) != number:
             raise VocabularyError(f"{name}: special word {word} has id {vocabulary[word]}, expected id {number}")
     if words.get(UNKNOWN, SPECIAL_WORDS[UNKNOWN]) != SPECIAL_WORDS[UNKNOWN]:
         found = f"word {words[UNKNOWN]!r:.60} has id {UNKNOWN}, which every unknown word gets"
-        raise VocabularyError(f"{name}: {found}, expected it to be {SPECIAL_WORDS[UNKNOWN]}'s or no word's")
+        raise VocabularyError(f"{name}: {found}, expected {SPECIAL_WORDS[UNKNOWN]} or no word to have it")
     return vocabulary
 
 
 def plain_size(content: bytes) -> int:
-    """The number of words, if these are the bytes that `json.dump` writes for words with ids 0, 1, 2, ...; else 0.
+    """The number of words, if these are the bytes `json.dump` writes for words with ids 0, 1, 2, ...; else 0.
 
-    Plain means: ASCII without \\u, the special words first, one separator throughout.
+    Plain means: ASCII without \\u, the special words first, the same separator throughout.
     """
     data = np.frombuffer(content, np.uint8)
     backslashes = np.flatnonzero(data == ord("\\"))
@@ -263,7 +261,7 @@ def plain_size(content: bytes) -> int:
 
 
 def escaped(backslashes: np.ndarray) -> list[int]:
-    """Positions of the characters that come after an effective backslash."""
+    """Positions of the characters that are escaped by a backslash."""
     positions: list[int] = []
     for at in backslashes.tolist():
         if not positions or positions[-1] != at:
