@@ -292,7 +292,11 @@ def _not_ids(row: int, some: Any) -> InputError:
         return InputError(f"missing value at row {row}, expected token ids: 0 is padding")
     if _holds_text(some):
         return not_a_text(row, some)
-    return InputError(f"row {row}: token ids must be integers of the vocabulary, got {some!r:.60}")
+    try:
+        shown = f"{some!r:.60}"
+    except ValueError:  # an int of too many digits for a text
+        shown = "numbers of thousands of digits"
+    return InputError(f"row {row}: token ids must be integers of the vocabulary, got {shown}")
 
 
 def _not_like_first(row: int, what: str, found: list[Any]) -> InputError:

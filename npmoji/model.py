@@ -60,7 +60,8 @@ class Model(Network):
     ):
         super().__init__(graph, **settings)
         graph = self.graph
-        self.tokenizer, self.path, self.references = tokenizer, path, references
+        self.tokenizer: Tokenizer | Any = tokenizer  # Any, so that type checkers do not ask whether it is None
+        self.path, self.references = path, references
         self.source: dict[str, Any] | None = None
         self.load: Callable[..., Model] | None = None
         self.embed = False
@@ -164,10 +165,14 @@ class Model(Network):
     def _stream(self, blocks: Iterable[list[Any] | np.ndarray]) -> Iterator[Outputs]:
         row = 0
         for some in blocks:
-            if isinstance(some, list) and not isinstance(some[0], inputs.ROW):
-                inputs.check_texts(some, row)  # by their places in all of the stream
-            found = self.predict(some)
+            texts = isinstance(some, list) and not isinstance(some[0], inputs.ROW)
+            good = (
+                next((i for i, text in enumerate(some) if not isinstance(text, str)), len(some)) if texts else len(some)
+            )
+            found = self.predict(some[:good])
             yield from found if isinstance(found, np.ndarray) else map(list, zip(*found))
+            if good < len(some):
+                raise inputs.not_a_text(row + good, some[good])  # by its place in all of the stream
             row += len(some)
 
     def encode(self, x: Inputs, *, progress: Progress = False) -> Floats:

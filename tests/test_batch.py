@@ -46,6 +46,11 @@ def write(tmp_path):
     return file
 
 
+def test_a_quoted_header_without_the_column_hints_at_the_delimiter(write):
+    with pytest.raises(InputError, match="line 1: not CSV.*--delimiter"):
+        texts_of(write("a.csv", '"id"#"text"\n"1"#"one"\n'))
+
+
 def texts_of(paths, **options):
     return [record.text for record in Inputs([paths] if isinstance(paths, str) else paths, **options)]
 
@@ -63,6 +68,9 @@ def texts_of(paths, **options):
         ("semicolons.csv", "id;text\n1;one, two\n2;three\tfour\n"),
         ("tabs.csv", 'id\ttext\n1\tone, two\n2\t"three\tfour"\n'),
         ("bars.csv", "id|text\n1|one, two\n2|three\tfour\n"),
+        ("quoted.csv", '"id";"text"\n"1";"one, two"\n"2";"three\tfour"\n'),
+        ("quoted tabs.csv", '"id"\t"text"\n"1"\t"one, two"\n"2"\t"three\tfour"\n'),
+        ("excel.csv", 'sep=;\nid;text\n1;one, two\n2;"three\tfour"\n'),
         ("a.log", "one, two\nthree\tfour\n"),
     ],
 )
@@ -148,7 +156,10 @@ def test_all_inputs_are_looked_at_before_any_work(write, tmp_path):
 # Rows that do not fit -------------------------------------------------------------------------------------------------
 
 BAD_ROWS = {  # a row between two good ones, and what is said of it
-    "many.csv": ("id,text\n1,one\n2,I love, commas\n3,two\n", "line 3: too many columns, 3, expected 2 .*must be quoted"),
+    "many.csv": (
+        "id,text\n1,one\n2,I love, commas\n3,two\n",
+        "line 3: too many columns, 3, expected 2 .*must be quoted",
+    ),
     "few.csv": ("text,id\none,1\nbroken\ntwo,3\n", "line 3: too few columns, 1, expected 2"),
     "nul.csv": ('text\none\n"a\nb\0c"\ntwo\n', "line 4: contains NUL"),
     "bytes.csv": (b"text\none\n\xe9\ntwo\n", "line 3: not UTF-8.*--encoding latin-1"),

@@ -182,3 +182,19 @@ def test_bidirectional_takes_any_functions(engine, gate, activation):
     for back, half in ((False, slice(0, 2)), (True, slice(2, 4))):
         alone = ops.lstm(x, mask, packed[back], gate=gate, activation=activation, go_backwards=back)
         np.testing.assert_array_equal(together[..., half], alone)
+
+
+@pytest.mark.parametrize("engine", ["numpy", *OTHERS])
+def test_layers_of_callers_get_plain_arrays(engine):
+    """Whatever kind of array the engine's own layers hand to each other, as after an embedding."""
+
+    class Doubled(npmoji.Layer):
+        def forward(self, ops, x):
+            assert type(x) is np.ndarray
+            return x[:, :, ::-1] * 2
+
+    rng = np.random.default_rng(0)
+    ids = Input(vocabulary_size=9)
+    ends = Doubled(npmoji.Embedding(ids, rng.standard_normal((9, 3)).astype(np.float32), mask_zero=False))
+    value = ends.compute(np.array([[1, 2, 1]]), Pass(backend(engine)))
+    np.testing.assert_array_equal(value, ends.compute(np.array([[1, 2, 1]]), Pass(REFERENCE)))

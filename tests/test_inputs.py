@@ -207,7 +207,7 @@ def test_ids_that_are_no_table(model):
 
 
 def missing_values():
-    yield from ([*TEXTS[:2], value] for value in (None, float("nan"), np.float32("nan"), np.datetime64("NaT")))
+    yield from ([*TEXTS[:2], value] for value in (None, float("nan"), np.float32("nan"), np.datetime64("NaT", "s")))
     yield np.array([*TEXTS[:2], None], object)
     if hasattr(np.dtypes, "StringDType"):
         yield np.array([*TEXTS[:2], None], np.dtypes.StringDType(na_object=None))
@@ -239,9 +239,14 @@ def test_missing_values(model, values):
         refused(model, x, "missing value at row 2", "expected a string")
 
 
+def test_numbers_too_long_for_a_text_are_refused(model):
+    with pytest.raises(InputError, match="token ids must be integers"):
+        model.predict([[10**5000]])
+
+
 def test_stream_counts_rows_from_its_start_and_refuses_at_once(model):
     rows = model.stream(itertools.chain(["a"] * 5, [None]), block=2)
-    assert len(list(itertools.islice(rows, 4))) == 4
+    assert len(list(itertools.islice(rows, 5))) == 5  # those of the block before the bad row, too
     with pytest.raises(InputError, match="missing value at row 5"):
         next(rows)
     for x in ("text", {"a"}, 5):

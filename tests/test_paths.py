@@ -263,3 +263,8 @@ def test_a_long_message_keeps_its_beginning_and_its_end():
     assert len(str(error)) == LONGEST and "998,537 more characters" in str(error)
     assert str(WeightsError("y" * LONGEST)) == "y" * LONGEST
     assert str(NpmojiError()) == "" and WeightsError("a", 3).args == ("a", 3)
+
+
+def test_an_empty_path():
+    with pytest.raises(InputError, match="path: expected the path of a file, got an empty string"):
+        npmoji.load("")

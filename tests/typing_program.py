@@ -61,7 +61,6 @@ def use_the_model() -> None:
     model.predict(texts, progress=told)
     model.predict(texts, progress=True)
 
-    assert model.tokenizer is not None
     tokens = model.tokenizer(texts)
     print(model.tokenizer.words(texts[0]), model.tokenizer.ids(texts[0])[0] + 1, tokens.shape)
     out: np.ndarray = model.layers[-1](tokens)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -100,17 +101,26 @@ def table(lines: Lines, columns: Columns, delimiter: str | None, default: str) -
     """Comma- or tab-separated columns with a header; unless a delimiter is given, others are recognised from the header."""
     csv.field_size_limit(2**31 - 1)
     feed, source = _Feed(lines), lines.source.name
+    if delimiter is None:
+        yield from feed.until_a_line()
+        delimiter = feed.stated_delimiter()
     rows = feed.rows(delimiter or default)
-    for names in rows:
-        if names is not None:
-            break
-        yield None
-    else:
-        names = []
-    if delimiter is None and columns.text not in names:
-        delimiter, names = _recognised(feed.taken, columns.text, names, default)
+    names, failed = [], None
+    try:
+        for names in rows:
+            if names is not None:
+                break
+            yield None
+    except InputError as error:
+        if delimiter is not None:
+            raise
+        failed = error
+    if delimiter is None and columns.text not in (names or []):
+        delimiter, names = _recognised(feed.taken, columns.text, names or [], default)
+        if failed and columns.text not in names:
+            raise InputError(f"{failed}; if the columns are separated by another character: --delimiter") from failed
         rows = feed.rows(delimiter)
-    delimiter = delimiter or default
+    names, delimiter = names or [], delimiter or default
     line, problem = feed.problem()
     if problem:
         raise InputError(f"{source}, line {line}: {problem}")
@@ -189,6 +199,26 @@ class _Feed:
                 raise _Pause
         self.taken.append(line)
         return line.replace("\0", "") + "\n"  # Python 3.10 does not accept NUL; `problem` reports it
+
+    def until_a_line(self) -> Iterator[None]:
+        """Wait for the first line, which is given again afterwards; None for as long as it has not arrived."""
+        while True:
+            try:
+                next(self)
+            except _Pause:
+                yield None
+                continue
+            except StopIteration:
+                return
+            self._again.append(self.taken.pop())
+            return
+
+    def stated_delimiter(self) -> str | None:
+        """The delimiter that Excel's first line ``sep=;`` states, which is then skipped."""
+        found = re.fullmatch('"?sep=(.)"?\\s*', self._again[-1]) if self._again else None
+        if found:
+            self._again.pop()
+        return found[1] if found else None
 
     def rows(self, delimiter: str) -> Iterator[list[str] | None]:
         """All rows but blank ones."""

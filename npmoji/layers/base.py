@@ -58,7 +58,14 @@ class Layer:
         False  # whether the next layer's arithmetic treats all steps as valid; the mask propagates all the same
     )
     outputs = 1  # how many outputs the layer has
+    takes_any_array = (
+        False  # whether `forward` takes an engine's own kind of array; npmoji's layers do, others get NumPy's
+    )
     network: Any = None  # the `Network` that the layer belongs to, whose engine a call runs on; else it is NumPy's
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls.takes_any_array = cls.__module__.startswith(f"{__package__}.")
 
     def __new__(cls, *arguments: Any, **options: Any) -> Self:
         layer = super().__new__(cls)
@@ -112,6 +119,8 @@ class Layer:
 
     def evaluate(self, ops: Ops, values: list[Any], masks: list[Any]) -> tuple[Any, Any]:
         """Output and mask, given those of the predecessors; without any, the network's input is the value."""
+        if not self.takes_any_array:
+            values = [np.asarray(value) if hasattr(value, "__array__") else value for value in values]
         extra = {"mask": self._valid_steps(values[0], masks[0] if masks else None)} if self.uses_mask else {}
         return self.forward(ops, *values, **extra), self.propagate(values, masks)
 
