@@ -11,7 +11,7 @@ from .errors import NpmojiError, WeightsError, noted
 from .layers import Activation, AttentionWeightedAverage, Input, Layer, Pass, Softmax
 from .layers.base import ancestors
 
-FREE_STEPS = 64  # what a free axis of an input is taken to be when a network is tried out
+FREE_STEPS = 64  # the size of an input's free axes when a network is tried out
 
 
 # what NumPy raises for arrays that do not fit together, and for sizes and numbers beyond it
@@ -47,7 +47,7 @@ class Graph:
         self.input_names = input_names or [layer.name for layer in self.inputs]
 
     def belonging_to(self, network: Any) -> Graph:
-        """The graph, whose layers belong to the network from now on. If any has one already, which keeps it: a copy."""
+        """This graph, its layers now belonging to the network; a copy of it if any of them belongs to a network already."""
         graph = self.copy() if any(layer.network is not None for layer in self.named.values()) else self
         for layer in graph.named.values():
             layer.network = network
@@ -65,7 +65,7 @@ class Graph:
 
     @property
     def steps(self) -> int | None:
-        """How many tokens a text must have; None if any number will do."""
+        """How many tokens each text must have; None if any number is allowed."""
         return next(
             (layer.shape[0] for layer in self.inputs if layer.vocabulary_size is not None and layer.shape), None
         )
@@ -80,10 +80,11 @@ class Graph:
         return kernel.shape[-1] if kernel is not None else 0
 
     def try_out(self, steps: int = FREE_STEPS) -> dict[Layer, Any]:
-        """The layers' values for one row of zeros: shows whether all of them fit together.
+        """Compute every layer for one row of zeros, which shows whether they fit together; returns their values.
 
         Args:
-            steps: the size of what is free in the inputs' shapes; if that does not do, one of the fixed sizes.
+            steps: the size of the axes that the inputs' shapes leave free; if the network cannot take it, the fixed sizes
+                are tried, largest first.
 
         Raises:
             WeightsError: names the first layer that does not take what comes before it.
@@ -111,6 +112,6 @@ class Graph:
 
 
 def zeros(layer: Input, rows: int, steps: int = FREE_STEPS) -> np.ndarray:
-    """Rows of zeros that an input takes."""
+    """An array of so many rows of zeros, as the input takes it."""
     shape = tuple(steps if n is None else n for n in layer.shape or (None,))
     return np.zeros((rows, *shape), np.float32 if layer.vocabulary_size is None else np.uint16)

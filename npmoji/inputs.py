@@ -1,11 +1,11 @@
-"""What callers give, as texts or arrays: the one place that takes it, or says what to pass instead.
+"""The one place that takes what callers pass as texts or arrays, or says what to pass instead.
 
     rows(x)      a list of texts, or of rows of token ids; or an array
     ids(x)       token ids as an array          numbers(x)    numbers as an array
     by_name(x)   what a network with several inputs is given, by their names
 
-Tables, dicts, sets and files can be iterated over too, but what comes out is column names, keys, or in no order: they
-are refused. pandas, polars and pyarrow are known by what their objects have, so that none of them is imported.
+Tables, dicts, sets and files can be iterated over too, but that gives column names, keys, or things in no order: they are
+refused. pandas, polars and pyarrow are recognised by their objects' attributes, so that none of them is imported.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .errors import InputError
 #: what a network takes: texts, token ids or numbers; several inputs as a list, or by their names
 Inputs: TypeAlias = np.ndarray | Iterable[Any] | Mapping[str, Any]
 Floats: TypeAlias = np.ndarray[Any, np.dtype[np.float32]]
-#: what a network or layer gives: an array; a list of arrays where it has several outputs, which only its file tells
+#: what a network or layer gives: an array; a list of arrays where it has several outputs, as only its file says
 Outputs: TypeAlias = Floats | Any
 
 ROW = (list, tuple, np.ndarray)  # what a row of token ids may be
@@ -36,7 +36,7 @@ def rows(x: Any) -> list[Any] | np.ndarray:
     texts.
 
     Raises:
-        InputError: not rows, or of what only looks like them; says what to pass.
+        InputError: not rows, or something that only looks like them; says what to pass instead.
     """
     if type(x) is list:
         return x
@@ -51,7 +51,7 @@ def rows(x: Any) -> list[Any] | np.ndarray:
 
 
 def texts(x: Any) -> list[Any]:
-    """The rows of ``x``, which are not those of an array of numbers; whether each is a str is left to the caller.
+    """The rows of ``x`` as a list, whose items are not looked at; an array of numbers is refused.
 
     Raises:
         InputError: as `rows`.
@@ -63,7 +63,7 @@ def texts(x: Any) -> list[Any]:
 
 
 def blocks(x: Any, size: int) -> Iterator[list[Any] | np.ndarray]:
-    """The rows of ``x``, so many at a time, taken from it as they are asked for.
+    """The rows of ``x``, ``size`` at a time, taken from it as they are asked for.
 
     Raises:
         InputError: at once, as `rows`.
@@ -235,8 +235,7 @@ def _strange(x: Any) -> str:
 
 
 def _sliced(kind: type) -> bool:
-    """Whether iterating gives items of a kind of their own, where slices become lists or arrays: pyarrow, PyTorch,
-    h5py."""
+    """Whether to take slices, as iterating gives items of a type of their own: pyarrow, PyTorch, h5py."""
     return hasattr(kind, "to_pylist") or (hasattr(kind, "__array__") and not hasattr(kind, "to_list"))
 
 

@@ -1,4 +1,4 @@
-"""A graph of layers and what is run through it: named inputs, batches, a backend, results in the caller's order."""
+"""`Network` runs a graph of layers on an engine: inputs by name, batch by batch, results in the caller's order."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ AUTO_WORK = 20e9  # multiply-adds that a model does before its engine="auto" spe
 
 
 class Network:
-    """A graph on an engine. `Model` adds texts to it.
+    """A graph on an engine. `Model` adds the tokenizer.
 
     Args:
         engine, precision, threads, device: as `npmoji.load` takes them.
@@ -39,7 +39,7 @@ class Network:
         self.graph = graph = graph.belonging_to(self)
         self.layers = graph.layers
         self.engine, self.precision, self.threads, self.device = engine, precision, threads, device
-        #: multiply-adds a token: every weight of a matrix but the embedding's is used about once
+        #: multiply-adds per token: each weight of a matrix is used about once, but for the embedding's
         self.work = sum(
             array.size
             for layer in graph.layers
@@ -63,14 +63,14 @@ class Network:
         raise KeyError(shortened(f"no layer {name!r}; there are: {', '.join(self.graph.named)}"))
 
     def arrays(self, x: Any) -> Checked:
-        """Checked arrays by input name, for what a network with these inputs may be given.
+        """The inputs as checked arrays, by name.
 
         Args:
-            x: an array for the one input there is, a dict by `Graph.input_names` or by the layers' names, or a list in
-                the order of `Graph.inputs`; what this gave before is not checked again.
+            x: an array for the one input there is, a dict by `Graph.input_names` or by the layers' names, or a list in the
+                order of `Graph.inputs`. What this method returned is not checked again.
 
         Raises:
-            InputError: an input missing or unknown, arrays that do not fit, or different numbers of rows.
+            InputError: an input is missing or unknown, an array does not fit, or their numbers of rows differ.
         """
         if isinstance(x, Checked):
             return x
@@ -88,7 +88,7 @@ class Network:
         return arrays
 
     def _checked(self, layer: Input, x: Any) -> Any:
-        """An input's value as an array; `Model` lets texts be token ids."""
+        """An input's value as an array; `Model` tokenizes texts."""
         return layer.check(x)
 
     def _named(self, layer: Input, x: Any) -> Any:
@@ -101,10 +101,10 @@ class Network:
             raise InputError(f"{label}: {error}") from error
 
     def check_ready(self) -> None:
-        """Raise an error unless the weights can be used; called before each batch. `Model` looks at its file."""
+        """Raise an error unless the weights can be used; called before each batch. `Model` checks its file."""
 
     def enter(self, x: Any) -> tuple[Checked, Ops]:
-        """What a layer's call does first: the inputs' arrays, and the backend to run them on."""
+        """Where a call of a layer starts: the inputs' arrays, and the engine to run them on."""
         self.check_ready()
         arrays = self.arrays(x)
         return arrays, self._backend_for(arrays)
@@ -113,7 +113,7 @@ class Network:
         """A layer's output for all rows, computed batch by batch.
 
         Args:
-            width: of the second axis, if batches may have less of it; what they lack is 0.
+            width: the size of the second axis, if batches may be narrower; they are filled up with 0.
             told: called after each batch, one call at a time, with the rows done so far and all there are.
         """
         arrays = self.arrays(x)
@@ -133,16 +133,16 @@ class Network:
         return results.out
 
     def _empty(self, layer: Layer, arrays: dict[str, Any]) -> np.ndarray:
-        """The layer's output for no rows, which has the shape of one for a row."""
+        """The layer's output for no rows: its shape is found with one row of zeros."""
         self.check_ready()
-        row = {
-            source.name: np.zeros((1, *x.shape[1:]), x.dtype) if isinstance(x, np.ndarray) else zeros(source, 1)
-            for source, x in zip(self.graph.inputs, map(arrays.get, (source.name for source in self.graph.inputs)))
-        }
+        row = {}
+        for source in self.graph.inputs:
+            x = arrays[source.name]
+            row[source.name] = np.zeros((1, *x.shape[1:]), x.dtype) if isinstance(x, np.ndarray) else zeros(source, 1)
         return np.asarray(layer.compute(row, Pass(REFERENCE)))[:0]
 
     def _batches(self, arrays: Checked, tokens: int) -> Iterator[tuple[Any, Checked]]:
-        """Rows and their part of each input, about so many tokens at a time."""
+        """Batches of about so many tokens: the rows' numbers, and their part of each input."""
         first = next(iter(arrays.values()))
         if len(arrays) == 1 and self.graph.trims_padding:
             name = next(iter(arrays))
@@ -169,7 +169,7 @@ class Network:
 
 
 class Results:
-    """Rows that come in any order, from any thread, to one array."""
+    """Collects rows, which may come in any order and from any thread, in one array."""
 
     def __init__(self, rows: int, width: int | None = None, told: Told | None = None):
         self.rows, self.width = rows, width
@@ -179,7 +179,7 @@ class Results:
         self._begun = False
 
     def store(self, rows: np.ndarray, values: np.ndarray) -> None:
-        """Put the values of these rows into their places."""
+        """Store the values of these rows."""
         with self._lock:
             if not self._begun:
                 shape = values.shape[1:] if self.width is None else (self.width, *values.shape[2:])

@@ -116,7 +116,6 @@ def test_mistakes_of_npmojis_own_are_not_taken_for_damage(error, monkeypatch, tm
 LIBRARY = {
     "batch/sources.py": {"arrivals", "_is_file"},
     "backends/__init__.py": {"default_threads"},  # `os` without a function
-    "checks/faults.py": {"weights_of"},
     "checks/golden_files.py": {"_read_json", "_read_npz", "load_array"},
     "checks/verify.py": {"checked_references"},
     "display.py": {"_width"},

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..backends.activations import sigmoid, softmax
+from ..layers import Bidirectional
 from ..precision import half
 from . import planting as p
 from .planting import INPUTS, LSTMS, Evidence, Fault, Network, Weights, WeightsNeeded
@@ -198,11 +199,15 @@ def applies_to(names: Iterable[str]) -> bool:
 def weights_of(model: Model) -> Weights | None:
     """The model's weights, or None if it is no DeepMoji network."""
     try:
-        names = ("embedding", *LSTMS, "attlayer", *(["softmax"] if not model.feature_only else []))
-        found = {name: list(model[name].weights().values()) for name in names}
-        options = dict(model["bi_lstm_0"].ahead.options)
-    except (KeyError, AttributeError):
+        known = {name: model[name] for name in ("embedding", *LSTMS, "attlayer")}
+        known |= {} if model.feature_only else {"softmax": model["softmax"]}
+    except KeyError:
         return None
+    first = known["bi_lstm_0"]
+    if not isinstance(first, Bidirectional):
+        return None
+    found = {name: list(layer.weights().values()) for name, layer in known.items()}
+    options = dict(first.ahead.options)
     layers = {
         n: arrays if n == "embedding" else [np.asarray(a, np.float32) for a in arrays] for n, arrays in found.items()
     }

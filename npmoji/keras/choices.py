@@ -1,13 +1,13 @@
 """Attention layers of one name that several authors wrote: their formulas, and which of them a file means.
 
-All are an average over time, ``sum over t of a_t · x_t``, of x (N, T, F), and let no mask through. They differ in the
-scores that a is made of, and in whether a mask that arrives counts. Keras stores a class' name and arrays, not its
-code, so a file tells the scores by the arrays' shapes, and the mask only
+All are an average over time, ``sum over t of a_t · x_t``, of x (N, T, F), and let no mask through. They differ in the scores
+that a is made of, and in whether they respect a mask. Keras stores a class' name and arrays, not its code: the arrays' shapes
+say which scores a file means; whether masks count is known only
 
-- by Keras 3, in a Functional model: a layer whose ``call`` takes no mask is stored as called without one;
-- by settings that only the constructor of one of the authors takes, or by the name where all copies of it agree.
+- from Keras 3's Functional models: a layer whose ``call`` takes no mask is stored as called without one;
+- from settings that only one author's constructor takes, or from the name where all copies of the class agree.
 
-Without a mask both come to the same. What remains is refused, and the caller chooses.
+Without a mask there is no difference. What remains ambiguous is refused, and the caller chooses.
 """
 
 from __future__ import annotations
@@ -90,9 +90,8 @@ CHOICES = {f"{score}-{mask}": _maker(score, mask == "masked") for score in SCORE
 def settled(at: Place, scores: tuple[str, ...]) -> str | None:
     """The choice that a file settles, or None.
 
-    ``step_dim`` is a setting of the author's that Kaggle took `Attention` from, who keeps W as (F,) where others have
-    (F, 1); ``attention_dim`` of the hierarchical network's `AttLayer`. `AttentionWithContext` heeds the mask wherever
-    it is found.
+    ``step_dim`` is a setting of the author's that Kaggle took `Attention` from, who keeps W as (F,) where others have (F, 1);
+    ``attention_dim`` of the hierarchical network's `AttLayer`. All known copies of `AttentionWithContext` respect the mask.
     """
     name = at.config["class_name"]
     if at.takes_mask is False and len(scores) == 1:
@@ -136,7 +135,7 @@ def unsettled(at: Place, scores: tuple[str, ...]) -> str:
     meaning = [f"{score}: score = {SCORES[score]}" for score in scores] + [
         f"{mask}: a = {MASKS[mask]}" for mask in masks
     ]
-    why = "" if len(scores) > 1 else ", not all of which heed the mask that arrives here"
+    why = "" if len(scores) > 1 else ", not all of which respect the mask that arrives here"
     return (
         f"layer {at.name!r}: several authors wrote a class {name!r} with arrays {shapes(at)}{why}; "
         f"choose one of {choices} ({'; '.join(meaning)}) with "
@@ -145,5 +144,5 @@ def unsettled(at: Place, scores: tuple[str, ...]) -> str:
 
 
 def shapes(at: Place) -> str:
-    """The arrays' shapes, to read."""
+    """The arrays' shapes, for messages."""
     return ", ".join(str(array.shape) for array in at.arrays.values()) or "none"

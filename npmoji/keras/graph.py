@@ -76,7 +76,7 @@ class Builder:
         return self._enter(Input(shape=shape, name=ref.layer))
 
     def run(self, network: Network, values: dict[Ref, Layer], name: str, key: str) -> list[Layer]:
-        """Make the layers of a network given what its inputs are; returns its outputs.
+        """Make the layers of a network, given the layers that are its inputs; returns its outputs.
 
         ``name`` and ``key`` come before those of the layers: ``"outer/"`` for a nested model.
         """
@@ -101,7 +101,7 @@ class Builder:
         return [values[ref] for ref in network.outputs]
 
     def _call(self, node: Node, i: int, values: dict[Ref, Layer], name: str, key: str) -> list[Layer]:
-        """The outputs of one call of a layer."""
+        """Make a layer for one of its calls; returns its outputs, one layer for each."""
         name, key, call = name + node.name + (f":{i}" if i else ""), key + node.name, node.calls[i]
         if _is_operation(node, key, self.known):
             arguments = [values[value] if isinstance(value, Ref) else value for value in flat(call.args)]
@@ -129,9 +129,17 @@ class Builder:
         recurrent = node.class_name in RECURRENT
         first = recurrent and not self._recurrent_yet
         self._recurrent_yet |= recurrent
-        zero_masked = not self.file.holds_masked_outputs
-        arrays, version = self.arrays.get(key, {}), self.file.version
-        place = Place(name, config, previous, arrays, version, zero_masked, states, first, takes_mask)
+        place = Place(
+            name=name,
+            config=config,
+            previous=previous,
+            arrays=self.arrays.get(key, {}),
+            version=self.file.version,
+            zero_masked=not self.file.holds_masked_outputs,
+            states=states,
+            first=first,
+            takes_mask=takes_mask,
+        )
         kind = self.known.kind(node.class_name, key)
         try:
             with noted(f"while layer {name!r} of class {node.class_name!r} was made"):
@@ -207,7 +215,7 @@ class Builder:
 def _in_order(node: Node, args: list[Any]) -> list[Any]:
     """What a layer is called with; a dict by the names of a model's inputs becomes a list in the model's order.
 
-    The dict may hold more, which Keras passes over.
+    The dict may hold other keys too: Keras ignores them.
     """
     if node.class_name in CONTAINERS and len(args) == 1 and isinstance(args[0], dict):
         names = description.parse(node.config["model"]).input_names

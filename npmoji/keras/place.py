@@ -1,4 +1,4 @@
-"""What a Keras class is in terms of our layers, and where in a network one is: what `classes` is made of."""
+"""`Kind`: how layers of a Keras class are made; `Place`: what one is made from, with checked access to its settings."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ MOST_AXES = 32
 
 
 class Place(NamedTuple):
-    """Where a layer is to be made.
+    """What a layer is made from.
 
     Attributes:
+        config: its settings, and its ``class_name``.
         previous: the layers whose outputs it is called with.
         arrays: its weights by name, as `Kind.arrays` names them.
         version: major and minor number of the Keras that wrote the file.
@@ -46,16 +47,16 @@ class Place(NamedTuple):
         return self.version >= (3, 0)
 
     def setting(self, name: str, default: Any = None) -> Any:
-        """A value of the config."""
+        """A value of the config, of whatever type; the default for null too."""
         value = self.config.get(name, default)
         return default if value is None else value
 
     def flag(self, name: str, default: bool = False) -> bool:
-        """A value of the config that says whether."""
+        """A setting that is true or false."""
         return bool(item(self.config, name, f"layer {self.name!r}", bool, int, default=default))
 
     def activation(self, key: str = "activation", default: str = "linear") -> str:
-        """The name, in `ACTIVATIONS`, of the function that the config calls so: Keras 3 means another hard_sigmoid."""
+        """A setting that names an activation, as its name in `ACTIVATIONS`: Keras 3's hard_sigmoid is another function."""
         found = self.setting(key, default)
         if isinstance(found, dict):  # {"class_name": "function", "config": "relu"}
             found = found.get("config") if isinstance(found.get("config"), str) else found.get("class_name")
@@ -67,12 +68,12 @@ class Place(NamedTuple):
 
 
 class Kind(NamedTuple):
-    """What a class is.
+    """How layers of a class are made.
 
     Attributes:
-        make: the layer, or its outputs, for a place.
-        arrays: the names of its arrays in the order of the file, given its config; training changes those of ``frozen``
-            otherwise than by gradients, and Keras stores them last.
+        make: a function of a `Place` that returns the layer, or a list of layers, one for each output.
+        arrays: a function of the config that returns the names of the layer's arrays, in the order of the file.
+        frozen: the names of those that are not trained by gradients: Keras stores them last.
     """
 
     make: Callable[[Place], Layer | list[Layer]]
@@ -84,12 +85,12 @@ KINDS: dict[str, Kind] = {}  # by class
 
 
 def any_number(config: dict[str, Any]) -> list[str]:
-    """The names of a kind's arrays that take what there is: they are called ``"0"``, ``"1"``, ..."""
+    """For a kind that takes any number of arrays: they are called ``"0"``, ``"1"``, ..."""
     return ["*"]
 
 
 def kind(*class_names: str, arrays: Callable[[dict], list[str]] | None = None, frozen: tuple[str, ...] = ()):
-    """Enter the decorated function as what makes layers of these classes."""
+    """Decorator: the function makes the layers of these classes."""
 
     def enter(make: Callable[[Place], Layer | list[Layer]]):
         for class_name in class_names:
@@ -100,7 +101,7 @@ def kind(*class_names: str, arrays: Callable[[dict], list[str]] | None = None, f
 
 
 def affine(config: dict[str, Any]) -> list[str]:
-    """The arrays of a layer with a kernel and, unless switched off, a bias."""
+    """The arrays of a layer with a kernel and, unless ``use_bias`` is off, a bias."""
     return ["kernel", "bias"] if config.get("use_bias", True) else ["kernel"]
 
 

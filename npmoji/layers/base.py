@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from typing_extensions import Self  # noqa: UP035  (typing has it from Python 3.11 on; checkers bring this one)
 
 
+DEEP = 100  # layers in a row that may pull each other, well below Python's limit of calls in each other
+
+
 class Pass:
     """One pass through the graph, on one thread: the engine it runs on and what has been computed so far."""
 
@@ -54,13 +57,11 @@ class Layer:
     """
 
     uses_mask = False
-    hides_mask = (
-        False  # whether the next layer's arithmetic treats all steps as valid; the mask propagates all the same
-    )
+    #: whether the next layer's arithmetic treats all steps as valid; the mask propagates all the same
+    hides_mask = False
     outputs = 1  # how many outputs the layer has
-    takes_any_array = (
-        False  # whether `forward` takes an engine's own kind of array; npmoji's layers do, others get NumPy's
-    )
+    #: whether `forward` takes an engine's own kind of array; npmoji's layers do, others get NumPy's
+    takes_any_array = False
     network: Any = None  # the `Network` that the layer belongs to, whose engine a call runs on; else it is NumPy's
 
     def __init_subclass__(cls) -> None:
@@ -69,12 +70,13 @@ class Layer:
 
     def __new__(cls, *arguments: Any, **options: Any) -> Self:
         layer = super().__new__(cls)
-        layer.made_from = arguments, options  # what `saving` writes
+        layer.made_from = arguments, options  # what `save_layers` writes
         layer.class_name = cls.__name__  # a file's own name of it, where it has one
         return layer
 
     def __init__(self, *previous: Layer, name: str | None = None):
         self.previous = previous
+        self.depth = 1 + max([layer.depth for layer in previous], default=0)
         self.name = name or type(self).__name__.lower()
         self._packed: dict[Any, Any] = {}
 
@@ -103,19 +105,19 @@ class Layer:
 
     def pull(self, X: Any, run: Pass) -> tuple[Any, Any]:
         """Output and mask, computed at most once per pass, after all that they are computed from."""
-        done, waiting = run.done, [self]
-        while waiting:  # not recursive: a graph may be deep
-            layer = waiting[-1]
-            missing = [previous for previous in layer.previous if previous not in done]
-            if missing:
-                waiting.extend(reversed(missing))
-                continue
-            waiting.pop()
-            if layer not in done:
-                pulled = [done[previous] for previous in layer.previous]
-                values = [value for value, _ in pulled] or [X]
-                done[layer] = layer.evaluate(run.ops, values, [mask for _, mask in pulled])
+        done = run.done
+        if self not in done:
+            if self.depth > DEEP:  # one after the other, and not each by a call of the next
+                for layer in ancestors([self])[:-1]:
+                    if layer not in done:
+                        done[layer] = layer._pull_one(X, run)
+            done[self] = self._pull_one(X, run)
         return done[self]
+
+    def _pull_one(self, X: Any, run: Pass) -> tuple[Any, Any]:
+        pulled = [layer.pull(X, run) for layer in self.previous]
+        values = [value for value, _ in pulled] or [X]
+        return self.evaluate(run.ops, values, [mask for _, mask in pulled])
 
     def evaluate(self, ops: Ops, values: list[Any], masks: list[Any]) -> tuple[Any, Any]:
         """Output and mask, given those of the predecessors; without any, the network's input is the value."""
