@@ -32,7 +32,7 @@ ZIP = b"PK\3\4"
 
 
 class Start(NamedTuple):
-    """What the kind of a file is told by."""
+    """What identifies the kind of a file."""
 
     path: str
     head: bytes  # the first bytes
