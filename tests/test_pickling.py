@@ -446,4 +446,4 @@ def test_nothing_but_loading_is_in_a_pickle(place):
 
     pickled = pickle.dumps(npmoji.load(place / "weights.hdf5"), 2)
     named = [text for code, text, _ in pickletools.genops(io.BytesIO(pickled)) if code.name == "GLOBAL"]
-    assert named == ["npmoji.pickling reloaded", "npmoji.model load"]
+    assert named == ["npmoji.pickling reloaded", "npmoji.loading load"]

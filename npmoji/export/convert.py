@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import deepmoji, formats, loading
+from .. import deepmoji
 from ..errors import InputError, WeightsError
 from ..files.paths import local
 from ..files.whole import whole_file
@@ -25,7 +25,7 @@ SAFETENSORS, HDF5 = (".safetensors",), (".hdf5", ".h5")
 
 
 def convert(
-    source: str | os.PathLike,
+    source: str | os.PathLike | Model,
     target: str | os.PathLike,
     precision: str | None = None,
     vocabulary: str | os.PathLike | dict[str, int] | None = None,
@@ -39,7 +39,8 @@ def convert(
     bit. A `.hdf5` or `.h5` file is float32 in Keras 2's layout, whatever the precision of the source.
 
     Args:
-        source: any file that `load` takes, or a name that it knows.
+        source: any file that `load` takes, or a name that it knows; or a model, whose file need not be there any more. Its
+            own precision, vocabulary, compat and layers then hold.
         target: ends in `.safetensors`, `.hdf5` or `.h5`.
         precision: of the embedding and the LSTMs' matrices; by default as in the source.
         vocabulary: as `load` takes it; by default the one the source carries, or the one beside it.
@@ -47,35 +48,42 @@ def convert(
         layers: as `load` takes it, which the target needs again.
 
     Raises:
-        InputError: the target is the source, of no known kind, cannot be written or cannot hold the precision.
+        InputError: the target is the source, of no known kind, cannot be written or cannot hold the precision; or the
+            source is a model, and settings are given that it has itself.
         WeightsError, VocabularyError: the source or its vocabulary cannot be used, or the precision cannot hold a weight.
     """
     target = local(target, "target")
     keras = _is_keras(target)
     if keras and precision not in (None, "fp32"):
         raise InputError(f"{target}: Keras files are of precision fp32, not {precision}")
-    model = load(source, vocabulary=vocabulary, precision=precision, compat=compat, layers=layers)
-    if os.path.exists(target) and os.path.samefile(model.path, target):
+    given = {"vocabulary": vocabulary, "precision": precision, "compat": compat, "layers": layers}
+    if not isinstance(source, Model):
+        model = load(source, **given)
+    elif any(value is not None for value in given.values()):
+        raise InputError(f"{source.path}: a model has its own {', '.join(given)}: set them when it is loaded")
+    else:
+        model = source
+    model.check_ready()
+    if os.path.exists(target) and os.path.exists(model.path) and os.path.samefile(model.path, target):
         raise InputError(f"{target}: is the file to be converted; give another name")
-    file = loading.with_config(formats.read(model.path), None)
-    compat = compat or file.compat
-    file = file._replace(compat=None if compat == ORIGINAL else compat)  # which goes without saying
-    names = _names(file, model)
-    file = _completed(_stored(file, model, names, "fp32" if keras else model.precision), model, file.precision)
+    file = model.contents
+    file = file._replace(compat=None if file.compat == ORIGINAL else file.compat)  # which goes without saying
+    file = _completed(_stored(file, model, "fp32" if keras else model.precision), model, file.precision)
     if keras:
         from ..formats import keras_write
 
         _tell_of_vocabulary(model, target)
         with whole_file(target) as out:
-            keras_write.write(out, file, names)
+            keras_write.write(out, file)
     else:
         from ..formats import npmoji_file
 
         words = None if model.tokenizer is None else model.tokenizer.vocabulary
         if words is None:
-            print(f"npmoji: note: {source} has no vocabulary: {target} will take token ids only", file=sys.stderr)
+            name = model.path if source is model else source
+            print(f"npmoji: note: {name} has no vocabulary: {target} will take token ids only", file=sys.stderr)
         with whole_file(target) as out:
-            npmoji_file.write(out, file, words, names)
+            npmoji_file.write(out, file, words)
 
 
 def _is_keras(target: str) -> bool:
@@ -115,23 +123,15 @@ def _completed(file: Contents, model: Model, source: str) -> Contents:
     return file._replace(classes=classes, references=found)
 
 
-def _names(file: Contents, model: Model) -> dict[str, list[str]]:
-    """What the network calls the weights of each layer; layers that it does not have are left out."""
-    names = {}
-    for layer in model.layers:
-        arrays, weights = file.layers.get(layer.name, []), layer.weights()
-        if len(arrays) == len(weights) and all(map(np.array_equal, arrays, weights.values())):
-            names[layer.name] = list(weights)
-    return names
-
-
-def _stored(file: Contents, model: Model, names: dict[str, list[str]], precision: str) -> Contents:
-    """The same with its arrays in the types that the precision asks for."""
+def _stored(file: Contents, model: Model, precision: str) -> Contents:
+    """The same with its arrays in the types that the precision asks for; those that only have numbers are fp32."""
     types = {layer.name: storage(layer, precision) for layer in model.layers}
-    layers = {}
-    for layer, arrays in file.layers.items():
-        kinds = [types[layer].get(name, "fp32") for name in names[layer]] if layer in names else ["fp32"] * len(arrays)
-        layers[layer] = [_as(file.path, layer, array, kind) for array, kind in zip(arrays, kinds)]
+    layers = {
+        layer: {
+            name: _as(file.path, layer, array, types.get(layer, {}).get(name, "fp32")) for name, array in arrays.items()
+        }
+        for layer, arrays in file.layers.items()
+    }
     return file._replace(layers=layers, precision=precision)
 
 

@@ -13,17 +13,18 @@ from ..precision import Int8Array
 from .base import Layer
 
 
-def copies(layers: Iterable[Layer], deep: bool = False) -> dict[Layer, Layer]:
-    """A copy of each layer, and of all that it is made from; they belong to no network.
+def copies(layers: Iterable[Layer], deep: bool = False, arrays: Any = None) -> tuple[dict[Layer, Layer], Any]:
+    """A copy of each layer, and of all that it is made from; they belong to no network. Beside them the ``arrays``, copied too.
 
     Args:
         layers: in graph order, so that no chain of layers is followed from its end.
         deep: the copies share those arrays only that cannot be written to, such as those of a mapped file.
+        arrays: in dicts or lists; where layers hold them too, their copies hold the copies.
     """
     copier = _Copier(deep)
     for layer in layers:
         copier.copied(layer)
-    return copier.made
+    return copier.made, copier.copied(arrays)
 
 
 class _Copier:
