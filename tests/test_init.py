@@ -370,8 +370,8 @@ def test_the_original_sizes_are_the_default():
         [(50_000, 256)], *lstms, [(2304, 1)], [(2304, 64), (64,)]
     ]  # fmt: skip
     check_moments(weights["embedding"]["embeddings"], 0, 0.05 / math.sqrt(3))
-    check_glorot(weights["bi_lstm_1"][3])
-    check_orthogonal_rows(weights["bi_lstm_0"][4])
+    check_glorot(weights["bi_lstm_1"]["backward_kernel"])
+    check_orthogonal_rows(weights["bi_lstm_0"]["backward_recurrent_kernel"])
 
 
 # Seeds ---------------------------------------------------------------------------------------------------------------

@@ -54,7 +54,7 @@ class Layer:
 
     def __new__(cls, *arguments: Any, **options: Any) -> Self:
         layer = super().__new__(cls)
-        layer.made_from = arguments, options  # what `chain.save` writes
+        layer.made_from = arguments, options  # what `save_layers` writes
         layer.class_name = cls.__name__  # a file's own name of it, where it has one
         return layer
 
