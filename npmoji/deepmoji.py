@@ -3,7 +3,7 @@
     | layer       | what it does                                                    | output       |
     |-------------|-----------------------------------------------------------------|--------------|
     | input       | token ids; 0 is padding                                         | (N, T)       |
-    | embedding   | a row a token; from here on a mask tells the padding            | (N, T, E)    |
+    | embedding   | one row per token; from here on a mask marks the padding        | (N, T, E)    |
     | activation  | tanh of it                                                      | (N, T, E)    |
     | bi_lstm_0   | LSTM along time and against it, side by side                    | (N, T, 2H)   |
     | bi_lstm_1   | the same again, on top                                          | (N, T, 2H)   |
@@ -22,22 +22,30 @@ from typing import Any
 import numpy as np
 
 from .errors import WeightsError
-from .formats import Contents
+from .formats.contents import Contents, Layers, named
 from .formats.fields import item
 from .layers import Activation, AttentionWeightedAverage, Bidirectional, Concatenate, Dense, Embedding, Input, Layer
 from .precision import LARGEST_HALF, fits_half, is_finite
 
-#: layers that have weights, in the order of the file, with the number of their arrays
-WEIGHTED = {"embedding": 1, "bi_lstm_0": 6, "bi_lstm_1": 6, "attlayer": 1, "softmax": 2}
+KERNELS = ("forward_kernel", "backward_kernel")  # a bi_lstm's matrices for its input
+RECURRENT = ("forward_recurrent_kernel", "backward_recurrent_kernel")
+LSTM = (KERNELS[0], RECURRENT[0], "forward_bias", KERNELS[1], RECURRENT[1], "backward_bias")
+#: layers that have weights, in the order of the file, with the names of their arrays in Keras' order
+WEIGHTED: dict[str, tuple[str, ...]] = {
+    "embedding": ("embeddings",),
+    "bi_lstm_0": LSTM,
+    "bi_lstm_1": LSTM,
+    "attlayer": ("kernel",),
+    "softmax": ("kernel", "bias"),
+}
 #: those that feature-only weights have
 FEATURES = [name for name in WEIGHTED if name != "softmax"]
 
-KERNELS, MATRICES = (0, 3), (0, 1, 3, 4)  # places of a bi_lstm's input matrices, and of all, among its arrays
-#: arrays that a precision rounds to IEEE halves: layer -> their places
-HALVES: dict[str, dict[str, tuple[int, ...]]] = {
+#: arrays that a precision rounds to IEEE halves: layer -> their names
+HALVES: dict[str, dict[str, tuple[str, ...]]] = {
     "fp32": {},
-    "fp16": {"embedding": (0,), "bi_lstm_0": MATRICES, "bi_lstm_1": MATRICES},
-    "int8": {"embedding": (0,), "bi_lstm_0": KERNELS},
+    "fp16": {"embedding": ("embeddings",), "bi_lstm_0": KERNELS + RECURRENT, "bi_lstm_1": KERNELS + RECURRENT},
+    "int8": {"embedding": ("embeddings",), "bi_lstm_0": KERNELS},
 }
 
 LARGE = 16 << 20  # bytes; an embedding beyond this is not scanned for NaN when loaded: its rows are checked in use
@@ -55,18 +63,18 @@ def build(file: Contents, precision: str = "fp32") -> list[Layer]:
     check_half_range(w, precision)
     lstm = {"gate": gate(file), "hold_masked": file.holds_masked_outputs}
 
-    ids = Input(vocabulary_size=len(w["embedding"][0]), name="input")
-    embedding = Embedding(ids, *w["embedding"], mask_zero=True, name="embedding")
+    ids = Input(vocabulary_size=len(w["embedding"]["embeddings"]), name="input")
+    embedding = Embedding(ids, **w["embedding"], mask_zero=True, name="embedding")
     x = Activation(embedding, "tanh", name="activation")
     # Its projection runs once a distinct token: int8 would gain little there, and it is where it errs most.
-    lstm_0 = Bidirectional(x, w["bi_lstm_0"][:3], w["bi_lstm_0"][3:], exact_projection=True, name="bi_lstm_0", **lstm)
-    lstm_1 = Bidirectional(lstm_0, w["bi_lstm_1"][:3], w["bi_lstm_1"][3:], name="bi_lstm_1", **lstm)
+    lstm_0 = Bidirectional(x, **directions(w["bi_lstm_0"]), exact_projection=True, name="bi_lstm_0", **lstm)
+    lstm_1 = Bidirectional(lstm_0, **directions(w["bi_lstm_1"]), name="bi_lstm_1", **lstm)
     skips = Concatenate(lstm_1, lstm_0, x, name="concatenate")  # the order the trained weights expect
-    features = AttentionWeightedAverage(skips, *w["attlayer"], name="attlayer")
+    features = AttentionWeightedAverage(skips, **w["attlayer"], name="attlayer")
     layers = [ids, embedding, x, lstm_0, lstm_1, skips, features]
     if "softmax" in w:
-        activation = final_activation(w["softmax"][0])
-        layers.append(Dense(features, *w["softmax"], activation=activation, name="softmax"))
+        activation = final_activation(w["softmax"]["kernel"])
+        layers.append(Dense(features, **w["softmax"], activation=activation, name="softmax"))
     check_widths(x, lstm_0, lstm_1, *layers[6:])
     return layers
 
@@ -81,32 +89,50 @@ def _ends_in_features(file: Contents) -> bool:
     """Whether the config, if there is one, is of DeepMoji's first layers: its output all that they give, averaged."""
     if not file.config:
         return True
-    inner, w = file.config.get("config"), file.layers
+    inner = file.config.get("config")
     output: Any = inner.get("output_layers") if isinstance(inner, dict) else None
     while isinstance(output, list) and output:
         output = output[0]
-    E, *gates = (array.shape[-1] if array.ndim else 0 for array in (w[name][-1] for name in FEATURES[:3]))
+    if output != "attlayer" or any(len(file.layers[name]) != len(WEIGHTED[name]) for name in FEATURES):
+        return False
+    w = weights(file)
+    widths = w["embedding"]["embeddings"], w["bi_lstm_0"]["backward_bias"], w["bi_lstm_1"]["backward_bias"]
+    E, *gates = (array.shape[-1] if array.ndim else 0 for array in widths)
     F = E + sum(gates) // 2  # of a bias of 4H there are 2H
-    return output == "attlayer" and w["attlayer"][0].shape[:1] == (F,)
+    return w["attlayer"]["kernel"].shape[:1] == (F,)
 
 
-def check(file: Contents) -> dict[str, list[np.ndarray]]:
-    """The weights by layer, after checking which layers there are, their number of arrays and finiteness."""
-    found = {name: arrays for name, arrays in file.layers.items() if arrays}
+def weights(file: Contents) -> Layers:
+    """The file's arrays by name: of a file that tells only their order, as Keras has it, the names are given here.
+
+    Raises:
+        WeightsError: a layer has another number of arrays.
+    """
+    found: Layers = {}
+    for name, arrays in file.layers.items():
+        names = WEIGHTED.get(name, ()) if arrays else ()
+        if len(arrays) != len(names):
+            raise WeightsError(f"layer {name!r} has {len(arrays)} arrays, expected {len(names)}")
+        found[name] = named(arrays, names)
+    return found
+
+
+def check(file: Contents) -> Layers:
+    """The weights, after checking which layers there are, their number of arrays and finiteness."""
     if not matches(file):
+        found = [name for name, arrays in file.layers.items() if arrays]
         missing = [name for name in WEIGHTED if name not in found]
         unexpected = [name for name in found if name not in WEIGHTED]
         raise WeightsError(
             f"not the weights of a DeepMoji network: expected the layers {list(WEIGHTED)}, found missing {missing}, "
             f"unexpected {unexpected}; another network needs the config of its model"
         )
-    for name, arrays in found.items():
-        if len(arrays) != WEIGHTED[name]:
-            raise WeightsError(f"layer {name!r} has {len(arrays)} arrays, expected {WEIGHTED[name]}")
-        for array in arrays:
+    w = weights(file)
+    for name, arrays in w.items():
+        for array in arrays.values():
             if name != "embedding" or array.nbytes <= LARGE:
                 check_finite(name, array)
-    return found
+    return w
 
 
 def check_finite(layer: str, array: np.ndarray) -> None:
@@ -115,10 +141,16 @@ def check_finite(layer: str, array: np.ndarray) -> None:
         raise WeightsError(f"layer {layer!r} holds NaN or infinite values in its array of shape {array.shape}")
 
 
-def check_half_range(layers: dict[str, list[np.ndarray]], precision: str) -> None:
+def directions(arrays: dict[str, Any]) -> dict[str, tuple[Any, ...]]:
+    """A bi_lstm's arrays as `Bidirectional` takes them: by direction kernel, recurrent kernel and bias."""
+    names = ("kernel", "recurrent_kernel", "bias")
+    return {way: tuple(arrays[f"{way}_{name}"] for name in names) for way in ("forward", "backward")}
+
+
+def check_half_range(layers: Layers, precision: str) -> None:
     """Raise a WeightsError if a weight that the precision rounds to an IEEE half is too large for it."""
-    for name, places in HALVES[precision].items():
-        for array in (layers[name][i] for i in places):
+    for name, halves in HALVES[precision].items():
+        for array in (layers[name][half] for half in halves):
             if (name != "embedding" or array.nbytes <= LARGE) and not fits_half(array):
                 raise WeightsError(
                     f"layer {name!r} holds weights beyond {LARGEST_HALF:.0f} in its array of shape {array.shape}: "

@@ -17,20 +17,20 @@ import numpy as np
 from . import __version__, formats, loading
 from .backends import default_threads
 from .errors import WeightsError
-from .files.digest import sha256
+from .files.facts import FileFacts
 from .files.paths import local
 from .graph import FREE_STEPS
 from .layers import Layer, Part, Remask
 from .model import Model
-from .sources import bundled, vocabulary_beside
-from .text.tokenizer import ORIGINAL
+from .sources import bundled
+from .text.tokenizer import ORIGINAL, Tokenizer
 
 
-def lines(model: Model, vocabulary: str | None = None) -> Iterator[tuple[str, str]]:
-    """Pairs of a name and what there is to say about it."""
+def lines(model: Model) -> Iterator[tuple[str, str]]:
+    """Pairs of a name and what there is to say about it. The model's file need not be there any more."""
     yield "npmoji", f"{__version__}, Python {platform.python_version()}, {platform.system()}"
     yield "weights", f"{model.path}{' (the small bundled model)' if model.path == bundled() else ''}"
-    yield "", f"{os.path.getsize(model.path):,} bytes, sha256 {sha256(model.path)}"
+    yield "", _facts(model.weights_file)
     classes = "no classes (feature-only weights)" if model.feature_only else f"classes {model.classes}"
     yield "network", f"vocabulary {model.vocabulary_size:,}, features {model.features:,}, {classes}"
     for layer in model.layers:
@@ -38,17 +38,9 @@ def lines(model: Model, vocabulary: str | None = None) -> Iterator[tuple[str, st
             yield "", f"{layer.name}/{name} {array.shape}"
     if model.tokenizer is None:
         yield "vocabulary", "none: the model takes token ids only"
-    elif vocabulary is None and formats.read(model.path).vocabulary is not None:
-        yield (
-            "vocabulary",
-            f"in the weights file, {len(model.tokenizer.vocabulary):,} words, maxlen {model.tokenizer.maxlen}",
-        )
     else:
-        path = local(vocabulary) if vocabulary else vocabulary_beside(model.path)
-        yield "vocabulary", f"{path}, {len(model.tokenizer.vocabulary):,} words, maxlen {model.tokenizer.maxlen}"
-        yield "", f"{os.path.getsize(path):,} bytes, sha256 {sha256(path)}"
-    if model.tokenizer is not None:
-        yield "tokenizer", _tokenizer(model)
+        yield from _vocabulary(model, model.tokenizer)
+        yield "tokenizer", _tokenizer(model, model.tokenizer)
     yield (
         "engine",
         f"{model.engine}, precision {model.precision}: {', '.join(f'{name} {version(name)}' for name in ('numpy', 'numba', 'h5py'))}",
@@ -57,12 +49,26 @@ def lines(model: Model, vocabulary: str | None = None) -> Iterator[tuple[str, st
     yield "threads", str(model.threads or default_threads())
 
 
-def _tokenizer(model: Model) -> str:
+def _facts(file: FileFacts) -> str:
+    size = "size not known" if file.size is None else f"{file.size:,} bytes"
+    return f"{size}, sha256 {file.sha256 or 'not known: the file is gone, or was changed since it was loaded'}"
+
+
+def _vocabulary(model: Model, tokenizer: Tokenizer) -> Iterator[tuple[str, str]]:
+    file = model.vocabulary_file
+    inside = file is not None and file.path == model.path
+    where = "given as words" if file is None else "in the weights file" if inside else file.path
+    yield "vocabulary", f"{where}, {len(tokenizer.vocabulary):,} words, maxlen {tokenizer.maxlen}"
+    if file is not None and not inside:
+        yield "", _facts(file)
+
+
+def _tokenizer(model: Model, tokenizer: Tokenizer) -> str:
     """Whose token ids texts get, and for torchMoji's weights why."""
-    if model.tokenizer.compat != ORIGINAL:
-        return f"{model.tokenizer.compat}: that of torchMoji under Python 3, which shortens no stretched words"
+    if tokenizer.compat != ORIGINAL:
+        return f"{tokenizer.compat}: that of torchMoji under Python 3, which shortens no stretched words"
     known = f"{ORIGINAL}: the original's, under Python 2.7"
-    if formats.read(model.path).origin != "torchmoji":
+    if model.contents.origin != "torchmoji":
         return known
     return f"{known}, which torchMoji's weights were trained with; for that port's own ids: --compat torchmoji"
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from .backends.ops import REFERENCE
 from .errors import NpmojiError, WeightsError, noted
+from .formats.contents import Layers
 from .layers import Activation, AttentionWeightedAverage, Input, Layer, Pass, Softmax
 from .layers.base import ancestors
 
@@ -28,6 +29,7 @@ class Graph:
         input_names: the names by which a dict gives the inputs, in their order: those of the layers, unless the model was
             made with a dict that has other keys.
         named: all layers that have a name of their own, `layers` and what comes before them.
+        weights: the arrays by layer and name, as the file that the graph was built from holds them; else the layers' own.
         trims_padding: whether one padded step stands for all that follow it, as in DeepMoji.
     """
 
@@ -38,6 +40,7 @@ class Graph:
         trims_padding: bool = False,
         inputs: list[Input] | None = None,
         input_names: list[str] | None = None,
+        weights: Layers | None = None,
     ):
         self.layers, self.outputs, self.trims_padding = layers, outputs, trims_padding
         everything = ancestors([*outputs, *layers])
@@ -45,6 +48,7 @@ class Graph:
         self.named.update({layer.name: layer for layer in layers})
         self.inputs = inputs or [layer for layer in everything if isinstance(layer, Input)]
         self.input_names = input_names or [layer.name for layer in self.inputs]
+        self.weights = {layer.name: layer.weights() for layer in layers} if weights is None else weights
 
     def belonging_to(self, network: Any) -> Graph:
         """This graph, its layers now belonging to the network; a copy of it if any of them belongs to a network already."""
@@ -57,11 +61,11 @@ class Graph:
         """A graph of copies of the layers, which belong to no network; for ``deep`` see `layers.copying`."""
         from .layers.copying import copies
 
-        found = copies(ancestors([*self.outputs, *self.layers, *self.inputs]), deep)
+        found, weights = copies(ancestors([*self.outputs, *self.layers, *self.inputs]), deep, self.weights)
         layers, outputs, inputs = (
             [found[layer] for layer in some] for some in (self.layers, self.outputs, self.inputs)
         )
-        return Graph(layers, outputs, self.trims_padding, inputs, self.input_names)
+        return Graph(layers, outputs, self.trims_padding, inputs, self.input_names, weights)
 
     @property
     def steps(self) -> int | None:

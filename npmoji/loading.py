@@ -16,6 +16,7 @@ import numpy as np
 from . import deepmoji, formats, inputs
 from .backends import DEVICES, ENGINES, backend
 from .errors import InputError, WeightsError
+from .files.facts import FileFacts
 from .files.mapping import files_behind
 from .formats import Contents
 from .graph import Graph
@@ -24,6 +25,7 @@ from .model import Model, Prediction
 from .precision import PRECISIONS
 from .sources import SOURCES, find, vocabulary_beside
 from .text.tokenizer import ORIGINAL, Tokenizer, check_maxlen, rules_of
+from .text.vocabulary import WordText, path_of
 
 if TYPE_CHECKING:
     from typing import Self  # not before Python 3.11
@@ -106,17 +108,32 @@ def load(
         graph = build(file, precision, layers)
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from error
-    if vocabulary is None:
-        beside = vocabulary_beside(path)
-        vocabulary = beside if file.vocabulary is None and os.path.isfile(beside) else file.vocabulary
-    tokenizer = None
-    if vocabulary is not None:
-        tokenizer = Tokenizer(vocabulary, graph.steps or maxlen, compat or file.compat or ORIGINAL)
+    file = file._replace(compat=compat or file.compat)
+    tokenizer, words = None, _words(vocabulary, file)
+    if words is not None:
+        tokenizer = Tokenizer(words, graph.steps or maxlen, file.compat or ORIGINAL)
     settings = {"engine": engine, "precision": precision, "threads": threads, "device": device}
-    model = Model(graph, tokenizer, path=path, references=file.references, **settings)
+    model = Model(graph, tokenizer, file=file, **settings)
+    model.vocabulary_file = _file_of(words, model.weights_file)
     model.embed, model.source, model.load = embed, _source(given, path), load
-    model.files = [weakref.ref(mapped) for mapped in files_behind(chain.from_iterable(file.layers.values()))]
+    arrays = (arrays.values() for arrays in file.layers.values())
+    model.files = [weakref.ref(mapped) for mapped in files_behind(chain.from_iterable(arrays))]
     return model
+
+
+def _words(given: Any, file: Contents) -> Any:
+    """The vocabulary given, else the one that the file carries, else the path of the one beside it; None if there is none."""
+    if given is not None or file.vocabulary is not None:
+        return file.vocabulary if given is None else given
+    beside = vocabulary_beside(file.path)
+    return beside if os.path.isfile(beside) else None
+
+
+def _file_of(words: Any, weights_file: FileFacts) -> FileFacts | None:
+    """The file that the vocabulary is from; None if it was given as words."""
+    if isinstance(words, WordText):
+        return weights_file
+    return FileFacts(path_of(words)) if isinstance(words, (str, bytes, os.PathLike)) else None
 
 
 def _source(given: dict[str, Any], path: str) -> dict[str, Any]:
@@ -163,12 +180,12 @@ def build(file: Contents, precision: str = "fp32", layers: dict[str, Any] | None
         if layers:
             raise InputError(f"layers: {file.path} is a DeepMoji network, which is known by its layers' names")
         made = deepmoji.build(file, precision)
-        return Graph(made, made[-1:], trims_padding=True)
+        return Graph(made, made[-1:], trims_padding=True, weights=deepmoji.weights(file))
     from .keras import graph as keras_graph  # of no use to DeepMoji's start
     from .keras.known import Known
 
     for name, arrays in file.layers.items():
-        for array in arrays:
+        for array in arrays.values():
             # one large array alone may be an embedding, which checks the rows in use
             if len(arrays) > 1 or array.nbytes <= deepmoji.LARGE:
                 deepmoji.check_finite(name, array)

@@ -10,7 +10,9 @@ import numpy as np
 
 from . import inputs
 from .errors import InputError, VocabularyError
+from .files.facts import FileFacts
 from .files.mapping import MappedFile
+from .formats.contents import Contents
 from .graph import Graph
 from .inputs import Floats, Inputs, Outputs
 from .layers import AttentionWeightedAverage, Checked, Input, Layer
@@ -40,6 +42,8 @@ class Model(Network):
         feature_only: whether it is DeepMoji without its last layer, for `encode` and `attention` but not `predict`.
         path: the weights file.
         references: the reference results that the file carries, or None; see `verify`.
+        weights_file, vocabulary_file: what is known of the files that weights and vocabulary came from. The latter is
+            the weights file if that carries the words, and None if they came from no file.
         source: what `load` was given, with absolute paths; None for a model that was made by hand.
         load: the function that made the model from its source.
         embed: whether a pickle holds the weights; one of a model without a source always does.
@@ -56,12 +60,18 @@ class Model(Network):
         tokenizer: Tokenizer | None = None,
         path: str = "",
         references: dict[str, Any] | None = None,
+        file: Contents | None = None,
         **settings: Any,
     ):
+        """A model made by hand, or of what a ``file`` holds, which says path and references then."""
         super().__init__(graph, **settings)
-        graph = self.graph
+        graph, file = self.graph, file or Contents(path, {}, references=references)
+        # the arrays are the graph's, the words the tokenizer's, and references may be set
+        self._file = file._replace(layers={}, vocabulary=None, references=None)
         self.tokenizer: Tokenizer | Any = tokenizer  # Any, so that type checkers do not ask whether it is None
-        self.path, self.references = path, references
+        self.path, self.references = file.path, file.references
+        self.weights_file = FileFacts(self.path)
+        self.vocabulary_file: FileFacts | None = None
         self.source: dict[str, Any] | None = None
         self.load: Callable[..., Model] | None = None
         self.embed = False
@@ -73,6 +83,15 @@ class Model(Network):
         self.classes = graph.classes
         self.feature_only = graph.trims_padding and graph.outputs == [self._attlayer]  # which only DeepMoji does
         self._check_vocabulary()
+
+    @property
+    def contents(self) -> Contents:
+        """What the weights file holds besides the words, as it was loaded: it is not read again, and need not be there.
+
+        Raises:
+            InputError: the model is closed.
+        """
+        return self._file._replace(layers=self.graph.weights, references=self.references)
 
     def close(self) -> None:
         """Let go of the weights and their mapped file, which can then be deleted on Windows too. Calls raise an InputError.

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from .errors import NpmojiError, WeightsError
+from .formats.contents import Contents
 from .graph import Graph
 
 SAMPLE = 1024  # numbers of each array that a fingerprint is made of: reading all of a large file takes too long
@@ -27,24 +28,29 @@ def reduced(model: Any) -> tuple[Callable[..., Any], tuple[Any, ...]]:
     """What the model's `__reduce_ex__` gives."""
     model.check_ready()
     if model.embed or model.source is None:
-        return rebuilt, (type(model), model.graph.copy(), model.tokenizer, *_rest(model))
+        return rebuilt, (type(model), model.graph.copy(), model.tokenizer, _file(model), _rest(model))
     source = {**model.source, **model.settings}  # as they are now
     if isinstance(source["vocabulary"], dict):
         source["vocabulary"] = model.tokenizer.vocabulary
     return reloaded, (model.load, source, fingerprint(model))
 
 
-def _rest(model: Any) -> tuple[Any, ...]:
-    """What a model has besides graph and tokenizer, as `rebuilt` takes it."""
-    return model.path, model.references, model.settings, model.embed
+def _file(model: Any) -> Contents:
+    """What the model's file holds besides the arrays, which are the graph's."""
+    return model.contents._replace(layers={})
 
 
-def rebuilt(
-    cls: type, graph: Graph, tokenizer: Any, path: str, references: Any, settings: dict[str, Any], embed: bool
-) -> Any:
+def _rest(model: Any) -> dict[str, Any]:
+    """What a model has besides graph, tokenizer and file, as `rebuilt` takes it."""
+    facts = {"weights_file": model.weights_file, "vocabulary_file": model.vocabulary_file}
+    return {"settings": model.settings, "embed": model.embed, **facts}
+
+
+def rebuilt(cls: type, graph: Graph, tokenizer: Any, file: Contents, rest: dict[str, Any]) -> Any:
     """The model that a pickle holds."""
-    model = cls(graph, tokenizer, path=path, references=references, **settings)
-    model.embed = embed
+    model = cls(graph, tokenizer, file=file, **rest["settings"])
+    model.embed = rest["embed"]
+    model.weights_file, model.vocabulary_file = rest["weights_file"], rest["vocabulary_file"]
     return model
 
 
@@ -68,7 +74,8 @@ def duplicate(model: Any, deep: bool) -> Any:
     """What `copy.copy` and `copy.deepcopy` give: a model with layers of its own."""
     model.check_ready()
     tokenizer = copy.deepcopy(model.tokenizer) if deep else model.tokenizer
-    new = rebuilt(type(model), model.graph.copy(deep), tokenizer, *_rest(model))
+    file = copy.deepcopy(_file(model)) if deep else _file(model)
+    new = rebuilt(type(model), model.graph.copy(deep), tokenizer, file, _rest(model))
     new.source, new.load, new.files = model.source, model.load, model.files
     return new
 

@@ -148,7 +148,7 @@ def test_damaged(place, torch_file, compat):
     convert(torch_file, target)
     file = formats.read(target)._replace(compat=compat)
     with open(place / "b.safetensors", "wb") as out:
-        npmoji_file.write(out, file, None, {})
+        npmoji_file.write(out, file, None)
     with pytest.raises(WeightsError, match="b.safetensors: the tokenizer .*, expected one of deepmoji, torchmoji"):
         npmoji.load(place / "b.safetensors")
     model = npmoji.load(target)

@@ -113,7 +113,9 @@ def test_any_precision_of_any_file(small, tmp_path, stored, asked, engine):
 def test_int8_is_not_rounded_twice(small, tmp_path):
     first = converted(small[0], tmp_path, "int8")
     convert(str(first), str(tmp_path / "again.safetensors"))
-    once, again = (formats.read(path).layers["bi_lstm_1"][0] for path in (first, tmp_path / "again.safetensors"))
+    once, again = (
+        formats.read(path).layers["bi_lstm_1"]["forward_kernel"] for path in (first, tmp_path / "again.safetensors")
+    )
     np.testing.assert_array_equal(once.values, again.values)
     np.testing.assert_array_equal(once.scales, again.scales)
 
@@ -134,7 +136,7 @@ def test_the_public_package_reads_it(original, small, tmp_path, toy_vocabulary, 
         ("bi_lstm_0/forward_kernel", 0),
         ("bi_lstm_1/backward_recurrent_kernel", 4),
     ):
-        array = contents.layers[name.partition("/")[0]][place]
+        array = list(contents.layers[name.partition("/")[0]].values())[place]
         if precision == "int8" and name.startswith("bi_lstm_1"):
             wanted = int8(array)
             np.testing.assert_array_equal(tensors[name], wanted.values)
@@ -276,7 +278,9 @@ def test_keras_hdf5_and_back(weights, tmp_path):
     assert list(first.layers) == list(last.layers) and first.config == last.config
     assert first.version == last.version and first.holds_masked_outputs == last.holds_masked_outputs
     for name, arrays in first.layers.items():
-        assert [array.tobytes() for array in arrays] == [array.tobytes() for array in last.layers[name]]
+        assert [array.tobytes() for array in arrays.values()] == [
+            array.tobytes() for array in last.layers[name].values()
+        ]
 
 
 def test_the_layout_is_keras(original, tmp_path):
@@ -315,15 +319,15 @@ def test_a_full_model_keeps_its_config(original, tmp_path):
 def test_many_layer_names_are_cut_into_parts(tmp_path):
     from npmoji.formats import keras_write
 
-    layers = {f"layer_{i}_{'x' * 500}": [] for i in range(300)} | {"last": [np.ones((2, 3), np.float32)]}
+    layers = {f"layer_{i}_{'x' * 500}": {} for i in range(300)} | {"last": {"0": np.ones((2, 3), np.float32)}}
     with open(tmp_path / "many.hdf5", "wb") as file:
-        keras_write.write(file, formats.Contents("many", layers), {})
+        keras_write.write(file, formats.Contents("many", layers))
     with h5py.File(tmp_path / "many.hdf5") as file:
         assert "layer_names" not in file.attrs and "layer_names2" in file.attrs
     found = formats.read(tmp_path / "many.hdf5")
-    assert list(found.layers) == list(layers) and found.layers["last"][0].tolist() == [[1, 1, 1], [1, 1, 1]]
+    assert list(found.layers) == list(layers) and found.layers["last"]["0"].tolist() == [[1, 1, 1], [1, 1, 1]]
     with open(tmp_path / "no.hdf5", "wb") as file, pytest.raises(WeightsError, match="70000 bytes"):
-        keras_write.write(file, formats.Contents("no", {"x" * 70_000: []}), {})
+        keras_write.write(file, formats.Contents("no", {"x" * 70_000: {}}))
 
 
 def test_what_a_keras_file_cannot_hold_is_told(original, tmp_path, capsys):

@@ -78,7 +78,7 @@ def assert_holds(file, layers):
     """The Contents has these layers in this order, bit for bit."""
     assert list(file.layers) == [name for name, _ in layers]
     for name, weights in layers:
-        for found, (_, array) in zip(file.layers[name], weights, strict=True):
+        for found, (_, array) in zip(file.layers[name].values(), weights, strict=True):
             assert found.dtype == np.float32 and found.shape == array.shape
             assert found.tobytes() == array.tobytes()
 
@@ -245,7 +245,7 @@ def test_full_model(tmp_path, layers, no_library):
 
 
 def test_arrays_are_views_of_the_file(tmp_path, layers):
-    embedding = keras_hdf5.read(write_keras(tmp_path / "x.h5", layers)).layers["embedding"][0]
+    embedding = keras_hdf5.read(write_keras(tmp_path / "x.h5", layers)).layers["embedding"]["0"]
     assert not embedding.flags.owndata and not embedding.flags.writeable and embedding.flags.aligned
 
 
@@ -262,7 +262,7 @@ def test_unaligned_arrays_are_copied(tmp_path, layers):
     assert not root["embedding/embedding/embeddings"].array().flags.aligned
     file = keras_hdf5._contents("x.h5", root)
     assert_holds(file, layers)
-    assert file.layers["embedding"][0].flags.aligned
+    assert file.layers["embedding"]["0"].flags.aligned
 
 
 @pytest.mark.parametrize("dtype", ["<f2", "<f8", ">f4", ">f8"])
@@ -492,7 +492,7 @@ def test_flipped_bits(tmp_path, layers, names, libver):
     path = write_keras(tmp_path / "x.h5", layers, names, libver, below="model_weights", config=config)
     data = path.read_bytes()
     bytes_ = np.frombuffer(data, np.uint8).copy()
-    for array in (array for weights in keras_hdf5.read(path).layers.values() for array in weights):
+    for array in (array for weights in keras_hdf5.read(path).layers.values() for array in weights.values()):
         bytes_[data.index(array.tobytes()) :][: array.nbytes] = 0
     mask, random_, outcomes = np.flatnonzero(bytes_), random.Random(f"{names.__name__} {libver}"), []
     for _ in range(250):

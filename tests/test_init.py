@@ -354,8 +354,8 @@ def test_normalizations():
 @pytest.mark.parametrize("classes", [64, 3, 1])
 def test_a_fresh_deepmoji(classes):
     weights = initialisers.deepmoji(20, vocabulary=50, embedding=6, units=4, classes=classes)
-    assert {name: len(arrays) for name, arrays in weights.items()} == deepmoji.WEIGHTED
-    assert shapes(weights["bi_lstm_1"]) == [(8, 16), (4, 16), (16,)] * 2
+    assert {name: tuple(arrays) for name, arrays in weights.items()} == deepmoji.WEIGHTED
+    assert shapes(weights["bi_lstm_1"].values()) == [(8, 16), (4, 16), (16,)] * 2
     network = deepmoji.build(Contents("fresh", weights))
     probabilities = network[-1](np.array([[3, 4, 5, 0], [49, 1, 0, 0]]))
     assert probabilities.shape == (2, classes) and np.isfinite(probabilities).all()
@@ -366,12 +366,12 @@ def test_a_fresh_deepmoji(classes):
 def test_the_original_sizes_are_the_default():
     weights = initialisers.deepmoji(21)
     lstms = [[(inputs, 2048), (512, 2048), (2048,)] * 2 for inputs in (256, 1024)]
-    assert [shapes(arrays) for arrays in weights.values()] == [
+    assert [shapes(arrays.values()) for arrays in weights.values()] == [
         [(50_000, 256)], *lstms, [(2304, 1)], [(2304, 64), (64,)]
     ]  # fmt: skip
-    check_moments(weights["embedding"][0], 0, 0.05 / math.sqrt(3))
-    check_glorot(weights["bi_lstm_1"][3])
-    check_orthogonal_rows(weights["bi_lstm_0"][4])
+    check_moments(weights["embedding"]["embeddings"], 0, 0.05 / math.sqrt(3))
+    check_glorot(weights["bi_lstm_1"]["backward_kernel"])
+    check_orthogonal_rows(weights["bi_lstm_0"]["backward_recurrent_kernel"])
 
 
 # Seeds ---------------------------------------------------------------------------------------------------------------
@@ -417,7 +417,7 @@ def test_draws_are_independent():
 
 def test_no_two_arrays_of_a_network_are_alike():
     weights = initialisers.deepmoji(25, vocabulary=30, embedding=8, units=8, classes=5)
-    drawn = [array for arrays in weights.values() for array in arrays if array.ndim == 2]
+    drawn = [array for arrays in weights.values() for array in arrays.values() if array.ndim == 2]
     assert len(drawn) == 11
     for i, one in enumerate(drawn):
         for other in drawn[:i]:
@@ -428,7 +428,7 @@ def test_no_two_arrays_of_a_network_are_alike():
 def test_later_sizes_do_not_change_earlier_layers():
     small, wide = (initialisers.deepmoji(26, vocabulary=30, embedding=8, units=4, classes=c) for c in (2, 9))
     assert all(np.array_equal(a, b) for name in ("embedding", "bi_lstm_0", "bi_lstm_1", "attlayer")
-               for a, b in zip(small[name], wide[name], strict=True))  # fmt: skip
+               for a, b in zip(small[name].values(), wide[name].values(), strict=True))  # fmt: skip
 
 
 def test_the_global_generator_is_left_alone():

@@ -11,6 +11,7 @@ import npmoji
 from npmoji import InputError, WeightsError, loading
 from npmoji.cli import main
 from npmoji.formats import Contents
+from npmoji.formats.contents import numbered
 from npmoji.keras.choices import CHOICES
 from npmoji.model import Model
 
@@ -59,12 +60,14 @@ def sequence_model(class_name, weights, mask_zero=True, version="2.15.0", keras3
     rng = np.random.default_rng(1)
     table = rng.standard_normal((9, F)).astype(np.float32)
     held = [rng.standard_normal(shape).astype(np.float32) for shape in weights]
-    return Contents("m.h5", {"words": [table], "att": held}, version, model(layers, ["ids"], [("att", 0, 0)]))
+    return Contents(
+        "m.h5", {"words": numbered([table]), "att": numbered(held)}, version, model(layers, ["ids"], [("att", 0, 0)])
+    )
 
 
 def reference(file, ids, choice, masked):
     """The formulas in float64."""
-    table, (W, *rest) = file.layers["words"][0].astype(float), file.layers["att"]
+    table, (W, *rest) = file.layers["words"]["0"].astype(float), file.layers["att"].values()
     x, score = table[ids], choice.partition("-")[0]
     W = W.reshape(F, -1).astype(float)
     u = rest.pop().reshape(-1, 1) if score == "context" else None
@@ -234,7 +237,7 @@ def test_a_layer_named_like_a_known_class_is_not_meant():
     entries = [layer("InputLayer", "x", batch_input_shape=[None, 2]), layer("Activation", "Dense", [["x", 0, 0]])]
     entries[1]["config"]["activation"] = "relu"
     config = model([*entries, layer("Dense", "last", [["Dense", 0, 0]])], ["x"], [("last", 0, 0)])
-    file = Contents("m.h5", {"last": arrays((2, 1), (1,))}, "2.15.0", config)
+    file = Contents("m.h5", {"last": numbered(arrays((2, 1), (1,)))}, "2.15.0", config)
     layers = {"Dense": (lambda x, kernel, bias, config, name: Scaled(x, kernel, bias, 3, name), ["kernel", "bias"])}
     plain, scaled = (Model(loading.build(file, layers=own), engine="numpy") for own in (None, layers))
     X = np.float32([[1, -2]])

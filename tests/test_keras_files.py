@@ -11,6 +11,7 @@ from conftest import DATA
 import npmoji
 from npmoji import WeightsError, formats, loading
 from npmoji.formats import Contents, keras3
+from npmoji.formats.contents import numbered
 from npmoji.keras import config as keras_config
 from npmoji.keras import graph as keras_graph
 from npmoji.keras.config import Ref
@@ -34,6 +35,7 @@ def arrays(*shapes, start=1):
 
 
 def built(config, layers, version="2.0.5"):
+    layers = {name: numbered(held) for name, held in layers.items()}
     return loading.build(Contents("model.h5", layers, version, config))
 
 
@@ -241,7 +243,7 @@ def test_calls_of_keras_3_and_2_come_to_the_same():
 def test_graphs_that_do_not_hang_together(change, words):
     config = nested_config(False)
     change(config)
-    weights = {"inner": arrays((2, 3), (3,), (3,), (3,), (3, 4), (4,), (3,), (3,))}
+    weights = {"inner": numbered(arrays((2, 3), (3,), (3,), (3,), (3, 4), (4,), (3,), (3,)))}
     with pytest.raises(WeightsError, match=words):
         keras_graph.build(Contents("model.h5", weights, "2.0.5", config))
 

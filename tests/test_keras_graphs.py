@@ -12,6 +12,7 @@ import npmoji
 from npmoji import Dense, InputError, WeightsError, formats, loading
 from npmoji.backends import backend
 from npmoji.errors import NpmojiError
+from npmoji.formats.contents import numbered
 from npmoji.layers import AttentionWeightedAverage, Layer, Pass, Remask
 
 ENGINES = "numpy", "numba"
@@ -336,16 +337,16 @@ def test_wrong_arrays(name, wrong):
     for layer, arrays in file.layers.items():
         if not arrays:
             continue
-        first, *rest = arrays
+        first, *rest = arrays.values()
         changed = {
             "fewer": rest,
-            "more": [*arrays, first],
+            "more": [first, *rest, first],
             "flat": [np.zeros(97, np.float32), *rest],
             "turned": [np.zeros((*first.shape[1:], first.shape[0] + 1), np.float32), *rest],
             "empty": [first[:0], *rest],
         }[wrong]
         with pytest.raises(WeightsError) as error:
-            loading.build(file._replace(layers={**file.layers, layer: changed}))
+            loading.build(file._replace(layers={**file.layers, layer: numbered(changed)}))
         assert layer in str(error.value) or wrong == "turned", error.value  # else the next one notices
 
 

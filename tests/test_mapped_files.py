@@ -120,7 +120,7 @@ def test_a_file_cut_short_does_not_end_the_process(small, tmp_path, engine):
         from npmoji.formats import Contents, npmoji_file
         contents = Contents("", init.deepmoji(0, vocabulary=6000, embedding=64, units=8))
         with open("w.safetensors", "wb") as file:
-            npmoji_file.write(file, contents, None, {})
+            npmoji_file.write(file, contents, None)
         model = npmoji.load("w.safetensors", engine=sys.argv[1])
         os.truncate("w.safetensors", 8192)
         try:

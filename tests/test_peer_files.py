@@ -16,6 +16,7 @@ from npmoji.checks.compare import compare
 from npmoji.checks.verify import PUBLISHED_MEANS, verify
 from npmoji.export.convert import convert
 from npmoji.formats import keras_write, safetensors
+from npmoji.formats.contents import numbered
 
 ENGINES = ("numpy", "numba")
 HEAD = ("output_layer.0.weight", "output_layer.0.bias")
@@ -29,7 +30,7 @@ def headless(contents):
 
 def keras_file(path, contents):
     with open(path, "wb") as file:
-        keras_write.write(file, contents, {})
+        keras_write.write(file, contents)
     return path
 
 
@@ -204,15 +205,15 @@ def test_a_config_of_another_network_with_the_same_names(tmp_path):
     config["config"]["layers"] = [layer for layer in inner if layer is not skips]
     layers = dict(file.layers)
     del layers["softmax"]
-    layers["attlayer"] = [layers["attlayer"][0][: len(layers["bi_lstm_1"][1]) * 2]]
+    layers["attlayer"] = numbered([layers["attlayer"]["0"][: len(layers["bi_lstm_1"]["1"]) * 2]])
     path = keras_file(tmp_path / "other.h5", file._replace(layers=layers, config=config))
     model = npmoji.load(path)
-    assert not model.feature_only and model.predict([[1, 2] + [0] * 12]).shape == (1, len(layers["attlayer"][0]))
+    assert not model.feature_only and model.predict([[1, 2] + [0] * 12]).shape == (1, len(layers["attlayer"]["0"]))
 
 
 def test_other_networks_that_end_in_the_attention(small, tmp_path):
     """predict gives what the network gives, as Keras does; no classes are made of it."""
-    layers = {"words": [np.ones((9, 4), np.float32)], "attention": [np.ones((4, 1), np.float32)]}
+    layers = {"words": {"0": np.ones((9, 4), np.float32)}, "attention": {"0": np.ones((4, 1), np.float32)}}
     config = {
         "class_name": "Sequential",
         "config": [
@@ -231,10 +232,10 @@ def test_classes_behind_an_activation_layer(tmp_path):
     """Dense, then its softmax as a layer of its own: the classes are the Dense layer's."""
     rng = np.random.default_rng(0)
     layers = {
-        "a": [np.ones((9, 4), np.float32)],
-        "b": [],
-        "c": [rng.random((4, 3), np.float32), np.zeros(3, np.float32)],
-        "d": [],
+        "a": {"0": np.ones((9, 4), np.float32)},
+        "b": {},
+        "c": numbered([rng.random((4, 3), np.float32), np.zeros(3, np.float32)]),
+        "d": {},
     }
     kinds = {"a": "Embedding", "b": "GlobalMaxPooling1D", "c": "Dense", "d": "Activation"}
     more = {
@@ -291,7 +292,7 @@ def test_a_state_dict_in_safetensors(folder, tmp_path, kind, prefix):
     ours, theirs = formats.read(tmp_path / "model.safetensors"), formats.read(tmp_path / "pytorch_model.bin")
     assert ours._replace(layers=None, path="") == theirs._replace(layers=None, path="") and ours.origin == "torchmoji"
     for label, arrays in theirs.layers.items():
-        for a, b in zip(ours.layers[label], arrays, strict=True):
+        for a, b in zip(ours.layers[label].values(), arrays.values(), strict=True):
             np.testing.assert_array_equal(a, b)
     (tmp_path / "vocabulary.json").write_bytes((folder / "vocabulary.json").read_bytes())
     model = npmoji.load(tmp_path / "model.safetensors")
@@ -309,7 +310,7 @@ def test_bfloat16_in_safetensors(folder, tmp_path):
     text = content[8 : 8 + size].replace(b'"U16"', b'"BF16"').rstrip()
     text += b" " * (-len(text) % 8)
     (tmp_path / "m.safetensors").write_bytes(len(text).to_bytes(8, "little") + text + content[8 + size :])
-    found = formats.read(tmp_path / "m.safetensors").layers["embedding"][0]
+    found = formats.read(tmp_path / "m.safetensors").layers["embedding"]["embeddings"]
     np.testing.assert_array_equal(found, (halves["embed.weight"].astype(np.uint32) << 16).view(np.float32))
 
 

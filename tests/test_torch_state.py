@@ -114,7 +114,8 @@ WRITERS = {"legacy": legacy, "zip": zipped}
 
 
 def torch_arrays(layers):
-    """A state dict with the weights of a Keras file's layers, which are {name: [arrays]}."""
+    """A state dict with the weights of a Keras file's layers, which are {name: [arrays]} or have names for these too."""
+    layers = {name: list(arrays.values()) if isinstance(arrays, dict) else arrays for name, arrays in layers.items()}
     state = {"embed.weight": layers["embedding"][0]}
     for i in (0, 1):
         for j, end in enumerate(("l0", "l0_reverse")):
@@ -282,7 +283,8 @@ def write(tmp_path):
 def assert_same(layers, wanted):
     assert list(layers) == list(deepmoji.WEIGHTED)
     for label, arrays in layers.items():
-        for ours, array in zip(arrays, wanted[label], strict=True):
+        assert tuple(arrays) == deepmoji.WEIGHTED[label]
+        for ours, array in zip(arrays.values(), wanted[label], strict=True):
             assert ours.dtype == np.float32 and ours.flags.c_contiguous
             np.testing.assert_array_equal(ours, array)
 
@@ -390,10 +392,10 @@ def test_what_the_file_holds_as_it_is_needed_is_mapped(tiny, write, serialisatio
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert_same(layers, tiny)
-    assert is_mapped(layers["embedding"][0]) and peak < layers["embedding"][0].nbytes / 2
-    kernels = [array for i in (0, 1) for array in layers[f"bi_lstm_{i}"] if array.ndim == 2]
+    assert is_mapped(layers["embedding"]["embeddings"]) and peak < layers["embedding"]["embeddings"].nbytes / 2
+    kernels = [array for i in (0, 1) for array in layers[f"bi_lstm_{i}"].values() if array.ndim == 2]
     assert [is_mapped(kernel) for kernel in kernels] == [dialect is transposed and serialisation == "zip"] * 8
-    others = [array for label in layers if label != "embedding" for array in layers[label]]
+    others = [array for label in layers if label != "embedding" for array in layers[label].values()]
     assert all(array.flags.aligned for array in others)
 
 

@@ -68,7 +68,7 @@ def assert_genuine(contents):
     assert contents.layers.keys() == genuine.layers.keys()
     assert (contents.config, contents.keras_version) == (json.loads(members()[CONFIG]), genuine.keras_version)
     for name, arrays in genuine.layers.items():
-        for ours, array in zip(contents.layers[name], arrays, strict=True):
+        for ours, array in zip(contents.layers[name].values(), arrays.values(), strict=True):
             np.testing.assert_array_equal(ours, array)
 
 

@@ -11,7 +11,6 @@ import argparse
 import os
 import sys
 
-from npmoji import deepmoji
 from npmoji.files.whole import whole_file
 from npmoji.formats import Contents, keras_write
 from npmoji.layers import initialisers
@@ -22,9 +21,8 @@ KERAS_VERSION = "2.0.5"  # the original's: masked steps repeat the output before
 def write(path: str | os.PathLike, seed: int = 0, **sizes: int) -> None:
     """Write a weights file; ``sizes`` as `npmoji.layers.initialisers.deepmoji` takes them."""
     contents = Contents(os.fspath(path), initialisers.deepmoji(seed, **sizes), KERAS_VERSION)
-    names = {layer.name: list(layer.weights()) for layer in deepmoji.build(contents) if layer.weights()}
     with whole_file(os.fspath(path)) as file:
-        keras_write.write(file, contents, names)
+        keras_write.write(file, contents)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -226,7 +226,7 @@ def _diagnose(
     if not faults.applies_to(golden.tensors) or first.result.name not in faults.INPUTS:
         return
     loaded = model() if model is not None else None
-    weights = faults.weights_of(loaded) if loaded is not None and _is_of(golden, loaded.path) else None
+    weights = faults.weights_of(loaded) if loaded is not None and _is_of(golden, loaded) else None
     evidence = _evidence(golden, pairs, first)
     result.diagnosis = faults.diagnose(evidence, weights)
     if result.diagnosis:
@@ -254,11 +254,10 @@ def _evidence(golden: Golden, pairs: dict[str, Pair], first: Pair) -> faults.Evi
     )
 
 
-def _is_of(golden: Golden, path: str) -> bool:
-    """Whether the golden was made from this weights file."""
-    from ..files.digest import sha256
-
-    return sha256(path) == golden.manifest["weights"].get("sha256")
+def _is_of(golden: Golden, model: Model) -> bool:
+    """Whether the golden was made from this model's weights file."""
+    found = model.weights_file.sha256
+    return found is not None and found == golden.manifest["weights"].get("sha256")
 
 
 # For people and machines ---------------------------------------------------------------------------------------------

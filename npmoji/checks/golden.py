@@ -14,7 +14,8 @@ The manifest, JSON in ASCII, has these keys in this order:
     npmoji_version          who wrote it
     engine                  "numba"; with "numpy" or "torch" the last bits depend on the machine
     precision               "fp32", "fp16" or "int8": that of the LSTM's matrices
-    weights                 {"name", "sha256", "bytes", "vocabulary_size", "features", "classes"}: the file, the network's sizes
+    weights                 {"name", "sha256", "bytes", "vocabulary_size", "features", "classes"}: the file, the network's sizes;
+                            null for digest and bytes that are not known, as of a model made by hand
     keras_version           of the Keras that made the file, "" if it does not tell
     recurrent_activation    the LSTMs' gates: "hard_sigmoid" (Keras 2's), "hard_sigmoid_keras3" or "sigmoid"
     holds_masked_outputs    whether an LSTM repeats its last output at masked steps (true), or gives 0 there
@@ -43,10 +44,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from .. import __version__, deepmoji, formats
+from .. import __version__, deepmoji
 from ..backends import backend
 from ..errors import InputError
-from ..files.digest import sha256
 from ..files.paths import local
 from ..layers import AttentionWeights, Concatenate, Dropout, Embedding, Input, Layer, Pass
 from .golden_files import (
@@ -65,7 +65,6 @@ from .golden_texts import BUILTIN, Builtin
 
 if TYPE_CHECKING:
     from ..model import Model
-    from ..text.tokenizer import Tokenizer
 
 __all__ = ["BUILTIN", "Builtin", "Golden", "collect", "golden_names", "read", "read_inputs", "write"]
 
@@ -285,16 +284,16 @@ def _facts(model: Model, rows: _Rows) -> dict[str, Any]:
         "precision": model.precision,
         "weights": {
             "name": os.path.basename(model.path),
-            "sha256": sha256(model.path),
-            "bytes": os.path.getsize(model.path),
+            "sha256": model.weights_file.sha256,
+            "bytes": model.weights_file.size,
             "vocabulary_size": model.vocabulary_size,
             "features": model.features,
             "classes": model.classes,
         },
-        "keras_version": formats.read(model.path).keras_version,
+        "keras_version": model.contents.keras_version,
         "recurrent_activation": options.get("gate"),
         "holds_masked_outputs": options.get("hold_masked"),
-        "vocabulary_sha256": None if model.tokenizer is None else vocabulary_sha256(model.tokenizer),
+        "vocabulary_sha256": vocabulary_sha256(model),
         "compat": None if model.tokenizer is None else model.tokenizer.compat,
         "maxlen": None if model.tokenizer is None else model.tokenizer.maxlen,
         "T": rows.T,
@@ -305,13 +304,12 @@ def _lstm_options(layer: Layer) -> dict[str, Any] | None:
     return getattr(getattr(layer, "ahead", layer), "options", None)
 
 
-def vocabulary_sha256(tokenizer: Tokenizer) -> str:
-    """Of the vocabulary's file; of one that came from no file of its own, of its JSON text by id."""
-    words, name = tokenizer.vocabulary, str(getattr(tokenizer._vocabulary, "_name", ""))
-    if os.path.isfile(name):
-        with open(name, "rb") as file, contextlib.suppress(ValueError, RecursionError):
-            content = file.read()
-            if json.loads(content) == words:  # else it is a weights file that carries them
-                return hashlib.sha256(content).hexdigest()
-    ordered = dict(sorted(words.items(), key=lambda item: item[1]))
+def vocabulary_sha256(model: Model) -> str | None:
+    """Of the vocabulary's file; of one that came from no file of its own, of its JSON text by id; None without one."""
+    if model.tokenizer is None:
+        return None
+    file = model.vocabulary_file
+    if file is not None and file.path != model.path and file.sha256:
+        return file.sha256
+    ordered = dict(sorted(model.tokenizer.vocabulary.items(), key=lambda item: item[1]))
     return hashlib.sha256(json.dumps(ordered).encode("ascii")).hexdigest()

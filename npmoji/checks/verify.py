@@ -25,7 +25,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .. import formats
 from ..backends.ops import REFERENCE
 from ..errors import WeightsError
 from ..formats import Contents
@@ -108,7 +107,7 @@ def verify(model: Model) -> Verdict:
     Raises:
         WeightsError: the reference results in the file are damaged.
     """
-    file = formats.read(model.path)
+    file = model.contents
     precision = max(file.precision, model.precision, key=PRECISIONS.index)  # the coarser one
     lines, published, stored = [f"{model.path}, engine {model.engine}, precision {precision}"], [], []
     own = model.references is not None
@@ -244,7 +243,7 @@ def references(model: Model) -> dict[str, Any] | None:
         "top5": np.argsort(-probabilities, axis=1, kind="stable")[:, :5].tolist(),
         "probabilities": _decimals(probabilities[:, :CLASSES_KEPT]),
         "encoding_mean": _decimals(features.mean(axis=0)[:FEATURES_KEPT]),
-        "weights_sha256": weights_sha256(formats.read(model.path)),
+        "weights_sha256": weights_sha256(model.contents),
     }
 
 
@@ -257,7 +256,7 @@ def weights_sha256(file: Contents) -> str:
     """Of all arrays in the file's order, each layer with its name, each array with its shape."""
     digest = hashlib.sha256()
     for name, arrays in file.layers.items():
-        for array in arrays:
+        for array in arrays.values():
             digest.update(f"{name} {array.shape}\n".encode())
             digest.update(np.ascontiguousarray(array, "<f4").reshape(-1).view(np.uint8))
     return digest.hexdigest()

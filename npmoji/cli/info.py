@@ -19,5 +19,5 @@ def run(arguments: argparse.Namespace) -> None:
     from ..display import text_output
 
     with text_output("-") as out:
-        for name, value in lines(load(arguments, note=False), arguments.vocabulary):
+        for name, value in lines(load(arguments, note=False)):
             out.write(f"{name:12}{value}\n")

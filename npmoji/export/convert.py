@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import deepmoji, formats, loading
+from .. import deepmoji
 from ..errors import InputError, WeightsError
 from ..files.paths import local
 from ..files.whole import whole_file
@@ -47,7 +47,7 @@ WRITERS = {
 
 
 def convert(
-    source: str | os.PathLike,
+    source: str | os.PathLike | Model,
     target: str | os.PathLike,
     precision: str | None = None,
     vocabulary: str | os.PathLike | dict[str, int] | None = None,
@@ -61,7 +61,8 @@ def convert(
     bit. A `.hdf5` or `.h5` file is float32 in Keras 2's layout, whatever the precision of the source.
 
     Args:
-        source: any file that `load` takes, or a name that it knows.
+        source: any file that `load` takes, or a name that it knows; or a model, whose file need not be there any more. Its
+            own precision, vocabulary, compat and layers then hold.
         target: ends in `.safetensors`, `.hdf5` or `.h5`.
         precision: of the embedding and the LSTMs' matrices; by default as in the source.
         vocabulary: as `load` takes it; by default the one the source carries, or the one beside it.
@@ -69,30 +70,37 @@ def convert(
         layers: as `load` takes it, which the target needs again.
 
     Raises:
-        InputError: the target is the source, of no known kind, cannot be written or cannot hold the precision.
+        InputError: the target is the source, of no known kind, cannot be written or cannot hold the precision; or the
+            source is a model, and settings are given that it has itself.
         WeightsError, VocabularyError: the source or its vocabulary cannot be used, or the precision cannot hold a weight.
     """
     target = local(target, "target")
     writer = _writer(target)
     if precision in PRECISIONS and precision not in writer.precisions:
         raise InputError(f"{target}: such a file is of precision {' or '.join(writer.precisions)}, not {precision}")
-    model = load(source, vocabulary=vocabulary, precision=precision, compat=compat, layers=layers)
-    if os.path.exists(target) and os.path.samefile(model.path, target):
+    given = {"vocabulary": vocabulary, "precision": precision, "compat": compat, "layers": layers}
+    if not isinstance(source, Model):
+        model = load(source, **given)
+    elif any(value is not None for value in given.values()):
+        raise InputError(f"{source.path}: a model has its own {', '.join(given)}: set them when it is loaded")
+    else:
+        model = source
+    model.check_ready()
+    if os.path.exists(target) and os.path.exists(model.path) and os.path.samefile(model.path, target):
         raise InputError(f"{target}: is the file to be converted; give another name")
-    file = loading.with_config(formats.read(model.path), None)
-    compat = compat or file.compat
-    file = file._replace(compat=None if compat == ORIGINAL else compat)  # which goes without saying
-    names = _names(file, model)
+    file = model.contents
+    file = file._replace(compat=None if file.compat == ORIGINAL else file.compat)  # which goes without saying
     stored = model.precision if model.precision in writer.precisions else writer.precisions[0]
-    file = _completed(_stored(file, model, names, stored), model, file.precision)
+    file = _completed(_stored(file, model, stored), model, file.precision)
     words = None if model.tokenizer is None else model.tokenizer.vocabulary
     if words is None and writer.holds_words:
-        print(f"npmoji: note: {source} has no vocabulary: {target} will take token ids only", file=sys.stderr)
+        name = model.path if source is model else source
+        print(f"npmoji: note: {name} has no vocabulary: {target} will take token ids only", file=sys.stderr)
     if words is not None and not writer.holds_words and not os.path.isfile(vocabulary_beside(target)):
         print(f"npmoji: note: {target} takes texts only with a vocabulary.json beside it", file=sys.stderr)
     write = importlib.import_module(f"..formats.{writer.module}", __package__).write
     with whole_file(target) as out:
-        write(out, file, *([words] if writer.holds_words else []), names)
+        write(out, file, *([words] if writer.holds_words else []))
 
 
 def _writer(target: str) -> Writer:
@@ -126,23 +134,15 @@ def _completed(file: Contents, model: Model, source: str) -> Contents:
     return file._replace(classes=classes, references=found)
 
 
-def _names(file: Contents, model: Model) -> dict[str, list[str]]:
-    """What the network calls the weights of each layer; layers that it does not have are left out."""
-    names = {}
-    for layer in model.layers:
-        arrays, weights = file.layers.get(layer.name, []), layer.weights()
-        if len(arrays) == len(weights) and all(map(np.array_equal, arrays, weights.values())):
-            names[layer.name] = list(weights)
-    return names
-
-
-def _stored(file: Contents, model: Model, names: dict[str, list[str]], precision: str) -> Contents:
-    """The same with its arrays in the types that the precision asks for."""
+def _stored(file: Contents, model: Model, precision: str) -> Contents:
+    """The same with its arrays in the types that the precision asks for; those that only have numbers are fp32."""
     types = {layer.name: storage(layer, precision) for layer in model.layers}
-    layers = {}
-    for layer, arrays in file.layers.items():
-        kinds = [types[layer].get(name, "fp32") for name in names[layer]] if layer in names else ["fp32"] * len(arrays)
-        layers[layer] = [_as(file.path, layer, array, kind) for array, kind in zip(arrays, kinds)]
+    layers = {
+        layer: {
+            name: _as(file.path, layer, array, types.get(layer, {}).get(name, "fp32")) for name, array in arrays.items()
+        }
+        for layer, arrays in file.layers.items()
+    }
     return file._replace(layers=layers, precision=precision)
 
 

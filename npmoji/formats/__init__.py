@@ -1,5 +1,6 @@
-"""Weights files to `Contents`, one module a container. Reading only: nothing in a file is ever executed.
+"""Weights files to `Contents`, one module per container, and back. Nothing in a file is ever executed.
 
+contents.py       what every reader returns
 npmoji_file.py    what `npmoji convert` writes: weights, vocabulary and reference results in one file
 safetensors.py    the public container underneath
 keras_hdf5.py     Keras 2 weights and full models in HDF5 (and Keras 3's legacy ones)
@@ -9,7 +10,6 @@ torch_state.py    torchMoji's PyTorch state dict
 torch_pickle.py   the two serialisations of torch.save underneath
 unpickler.py      the pickles in them, without running these
 keras3.py         Keras 3's `.keras` and `.weights.h5`
-mapping.py        the bytes of a file, mapped, and whether they are still the same
 zip_file.py       the zip file that a `.keras` is, and the newer serialisation of torch.save
 foreign.py        what cannot be read, named, and how to export it
 """

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -11,13 +11,16 @@ from ..errors import WeightsError
 from ..text.tokenizer import COMPATS
 from ..text.vocabulary import WordText
 
+Layers: TypeAlias = dict[str, dict[str, Any]]  # arrays and `Int8Array`s by layer and name
+
 
 class Contents(NamedTuple):
     """What a weights file holds.
 
     Attributes:
-        layers: arrays by layer name, in the file's order; layers without weights have an empty list. float32, from a
-            converted file also float16 and `precision.Int8Array`.
+        layers: arrays by layer and name, in the file's order; layers without weights have none. They are float32, from a
+            converted file also float16 and `Int8Array`. Where a container tells only their order, as Keras' HDF5 does, the
+            names are numbers, see `numbered`.
         keras_version: of the Keras that wrote it, e.g. ``"2.0.5"``; empty if the file does not tell.
         config: the parsed `model_config` of a full model, else None.
         vocabulary: if the file carries one, as `Tokenizer` takes it.
@@ -29,7 +32,7 @@ class Contents(NamedTuple):
     """
 
     path: str
-    layers: dict[str, list[np.ndarray]]
+    layers: Layers
     keras_version: str = ""
     config: dict[str, Any] | None = None
     vocabulary: WordText | None = None
@@ -52,6 +55,16 @@ class Contents(NamedTuple):
     def holds_masked_outputs(self) -> bool:
         """Whether a recurrent layer repeats its output at masked steps (Keras 2.0 to 2.3) or gives 0 there (later ones)."""
         return self.version < (2, 4) and not self.keras_version.endswith("-tf")
+
+
+def numbered(arrays: Iterable[Any]) -> dict[str, Any]:
+    """Arrays whose order is all that is known of them, under the names ``"0"``, ``"1"``, ..."""
+    return {str(number): array for number, array in enumerate(arrays)}
+
+
+def named(arrays: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """As many arrays under these names: as they are if they have them already, else in the order they come in."""
+    return arrays if arrays.keys() == set(names) else dict(zip(names, arrays.values(), strict=True))
 
 
 def checked_compat(path: str, found: str | None) -> str | None:

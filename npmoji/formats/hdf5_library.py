@@ -76,7 +76,7 @@ def open_file(path: str) -> Iterator[Group]:
 
 
 class Group(Mapping):
-    """A group of h5py's with the interface of `npmoji.hdf5.Group`."""
+    """A group of h5py's with the interface of `hdf5.Group`."""
 
     def __init__(self, group: Any):
         self._group, self.attrs, self.name = group, group.attrs, group.name
@@ -93,7 +93,7 @@ class Group(Mapping):
 
 
 class Dataset:
-    """A dataset of h5py's with the interface of `npmoji.hdf5.Dataset`."""
+    """A dataset of h5py's with the interface of `hdf5.Dataset`."""
 
     def __init__(self, dataset: Any):
         self._dataset, self.attrs, self.name = dataset, dataset.attrs, dataset.name

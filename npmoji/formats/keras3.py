@@ -17,7 +17,7 @@ import numpy as np
 
 from ..errors import WeightsError
 from . import hdf5
-from .contents import Contents, float_array
+from .contents import Contents, float_array, numbered
 from .fields import check_json, item
 from .zip_file import Zip, ZipError, mapped
 
@@ -131,7 +131,7 @@ def _snake(name: str) -> str:
 
 def _layers(
     path: str, folder: Mapping, group: str, name: str | None
-) -> Iterator[tuple[str, str | None, list[np.ndarray]]]:
+) -> Iterator[tuple[str, str | None, dict[str, np.ndarray]]]:
     """(group, name, arrays) of each layer, nested ones too; the name is None where the file does not tell it."""
     for key in folder:
         layer = folder[key]
@@ -144,7 +144,7 @@ def _layers(
         if inner is not None:
             yield from _layers(path, inner, f"{group}{key}/", None if full is None else f"{full}/")
         else:
-            yield group + key, full, list(_arrays(path, layer, full or group + key))
+            yield group + key, full, numbered(_arrays(path, layer, full or group + key))
 
 
 def _inner(layer: Mapping) -> Mapping | None:

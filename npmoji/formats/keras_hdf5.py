@@ -1,8 +1,10 @@
-"""Keras' HDF5 weight files to `{layer name: [arrays]}`: reading only, nothing in the file is ever executed.
+"""Keras' HDF5 weight files to `Contents`. Nothing in a file is ever executed.
 
 Layout (Keras 2 `save_weights` and `model.save`): the attribute `layer_names` lists the layers; each is a group whose
 attribute `weight_names` lists the datasets below it. A full model keeps all that under the group `model_weights` and adds
-the attribute `model_config`. Only these lists are relied on: dataset names vary, and HDF5's own order is alphabetical.
+the attribute `model_config`. Only the order of these lists is relied on: dataset names vary, and HDF5's own order is
+alphabetical.
+
 npmoji adds attributes of its own to files it writes: `npmoji_references`, JSON, see `verify`; `npmoji_compat`, the
 tokenizer's, if it is not the original's.
 
@@ -20,7 +22,7 @@ import numpy as np
 
 from ..errors import WeightsError
 from . import hdf5
-from .contents import Contents, checked_compat, float_array
+from .contents import Contents, checked_compat, float_array, numbered
 
 
 def read(path: str | os.PathLike, mmap: bool = True) -> Contents:
@@ -69,14 +71,14 @@ def _contents(path: str, file: Mapping) -> Contents:
     return Contents(path, layers, _text(version), config, references=references, compat=compat)
 
 
-def _arrays(path: str, root: Mapping, layer: str) -> list[np.ndarray]:
+def _arrays(path: str, root: Mapping, layer: str) -> dict[str, np.ndarray]:
     """The weights of a layer in the order of its `weight_names`."""
     group = _member(path, root, layer, f"layer {layer!r} is listed but has no group")
     arrays = []
     for name in _names(path, group, "weight_names"):
         label = f"layer {layer!r}: weight {name!r}"
         arrays.append(float_array(path, _member(path, group, name, f"{label} is listed but missing"), label))
-    return arrays
+    return numbered(arrays)
 
 
 def _member(path: str, group: Mapping, name: str, complaint: str) -> Any:

@@ -20,12 +20,8 @@ LARGEST_ATTRIBUTE = 64_512  # bytes; HDF5 keeps an attribute's array in an objec
 OLDEST_KERAS = "2.0.0"  # what a file means that does not tell; a Keras would take it for one of Keras 1
 
 
-def write(file: BinaryIO, contents: Contents, names: dict[str, list[str]]) -> None:
-    """Write a weights file, or a full model's if there is a config, as float32; the same contents always as the same bytes.
-
-    Args:
-        names: of the weights of a layer; a layer that is not named gets numbers.
-    """
+def write(file: BinaryIO, contents: Contents) -> None:
+    """Write a weights file, or a full model's if there is a config, as float32; the same contents always as the same bytes."""
     import h5py
 
     with h5py.File("in memory", "w", driver="core", backing_store=False, track_order=False) as root:
@@ -42,15 +38,14 @@ def write(file: BinaryIO, contents: Contents, names: dict[str, list[str]]) -> No
             place.attrs["backend"] = np.bytes_(b"tensorflow")
         _write_names(group, "layer_names", contents.layers)
         for layer, arrays in contents.layers.items():
-            labels = [f"{layer}/{name}:0" for name in names.get(layer, range(len(arrays)))]
-            _write_layer(group.create_group(layer), labels, arrays)
+            _write_layer(group.create_group(layer), {f"{layer}/{name}:0": array for name, array in arrays.items()})
         root.flush()
         file.write(root.id.get_file_image())
 
 
-def _write_layer(group: Any, labels: list[str], arrays: list[np.ndarray]) -> None:
-    _write_names(group, "weight_names", labels)
-    for label, array in zip(labels, arrays):
+def _write_layer(group: Any, arrays: dict[str, np.ndarray]) -> None:
+    _write_names(group, "weight_names", arrays)
+    for label, array in arrays.items():
         group.create_dataset(label, data=float32(array))
 
 

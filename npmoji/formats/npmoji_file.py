@@ -1,6 +1,7 @@
 """One file with everything: weights in any precision, vocabulary, class names and reference results. `npmoji convert` writes it.
 
-A safetensors file, so that others can read it too. Its tensors are named ``layer/weight``; its metadata, all texts:
+A safetensors file, so that others can read it too. Its tensors are named ``layer/weight``, weights without a name of their
+own by numbers; its metadata, all texts:
 
     format          "npmoji 1"
     npmoji_version  of the npmoji that wrote it
@@ -29,7 +30,7 @@ from ..errors import WeightsError
 from ..precision import PRECISIONS, QUANTUM, Int8Array
 from ..text.vocabulary import WordText
 from . import safetensors
-from .contents import Contents, checked_compat
+from .contents import Contents, Layers, checked_compat
 
 FORMAT = "npmoji 1"
 SCALE = "_scale"
@@ -96,11 +97,11 @@ def _texts(path: str, key: str, values: list | None) -> list[str] | None:
     return values
 
 
-def _layers(path: str, tensors: dict[str, np.ndarray], listed: list | None) -> dict[str, list[np.ndarray]]:
+def _layers(path: str, tensors: dict[str, np.ndarray], listed: list | None) -> Layers:
     """The weights by layer; every tensor belongs to one."""
     if listed is None:
         raise WeightsError(f"{path}: damaged: 'layers' is missing from the metadata")
-    layers: dict[str, list[np.ndarray]] = {}
+    layers: Layers = {}
     rest = dict(tensors)
     for item in listed:
         if (
@@ -115,7 +116,9 @@ def _layers(path: str, tensors: dict[str, np.ndarray], listed: list | None) -> d
         layer, names = item[0], _texts(path, "layers", item[1])
         if layer in layers:
             raise WeightsError(f"{path}: damaged: layer {layer!r} comes twice")
-        layers[layer] = [_weights(path, layer, name, rest) for name in names]
+        layers[layer] = {name.removeprefix(f"{layer}/"): _weights(path, layer, name, rest) for name in names}
+        if len(layers[layer]) < len(names):
+            raise WeightsError(f"{path}: damaged: layer {layer!r} has two weights of one name among {names!r:.100}")
     if rest:
         raise WeightsError(f"{path}: damaged: tensor {next(iter(rest))!r} belongs to no layer")
     return layers
@@ -139,13 +142,12 @@ def _weights(path: str, layer: str, name: str, rest: dict[str, np.ndarray]) -> n
     return Int8Array(array, scales)
 
 
-def write(file: BinaryIO, contents: Contents, words: dict[str, int] | None, names: dict[str, list[str]]) -> None:
+def write(file: BinaryIO, contents: Contents, words: dict[str, int] | None) -> None:
     """Write such a file, the same contents always as the same bytes.
 
     Args:
         contents: its arrays are stored as they are: float32, float16 or an `Int8Array`; ``precision`` is what it says.
         words: the vocabulary.
-        names: of the weights of a layer; a layer that is not named gets numbers.
 
     Raises:
         WeightsError: two weights would get the same name.
@@ -153,8 +155,8 @@ def write(file: BinaryIO, contents: Contents, words: dict[str, int] | None, name
     tensors: dict[str, np.ndarray] = {}
     listed = []
     for layer, arrays in contents.layers.items():
-        listed.append((layer, [f"{layer}/{name}" for name in names.get(layer, range(len(arrays)))]))
-        for name, array in zip(listed[-1][1], arrays):
+        listed.append((layer, [f"{layer}/{name}" for name in arrays]))
+        for name, array in zip(listed[-1][1], arrays.values()):
             parts = {name: array}
             if isinstance(array, Int8Array):
                 parts = {name: array.values, name + SCALE: array.scales}

@@ -54,13 +54,16 @@ def contents(path: str, state: dict[str, np.ndarray]) -> Contents:
     if problems := _problems(state):
         raise WeightsError(f"{path}: not torchMoji's state dict: {'; '.join(problems)}")
     layers = {
-        "embedding": [np.require(state["embed.weight"], np.float32, ["C_CONTIGUOUS"])],
+        "embedding": {"embeddings": np.require(state["embed.weight"], np.float32, ["C_CONTIGUOUS"])},
         "bi_lstm_0": _bidirectional(state, "lstm_0"),
         "bi_lstm_1": _bidirectional(state, "lstm_1"),
-        "attlayer": [_own(state["attention_layer.attention_vector"][:, None])],
+        "attlayer": {"kernel": _own(state["attention_layer.attention_vector"][:, None])},
     }
     if _has_head(state):
-        layers["softmax"] = [_own(state["output_layer.0.weight"].T), _own(state["output_layer.0.bias"])]
+        layers["softmax"] = {
+            "kernel": _own(state["output_layer.0.weight"].T),
+            "bias": _own(state["output_layer.0.bias"]),
+        }
     return Contents(path, layers, origin="torchmoji")
 
 
@@ -68,13 +71,15 @@ def _has_head(state: dict[str, np.ndarray]) -> bool:
     return any(name.startswith(HEAD) for name in state)
 
 
-def _bidirectional(state: dict[str, np.ndarray], name: str) -> list[np.ndarray]:
+def _bidirectional(state: dict[str, np.ndarray], name: str) -> dict[str, np.ndarray]:
     """Kernel (I, 4H), recurrent kernel (H, 4H) and bias (4H,) of the forward, then of the backward direction."""
-    arrays = []
-    for end in ("l0", "l0_reverse"):
+    arrays = {}
+    for direction, end in (("forward", "l0"), ("backward", "l0_reverse")):
         with np.errstate(all="ignore"):  # what overflows is found infinite later
             bias = state[f"{name}.bias_ih_{end}"] + state[f"{name}.bias_hh_{end}"]
-        arrays += [_own(state[f"{name}.weight_ih_{end}"].T), _own(state[f"{name}.weight_hh_{end}"].T), bias]
+        arrays[f"{direction}_kernel"] = _own(state[f"{name}.weight_ih_{end}"].T)
+        arrays[f"{direction}_recurrent_kernel"] = _own(state[f"{name}.weight_hh_{end}"].T)
+        arrays[f"{direction}_bias"] = bias
     return arrays
 
 

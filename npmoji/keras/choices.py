@@ -72,7 +72,9 @@ def make_attention(at: Place, score: str, masked: bool) -> Layer | list[Layer]:
         return weighted_average(at, previous, kernel, both)
     context = rest.pop() if score == "context" else None
     context = context[:, None] if context is not None and context.ndim == 1 else context
-    bias = rest[0].reshape(-1) if rest else None
+    bias = rest[0] if rest else None
+    if bias is not None and bias.ndim != 1:  # else it stays the file's own array, which keeps its name
+        bias = bias.reshape(-1)
     return layers.AttentionWithContext(previous, kernel, bias, context, both, masked=masked, name=at.name)
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..errors import WeightsError, noted
-from ..formats import Contents
+from ..formats.contents import Contents, Layers, numbered
 from ..formats.fields import check_json, typed
 from ..graph import Graph
 from ..layers import Input, Layer, Named, Part, Remask, TimeDistributed
@@ -46,7 +47,9 @@ def build(file: Contents, known: Known | None = None) -> Graph:
     builder = Builder(file, weights_of(network, file, known), known)
     made = {ref: builder.input(network, ref) for ref in dict.fromkeys(network.inputs)}
     outputs = builder.run(network, made, "", "")
-    return Graph(builder.made, outputs, inputs=[made[ref] for ref in network.inputs], input_names=network.input_names)
+    inputs = [made[ref] for ref in network.inputs]
+    weights = as_stored(file.layers, builder.made)
+    return Graph(builder.made, outputs, inputs=inputs, input_names=network.input_names, weights=weights)
 
 
 class Builder:
@@ -56,7 +59,7 @@ class Builder:
     (``outer/inner``).
     """
 
-    def __init__(self, file: Contents, arrays: dict[str, dict[str, np.ndarray]], known: Known):
+    def __init__(self, file: Contents, arrays: Layers, known: Known):
         self.file, self.arrays, self.known = file, arrays, known
         self.made: list[Layer] = []
         self._recurrent_yet = False
@@ -256,13 +259,13 @@ def _takers(network: Network, ref: Ref, key: str) -> Iterator[str]:
 # Weights -----------------------------------------------------------------------------------------------------------
 
 
-def weights_of(network: Network, file: Contents, known: Known) -> dict[str, dict[str, np.ndarray]]:
-    """The file's arrays as {layer: {name: array}}, nested layers as ``outer/inner``.
+def weights_of(network: Network, file: Contents, known: Known) -> Layers:
+    """The file's arrays with the names that the layers' classes give them, nested layers as ``outer/inner``.
 
     Raises:
         WeightsError: a layer has too few or too many arrays, or one that the config does not know.
     """
-    found: dict[str, dict[str, np.ndarray]] = {}
+    found: Layers = {}
     names = tuple(node.name for node in network.nodes)
     outer = tuple(f"{name}/" for name in names)
     stray = [
@@ -274,29 +277,48 @@ def weights_of(network: Network, file: Contents, known: Known) -> dict[str, dict
         if _is_operation(node, node.name, known):
             continue
         slots = list(_slots(node, "", True, known))
-        apart = {slot.layer: file.layers.get(slot.layer, []) for slot in slots if slot.layer != node.name}
+        apart = {slot.layer: file.layers.get(slot.layer, {}) for slot in slots if slot.layer != node.name}
         apart = apart if any(name in file.layers for name in apart) else {}
         if apart:  # Keras 3 keeps a nested model's layers apart
             for name, arrays in apart.items():
                 _fill(found, [slot for slot in slots if slot.layer == name], arrays, node)
         else:  # Keras 2 keeps them together, those that gradients do not change last
-            _fill(found, sorted(slots, key=lambda slot: slot.frozen), file.layers.get(node.name, []), node)
+            _fill(found, sorted(slots, key=lambda slot: slot.frozen), file.layers.get(node.name, {}), node)
     return found
 
 
-def _fill(found: dict, slots: list[Slot], arrays: list[np.ndarray], node: Node) -> None:
+def as_stored(stored: Layers, layers: list[Layer]) -> Layers:
+    """The file's arrays, layer by layer as it keeps them, under the names that the layers made of them have for them.
+
+    Where a layer does not hold them as they are, they have numbers: a nested model's, which Keras 2 keeps together, and
+    cuDNN's, which are rearranged.
+    """
+    held = {layer.name: layer.weights() for layer in layers}
+    return {
+        name: held.get(name, {}) if _are(held.get(name, {}), arrays) else numbered(arrays.values())
+        for name, arrays in stored.items()
+    }
+
+
+def _are(held: dict[str, Any], arrays: dict[str, Any]) -> bool:
+    """Whether a layer holds these very arrays, and no others."""
+    return len(held) == len(arrays) and all(map(operator.is_, held.values(), arrays.values()))
+
+
+def _fill(found: Layers, slots: list[Slot], arrays: dict[str, np.ndarray], node: Node) -> None:
     if [slot.name for slot in slots] == ["*"]:
         slots = [slots[0]._replace(name=str(i)) for i in range(len(arrays))]
     if len(slots) != len(arrays):
         wanted = ", ".join(slot.name for slot in slots) or "none"
         raise WeightsError(f"layer {node.name!r} ({node.class_name}) has {len(arrays)} arrays, expected {wanted}")
-    for slot, array in zip(slots, arrays):
+    by_name = len(slots) == len(arrays.keys() & {slot.name for slot in slots})  # else the order tells
+    for slot, array in zip(slots, arrays.values()):
         own = found.setdefault(slot.layer, {})
         if slot.name in own:
             raise WeightsError(
                 f"two layers of the model_config are called {slot.layer!r}, one of them in a nested model"
             )
-        own[slot.name] = array
+        own[slot.name] = arrays[slot.name] if by_name else array
 
 
 def _slots(node: Node, prefix: str, trainable: bool, known: Known) -> Iterator[Slot]:

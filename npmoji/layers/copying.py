@@ -13,17 +13,18 @@ from ..precision import Int8Array
 from .base import Layer
 
 
-def copies(layers: Iterable[Layer], deep: bool = False) -> dict[Layer, Layer]:
-    """A copy of each layer and of everything it is made from; the copies belong to no network.
+def copies(layers: Iterable[Layer], deep: bool = False, arrays: Any = None) -> tuple[dict[Layer, Layer], Any]:
+    """A copy of each layer and of everything it is made from, which belong to no network; and a copy of ``arrays``.
 
     Args:
         layers: in graph order, so that long chains of layers are not followed recursively.
         deep: the copies share only read-only arrays, such as those of a mapped file.
+        arrays: in dicts or lists; where layers hold them too, their copies hold the copies.
     """
     copier = _Copier(deep)
     for layer in layers:
         copier.copied(layer)
-    return copier.made
+    return copier.made, copier.copied(arrays)
 
 
 class _Copier:

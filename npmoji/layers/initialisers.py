@@ -373,8 +373,8 @@ def attention(rng: Random, features: int) -> One:
 
 def deepmoji(
     rng: Random, vocabulary: int = 50_000, embedding: int = 256, units: int = 512, classes: int = 64
-) -> dict[str, list[np.ndarray]]:
-    """A new DeepMoji network, untrained: arrays by layer name, as `formats.Contents.layers` has them.
+) -> dict[str, dict[str, np.ndarray]]:
+    """A new DeepMoji network, untrained: arrays by layer and name, as `formats.Contents.layers` has them.
 
     Args:
         rng: the layers are drawn in the order of the result; the sizes of later layers do not affect earlier ones.
@@ -387,11 +387,21 @@ def deepmoji(
     vocabulary, embedding, units, classes = _shape((vocabulary, embedding, units, classes))
     rng = _generator(rng)
     return {
-        "embedding": [uniform(rng, (vocabulary, embedding))],
-        "bi_lstm_0": [*lstm(rng, embedding, units), *lstm(rng, embedding, units)],
-        "bi_lstm_1": [*lstm(rng, 2 * units, units), *lstm(rng, 2 * units, units)],
-        "attlayer": [*attention(rng, 4 * units + embedding)],
-        "softmax": [*dense(rng, 4 * units + embedding, classes)],
+        "embedding": {"embeddings": uniform(rng, (vocabulary, embedding))},
+        "bi_lstm_0": _both_directions(rng, embedding, units),
+        "bi_lstm_1": _both_directions(rng, 2 * units, units),
+        "attlayer": dict(zip(("kernel",), attention(rng, 4 * units + embedding))),
+        "softmax": dict(zip(("kernel", "bias"), dense(rng, 4 * units + embedding, classes))),
+    }
+
+
+def _both_directions(rng: np.random.Generator, inputs: int, units: int) -> dict[str, np.ndarray]:
+    """The arrays of a bidirectional LSTM, by name."""
+    names = ("kernel", "recurrent_kernel", "bias")
+    return {
+        f"{direction}_{name}": array
+        for direction in ("forward", "backward")
+        for name, array in zip(names, lstm(rng, inputs, units))
     }
 
 
