@@ -23,6 +23,7 @@ import numpy as np
 
 from .errors import WeightsError
 from .formats import Contents
+from .formats.fields import item
 from .layers import Activation, AttentionWeightedAverage, Bidirectional, Concatenate, Dense, Embedding, Input, Layer
 from .precision import LARGEST_HALF, fits_half, is_finite
 
@@ -152,11 +153,15 @@ def gate(file: Contents) -> str:
 
 def _recurrent_activation(config: dict[str, Any]) -> str:
     """What a full model's config says of bi_lstm_0's gates."""
+    where = "layer 'bi_lstm_0'"
     try:
-        inner = {layer["config"]["name"]: layer["config"] for layer in config["config"]["layers"]}
-        return inner["bi_lstm_0"]["layer"]["config"]["recurrent_activation"]
-    except (KeyError, TypeError) as error:
-        raise WeightsError(f"layer 'bi_lstm_0': no recurrent_activation in the model_config ({error!r})") from error
+        entries = item(item(config, "config", "the model", dict), "layers", "the model", list)
+        inner = [item(entry, "config", "a layer", dict) for entry in entries]
+        named = {item(settings, "name", "a layer", str): settings for settings in inner}
+        wrapped = item(item(named, "bi_lstm_0", "the model", dict), "layer", where, dict)
+        return item(item(wrapped, "config", where, dict), "recurrent_activation", where, str)
+    except WeightsError as error:
+        raise WeightsError(f"{where}: no recurrent_activation in the model_config ({error})") from error
 
 
 def final_activation(kernel: np.ndarray) -> str:

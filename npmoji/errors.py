@@ -8,6 +8,11 @@
 The last two are also ValueErrors, which is what the original raises in such cases.
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 LONGEST = 1_500  # characters of a message: a screen of 24 lines holds 1,920
 KEPT = 1_000  # characters kept from the beginning of a longer one; the rest comes from its end
 
@@ -37,3 +42,16 @@ class VocabularyError(NpmojiError, ValueError):
 
 class InputError(NpmojiError, ValueError):
     """The caller's texts, token ids or settings are not what the model takes; the message names the row."""
+
+
+@contextmanager
+def noted(note: str) -> Iterator[None]:
+    """Let errors other than npmoji's own through as they are, with a note of where they came from: mistakes in code,
+    the caller's or npmoji's, are not to be taken for something wrong with a file."""
+    try:
+        yield
+    except NpmojiError:
+        raise
+    except Exception as error:
+        error.__notes__ = [*getattr(error, "__notes__", ()), note]  # `add_note` is not before Python 3.11
+        raise

@@ -7,24 +7,15 @@ from typing import Any
 import numpy as np
 
 from .backends.ops import REFERENCE
-from .errors import NpmojiError, WeightsError
+from .errors import NpmojiError, WeightsError, noted
 from .layers import Activation, AttentionWeightedAverage, Input, Layer, Pass, Softmax
 from .layers.base import ancestors
 
 FREE_STEPS = 64  # what a free axis of an input is taken to be when a network is tried out
 
 
-# what layers that do not fit together may raise
-TROUBLE = (
-    NpmojiError,
-    ValueError,
-    TypeError,
-    ArithmeticError,
-    LookupError,
-    AttributeError,
-    MemoryError,
-    RecursionError,
-)
+# what NumPy raises for arrays that do not fit together, and for sizes and numbers beyond it
+UNFIT = (ValueError, IndexError, OverflowError, MemoryError)
 
 
 class Graph:
@@ -110,11 +101,11 @@ class Graph:
         run, X = Pass(REFERENCE), {layer.name: zeros(layer, 1, steps) for layer in self.inputs}
         for layer in self.named.values():
             try:
-                with np.errstate(all="ignore"):
+                with np.errstate(all="ignore"), noted(f"while layer {layer.name!r} was tried out"):
                     layer.pull(X, run)
             except WeightsError:
                 raise
-            except TROUBLE as error:
+            except (NpmojiError, *UNFIT) as error:
                 raise WeightsError(f"layer {layer.name!r} does not take what comes before it: {error}") from error
         return {layer: value for layer, (value, _) in run.done.items()}
 

@@ -4,8 +4,8 @@
     ids(x)       token ids as an array          numbers(x)    numbers as an array
     by_name(x)   what a network with several inputs is given, by their names
 
-Tables, dicts, sets and files can be iterated over too, but what comes out is column names, keys, or in no order: they are
-refused. pandas, polars and pyarrow are known by what their objects have, so that none of them is imported.
+Tables, dicts, sets and files can be iterated over too, but what comes out is column names, keys, or in no order: they
+are refused. pandas, polars and pyarrow are known by what their objects have, so that none of them is imported.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ MISSING = ("NoneType", "NAType", "NaTType", "NullScalar", "MaskedConstant")
 
 
 def rows(x: Any) -> list[Any] | np.ndarray:
-    """The rows of ``x``: a list of texts or of rows of token ids, its items not looked at; or an array that holds no texts.
+    """The rows of ``x``: a list of texts or of rows of token ids, its items not looked at; or an array that holds no
+    texts.
 
     Raises:
         InputError: not rows, or of what only looks like them; says what to pass.
@@ -234,7 +235,8 @@ def _strange(x: Any) -> str:
 
 
 def _sliced(kind: type) -> bool:
-    """Whether iterating gives items of a kind of their own, where slices become lists or arrays: pyarrow, PyTorch, h5py."""
+    """Whether iterating gives items of a kind of their own, where slices become lists or arrays: pyarrow, PyTorch,
+    h5py."""
     return hasattr(kind, "to_pylist") or (hasattr(kind, "__array__") and not hasattr(kind, "to_list"))
 
 

@@ -66,8 +66,8 @@ class Network:
         """Checked arrays by input name, for what a network with these inputs may be given.
 
         Args:
-            x: an array for the one input there is, a dict by `Graph.input_names` or by the layers' names, or a list in the
-                order of `Graph.inputs`; what this gave before is not checked again.
+            x: an array for the one input there is, a dict by `Graph.input_names` or by the layers' names, or a list in
+                the order of `Graph.inputs`; what this gave before is not checked again.
 
         Raises:
             InputError: an input missing or unknown, arrays that do not fit, or different numbers of rows.

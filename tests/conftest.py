@@ -1,4 +1,5 @@
-"""Shared by all tests: where the optional reference material lies, and the small goldens that travel with the project."""
+"""Shared by all tests: where the optional reference material lies, and the small goldens that travel with the
+project."""
 
 import json
 import os
@@ -26,7 +27,8 @@ LAYERS = {
 
 
 def _find_shared() -> Path | None:
-    """The folder of goldens and data sets that are too large to ship, or None: NPMOJI_SHARED, else `shared` beside the checkout."""
+    """The folder of goldens and data sets that are too large to ship, or None: NPMOJI_SHARED, else `shared` beside the
+    checkout."""
     place = Path(os.environ.get("NPMOJI_SHARED") or ROOT.parent / "shared")
     return place if (place / "goldens").is_dir() else None
 
@@ -39,7 +41,8 @@ needs_shared = pytest.mark.skipif(
 
 
 def model_cases() -> list[tuple[Path, Path]]:
-    """Pairs of (weights file, golden.npz) of DeepMoji networks: those that travel with the tests, and those of `shared`."""
+    """Pairs of (weights file, golden.npz) of DeepMoji networks: those that travel with the tests, and those of
+    `shared`."""
     places = [DATA / "models", *([SHARED / "goldens" / "models"] if SHARED else [])]
     pairs = {
         (golden.parent.name, weights.name): (weights, golden)
@@ -99,9 +102,9 @@ def registered():
 
 #: files that take more than some 5 s alone on one core, but for those of the model and the package itself
 SLOW_FILES = {
-    "bad_input", "bench", "convert", "download", "faults", "golden", "goldens", "hdf5", "init", "keras_graphs", "kernels",
-    "kernels_gru", "kernels_int8", "notices", "precision", "random_graphs", "reproducible", "tokenizer", "torch",
-    "torch_state", "verify",
+    "bad_input", "bench", "convert", "developing", "download", "faults", "golden", "goldens", "hdf5", "init",
+    "keras_graphs", "kernels", "kernels_gru", "kernels_int8", "notices", "precision", "random_graphs", "reproducible",
+    "tokenizer", "torch", "torch_state", "verify",
 }  # fmt: skip
 
 

@@ -11,7 +11,8 @@ ETAG = '"one"'
 
 
 class Server:
-    """Serves ``files`` (path -> bytes); ``behaviours`` (path -> list of functions) say how; ``requests`` are all that came.
+    """Serves ``files`` (path -> bytes); ``behaviours`` (path -> list of functions) say how; ``requests`` are all that
+    came.
 
     Attributes:
         requests: (path, headers) of each.

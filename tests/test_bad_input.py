@@ -33,7 +33,8 @@ def model(weights):
 
 @pytest.fixture
 def refused(capfd, tmp_path):
-    """Run a command that has to fail: exit code 2, one line on standard error with these words, nothing else anywhere."""
+    """Run a command that has to fail: exit code 2, one line on standard error with these words, nothing else
+    anywhere."""
 
     def check(*arguments, words=()):
         before = sorted(tmp_path.rglob("*"))

@@ -148,7 +148,10 @@ def test_all_inputs_are_looked_at_before_any_work(write, tmp_path):
 # Rows that do not fit -------------------------------------------------------------------------------------------------
 
 BAD_ROWS = {  # a row between two good ones, and what is said of it
-    "many.csv": ("id,text\n1,one\n2,I love, commas\n3,two\n", "line 3: too many columns, 3, expected 2 .*must be quoted"),
+    "many.csv": (
+        "id,text\n1,one\n2,I love, commas\n3,two\n",
+        "line 3: too many columns, 3, expected 2 .*must be quoted",
+    ),
     "few.csv": ("text,id\none,1\nbroken\ntwo,3\n", "line 3: too few columns, 1, expected 2"),
     "nul.csv": ('text\none\n"a\nb\0c"\ntwo\n', "line 4: contains NUL"),
     "bytes.csv": (b"text\none\n\xe9\ntwo\n", "line 3: not UTF-8.*--encoding latin-1"),

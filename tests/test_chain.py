@@ -34,7 +34,7 @@ def rows_equal(a, b):
     np.testing.assert_array_equal(a, b)
 
 
-# Layers of the toolkit -------------------------------------------------------------------------------------------------
+# Layers of the toolkit ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("k", [1, 2, 5, 9])
@@ -119,7 +119,7 @@ def test_sparse_inputs_that_do_not_fit(arrays, words):
         layer(tuple(map(np.asarray, arrays)))
 
 
-# To a file and back ----------------------------------------------------------------------------------------------------
+# To a file and back ---------------------------------------------------------------------------------------------------
 
 
 def small_networks():

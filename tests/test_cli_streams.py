@@ -21,7 +21,10 @@ from npmoji.cli import models
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals, pipes, devices and terminals of POSIX systems")
 
-LAUNCH = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); from npmoji.cli import main; sys.exit(main())"
+LAUNCH = (
+    "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "from npmoji.cli import main; sys.exit(main())"
+)
 PATH = os.pathsep.join([str(Path(npmoji.__file__).parent.parent), os.environ.get("PYTHONPATH", "")])
 
 

@@ -76,7 +76,7 @@ def left(folder):
 GOOD = ["deepmoji_weights.hdf5", "vocabulary.json"]
 
 
-# What the web does, and all is well in the end --------------------------------------------------------------------------
+# What the web does, and all is well in the end ------------------------------------------------------------------------
 
 RECOVERED = {
     "as it should be": ([bad.whole], 1),

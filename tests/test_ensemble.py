@@ -51,7 +51,7 @@ def test_models_that_do_not_go_together(small):
         npmoji.Ensemble([small[0], STATE / "model.h5"])
 
 
-# npmoji inspect ----------------------------------------------------------------------------------------------------------
+# npmoji inspect -------------------------------------------------------------------------------------------------------
 
 
 def test_the_table_of_a_files_layers():

@@ -1,6 +1,8 @@
-"""Each classic fault, planted in a copy of the NumPy reference and run through the whole network, is named by `compare`.
+"""Each classic fault, planted in a copy of the NumPy reference and run through the whole network, is named by
+`compare`.
 
-The faults are written here once more, without a look at how `npmoji.checks.planting` does it; golden is what genuine Keras gave.
+The faults are written here once more, without a look at how `npmoji.checks.planting` does it; golden is what genuine
+Keras gave.
 """
 
 import itertools
@@ -66,7 +68,8 @@ def golden_of(model, tensors):
 
 
 def reference():
-    """The reference's functions, with the recurrence written out once more, to be spoilt; for each the layers pack anew."""
+    """The reference's functions, with the recurrence written out once more, to be spoilt; for each the layers pack
+    anew."""
     ops = Ops()
     ops.packing = f"spoilt {next(numbers)}"
     ops.gates = dict(ACTIVATIONS)

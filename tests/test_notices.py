@@ -14,12 +14,16 @@ import npmoji
 
 PACKAGE = Path(npmoji.__file__).parent
 #: few and small kernels, and only their compilation
-CODE = "from npmoji.kernels.target import jit, types\nimport sys\n{before}\n@jit(types.float32(types.float32))\ndef double(x):\n    return x + x\nassert double(3) == 6"
+CODE = (
+    "from npmoji.kernels.target import jit, types\nimport sys\n{before}\n"
+    "@jit(types.float32(types.float32))\ndef double(x):\n    return x + x\nassert double(3) == 6"
+)
 
 
 @pytest.fixture
 def package(tmp_path):
-    """A copy of what compiling one function needs, beside which nothing can be cached; with that function as a module."""
+    """A copy of what compiling one function needs, beside which nothing can be cached; with that function as a
+    module."""
     for name in ("__init__.py", "errors.py", "kernels/target.py", "kernels/notices.py"):
         target = tmp_path / "npmoji" / name
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -16,7 +16,8 @@ from conftest import ROOT
 import npmoji
 
 PACKAGE = Path(npmoji.__file__).parent
-#: every room of the package: each may use its own modules and the rooms of earlier lines, and those before it in its line
+#: every room of the package: each may use its own modules and the rooms of earlier lines, and those before it in its
+#: line
 CHAIN = (
     ("errors",),
     ("precision", "files", "inputs", "text", "sources", "display"),

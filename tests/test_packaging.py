@@ -183,7 +183,9 @@ def test_the_bundled_model_is_found_in_an_archive(app, weights, tmp_path):
 def test_an_archive_without_it_says_so(app, tmp_path):
     code = f"import sys; sys.path.insert(0, {str(app(None))!r}); import npmoji\ntry: npmoji.load()\nexcept npmoji.WeightsError as e: print(e)"
     out = python("-c", code, folder=tmp_path)
-    assert "app.pyz" in out and "'deepmoji_small.hdf5' are missing" in out and "load other weights with load(path)" in out
+    assert (
+        "app.pyz" in out and "'deepmoji_small.hdf5' are missing" in out and "load other weights with load(path)" in out
+    )
 
 
 # Frozen applications --------------------------------------------------------------------------------------------------

@@ -1,4 +1,5 @@
-"""Precisions less than fp32: near it, the same on both engines, and on numba the same bits whatever runs beside a text."""
+"""Precisions less than fp32: near it, the same on both engines, and on numba the same bits whatever runs beside a
+text."""
 
 import hashlib
 import os
@@ -204,8 +205,8 @@ def test_bits_on_any_cpu(small, tokens, tmp_path):
 
 @needs_shared
 def test_full_size_top_1(full_size_weights):
-    """Over the whole of SS-Twitter, 2,113 texts: fp16 equal on all but one, no probability off by more than 0.0003; int8
-    equal on 99.15 %, no probability off by more than 0.009."""
+    """Over the whole of SS-Twitter, 2,113 texts: fp16 equal on all but one, no probability off by more than 0.0003;
+    int8 equal on 99.15 %, no probability off by more than 0.009."""
     tokens = np.load(SHARED / "goldens" / "tokenizer" / "benchmark_ids.npz")["SS-Twitter"][:300]
     full = npmoji.load(full_size_weights, engine="numba").predict(tokens)
     for precision, least, off in (("fp16", 0.999, 1e-3), ("int8", 0.98, 0.02)):

@@ -1,4 +1,5 @@
-"""The numba engine's promise: a text's outputs have the same bits whatever runs beside it, on any thread count and CPU."""
+"""The numba engine's promise: a text's outputs have the same bits whatever runs beside it, on any thread count and
+CPU."""
 
 import hashlib
 import os

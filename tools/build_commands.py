@@ -1,7 +1,7 @@
 """What building npmoji does differently from setuptools' own commands; `setup.cfg` names these classes.
 
-Nothing of an earlier build may get into a later one, a source distribution holds what its tests need, and the description on
-an index page has no dead links. Nothing here is run by an installed npmoji.
+Nothing of an earlier build may get into a later one, a source distribution holds what its tests need, and the
+description on an index page has no dead links. Nothing here is run by an installed npmoji.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ CODE_OR_RELATIVE_LINK = re.compile(r"(```.*?```|`[^`\n]*`)|\[([^\]]+)\]\((?![a-z
 
 
 class Build(build):
-    """In a folder of its own: `build/` would keep modules that are no longer there, and the wheel takes all it finds."""
+    """In a folder of its own: `build/` would keep modules that are no longer there, and the wheel takes all it
+    finds."""
 
     def initialize_options(self) -> None:
         super().initialize_options()

@@ -1,11 +1,12 @@
-"""Checks that genuine Keras loads what `npmoji convert` writes as HDF5, and computes the same from it. Slow; needs tf_keras.
+"""Checks that genuine Keras loads what `npmoji convert` writes as HDF5, and computes the same from it. Slow; needs
+tf_keras.
 
     pip install tensorflow tf_keras
     python tools/check_keras_loads.py [WEIGHTS ...]      (default: the small goldens that travel with the tests)
 
-Each file is converted twice, directly and by way of a .safetensors file. Keras builds DeepMoji's network, loads each result
-with its own `load_weights`, and predicts random token ids, with padding inside and after; npmoji does the same with the
-file's `keras_version` set to that of the Keras in use, since versions differ at masked steps.
+Each file is converted twice, directly and by way of a .safetensors file. Keras builds DeepMoji's network, loads each
+result with its own `load_weights`, and predicts random token ids, with padding inside and after; npmoji does the same
+with the file's `keras_version` set to that of the Keras in use, since versions differ at masked steps.
 """
 
 from __future__ import annotations
@@ -97,7 +98,8 @@ def check(weights: Path, folder: Path) -> bool:
         off, before = (np.abs(theirs - ours).max() for theirs in (reference.predict(tokens, verbose=0), untrained))
         good &= bool(off <= LIMIT < before)
         print(
-            f"{weights.parent.name}/{weights.name} as {path.name}: largest difference {off:.1e}, before loading {before:.1e}"
+            f"{weights.parent.name}/{weights.name} as {path.name}: "
+            f"largest difference {off:.1e}, before loading {before:.1e}"
         )
     return good
 

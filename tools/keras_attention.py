@@ -1,5 +1,5 @@
-"""The attention layers that text classifiers bring along, for genuine Keras: DeepMoji's, the two that circulate on Kaggle,
-and those that other authors called `Attention` too.
+"""The attention layers that text classifiers bring along, for genuine Keras: DeepMoji's, the two that circulate on
+Kaggle, and those that other authors called `Attention` too.
 
 Written from their formulas, for one flavour of Keras as for the other: arithmetic is TensorFlow's.
 """
@@ -112,7 +112,8 @@ def layers_for(K: ModuleType) -> tuple[type, type, type]:
 
 @functools.cache
 def attention_of(K: ModuleType, choice: str, takes_mask: bool) -> type:
-    """A class `Attention` of ``K`` with W (F, 1), b (T, 1) or W (F, F), b, u (F, 1): what `npmoji.keras.choices` calls ``choice``.
+    """A class `Attention` of ``K`` with W (F, 1), b (T, 1) or W (F, F), b, u (F, 1): what `npmoji.keras.choices` calls
+    ``choice``.
 
     One that takes no mask does not support masking either, and nor does one that takes it and makes no use of it.
     """

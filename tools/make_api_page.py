@@ -1,4 +1,4 @@
-"""Makes docs/api.md from the docstrings: `python tools/make_api_page.py`. A test compares the page with what this would write.
+"""Makes docs/api.md from the docstrings: `python tools/make_api_page.py`. A test checks that the page is up to date.
 
 Signatures are printed as the source has them, so the page is the same under every Python that npmoji runs on.
 """
@@ -19,12 +19,12 @@ WIDTH = 100  # characters of a signature before it gets one line per argument
 HEAD = """\
 # The public names
 
-Everything in `npmoji.__all__`, by topic. Made from the docstrings by `python tools/make_api_page.py`: change them, not this
-page. The examples are run by `tests/test_doctests.py`, with `npmoji` and NumPy as `np` imported.
+Everything in `npmoji.__all__`, by topic. Made from the docstrings by `python tools/make_api_page.py`: change them, not
+this page. The examples are run by `tests/test_doctests.py`, with `npmoji` and NumPy as `np` imported.
 
 Legend: N texts, T steps (padded), F features, H units, V vocabulary, C classes. `Inputs` is what `Model.predict` takes,
-`Outputs` what it returns, `Floats` a float32 array, `Progress` a bool or a function, `Random` a `numpy.random.Generator` or
-a seed, `Shape` an int or a sequence of them, `Array` a NumPy array or an engine's own kind, `Ops` an engine,
+`Outputs` what it returns, `Floats` a float32 array, `Progress` a bool or a function, `Random` a NumPy `Generator` or a
+seed, `Shape` an int or a sequence of them, `Array` a NumPy array or an engine's own kind, `Ops` an engine,
 `Recurrent` what LSTM, GRU and SimpleRNN have in common.
 """
 #: topic -> public names; "layers" and "init" stand for all layers not named elsewhere, and all initialisers

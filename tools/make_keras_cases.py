@@ -1,7 +1,7 @@
 """Small random networks made, saved and run by genuine Keras: what the tests of the graph builder compare with.
 
     python tools/make_keras_cases.py OUT --seeds 0 1 2 [--recipes composed nested ...] [--flavours tf_keras keras3]
-    python tools/make_keras_cases.py tests/data/keras --shipped      (only the cases and files that travel with the tests)
+    python tools/make_keras_cases.py tests/data/keras --shipped    (only the cases and files that travel with the tests)
 
 needs tensorflow, tf_keras and Keras 3 (not needed by npmoji itself). For each recipe, seed and flavour a folder
 ``OUT/<flavour>_<recipe>_<seed>`` is written:
@@ -10,8 +10,8 @@ needs tensorflow, tf_keras and Keras 3 (not needed by npmoji itself). For each r
     config.json      the model's to_json(), for the two files with weights only
     golden.npz       ``inputs/NAME``, ``outputs/I``, and ``layers/NAME`` of every call of every layer (``NAME:1`` the
                      second call, ``NAME/0`` the first of several outputs)
-    case.json        versions, which files there are; ``inputs``: the names in the order in which Keras takes a list, and
-                     those by which it takes a dict; ``layers``: what `npmoji.load` must be told
+    case.json        versions, which files there are; ``inputs``: the names in the order in which Keras takes a list,
+                     and those by which it takes a dict; ``layers``: what `npmoji.load` must be told
 """
 
 from __future__ import annotations
@@ -556,7 +556,8 @@ def named_ends(w: Workshop) -> Any:
 
 @recipe
 def listed_ends(w: Workshop) -> Any:
-    """Inputs of one shape listed in any order, one of them unused; a model within that takes two in another order; outputs."""
+    """Inputs of one shape listed in any order, one of them unused; a model within that takes two in another order;
+    outputs."""
     L = w.L
     names = [str(name) for name in w.rng.permutation(["a", "b", "c", "d", "e"])]
     given = {name: w.tokens(name, steps=w.STEPS) for name in names[:3]}

@@ -1,4 +1,5 @@
-"""For PyInstaller, which finds this by npmoji's entry point `pyinstaller40` when it freezes an application that uses npmoji."""
+"""For PyInstaller, which finds this by npmoji's entry point `pyinstaller40` when it freezes an application that uses
+npmoji."""
 
 from __future__ import annotations
 

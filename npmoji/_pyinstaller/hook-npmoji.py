@@ -1,6 +1,7 @@
 """PyInstaller's hook: what npmoji imports by name, when it is first needed, and the bundled model.
 
-Not PyTorch, which is large: an application that uses ``engine="torch"`` imports it itself, or names it with --hidden-import.
+Not PyTorch, which is large: an application that uses ``engine="torch"`` imports it itself, or names it with
+--hidden-import.
 """
 
 # ruff: noqa: N999  (PyInstaller wants this name)

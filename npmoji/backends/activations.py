@@ -1,7 +1,7 @@
 """The activation functions in plain NumPy, and the table of their names.
 
-Arrays are float32 in and out, of any shape; softmax and log_softmax work along the last axis. Functions with a parameter
-``exp``, ``tanh`` or ``sigmoid`` can be given an engine's own, see `numba_ops`.
+Arrays are float32 in and out, of any shape; softmax and log_softmax work along the last axis. Functions with a
+parameter ``exp``, ``tanh`` or ``sigmoid`` can be given an engine's own, see `numba_ops`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """The fast path: the functions of `Ops` on compiled kernels and several threads.
 
 A text's outputs are bit-identical at any batch size, order and thread count: see `kernels` for why. A batch is packed
-first: masked steps are dropped (which is equivalent to carrying the state over them), texts are sorted by length, longest
-first, and their steps are stored time-major, so that padding costs nothing. Each distinct token is projected once.
+first: masked steps are dropped (which is equivalent to carrying the state over them), texts are sorted by length,
+longest first, and their steps are stored time-major, so that padding costs nothing. Each distinct token is projected
+once.
 """
 
 from __future__ import annotations
@@ -82,8 +83,9 @@ class PackedGru(NamedTuple):
 
 
 class Direction(NamedTuple):
-    """One direction of a recurrent layer. ``state`` holds h and, for an LSTM, c, (N, H) each: first the state before the
-    first step, 0 unless ``given``, and in the end the state after the last. It may be left out if it is not needed."""
+    """One direction of a recurrent layer. ``state`` holds h and, for an LSTM, c, (N, H) each: first the state before
+    the first step, 0 unless ``given``, and in the end the state after the last. It may be left out if it is not needed.
+    """
 
     weights: PackedLstm | PackedGru
     recur: Callable[..., None]
@@ -123,8 +125,8 @@ class NumbaOps(Ops):
         return engine
 
     def for_each(self, batches: Iterable[Any], work: Callable[[Ops, Any], None]) -> None:
-        """See `Ops.for_each`. Many batches are distributed among the threads as wholes, so that no thread waits at the end
-        of each layer; few batches are each computed by all threads together."""
+        """See `Ops.for_each`. Many batches are distributed among the threads as wholes, so that no thread waits at the
+        end of each layer; few batches are each computed by all threads together."""
         batches = list(batches)
         if self.threads == 1 or len(batches) < 3 * self.threads:
             for batch in batches:
@@ -325,8 +327,8 @@ class NumbaOps(Ops):
         return self._packings[key]
 
     def _run_in_turn(self, first: list[list[Callable[[], None]]], second: list[list[Callable[[], None]]]) -> None:
-        """Run tasks, then those that need their results, both given by direction. If each direction is one task, as for a
-        single text, its thread continues without waiting for the other's."""
+        """Run tasks, then those that need their results, both given by direction. If each direction is one task, as for
+        a single text, its thread continues without waiting for the other's."""
         if all(len(tasks) == 1 for tasks in (*first, *second)):
             self._pool.run([partial(in_turn, a[0], b[0]) for a, b in zip(first, second)])
         else:
@@ -338,7 +340,8 @@ class NumbaOps(Ops):
         self._pool.run([partial(work, first, last) for first, last in self._split(rows)])
 
     def _split(self, rows: int, beside: int = 1) -> list[tuple[int, int]]:
-        """(first, last) of about equal shares of the rows for each thread, if ``beside`` such lists run at the same time."""
+        """(first, last) of about equal shares of the rows for each thread, if ``beside`` such lists run at the same
+        time."""
         parts = max(1, min(-(-self.threads // beside), rows // LEAST_ROWS))
         edges = [rows * i // parts for i in range(parts + 1)]
         return list(pairwise(edges))

@@ -47,17 +47,17 @@ class GruWeights(NamedTuple):
 class Ops:
     """The arithmetic of all layers in plain NumPy: the engine ``"numpy"``.
 
-    Other engines are subclasses that override what they do better and inherit the rest. The recurrent layers here are built
-    on `dense` and `activate`, so overriding these two (and `pack_dense`, if `dense` needs its weights in another form)
-    changes every product and activation of every layer.
+    Other engines are subclasses that override what they do better and inherit the rest. The recurrent layers here are
+    built on `dense` and `activate`, so overriding these two (and `pack_dense`, if `dense` needs its weights in another
+    form) changes every product and activation of every layer.
 
     The functions here take any `Array` and return NumPy arrays. An engine may return its own kind of array, and is then
-    given it again. Weights are passed as the same engine's ``pack_...`` function returned them; nothing else looks inside
-    them. Threads may share an engine.
+    given it again. Weights are passed as the same engine's ``pack_...`` function returned them; nothing else looks
+    inside them. Threads may share an engine.
 
     Args:
-        precision: one of `precision.PRECISIONS`, for the embedding and the LSTMs' matrices. In ``"int8"``, the other factor
-            of a product with such a matrix is quantised too. Everything else is float32.
+        precision: one of `precision.PRECISIONS`, for the embedding and the LSTMs' matrices. In ``"int8"``, the other
+            factor of a product with such a matrix is quantised too. Everything else is float32.
 
     Attributes:
         packing: engines for which this is equal can use each other's packed weights.
@@ -71,8 +71,8 @@ class Ops:
         self.packing: Hashable = (type(self), precision)
 
     def for_pass(self) -> Ops:
-        """This engine for one pass through a graph, on one thread: it may keep what several layers need, such as the packing
-        of a mask. By default the engine itself, which keeps nothing."""
+        """This engine for one pass through a graph, on one thread: it may keep what several layers need, such as the
+        packing of a mask. By default the engine itself, which keeps nothing."""
         return self
 
     def for_each(self, batches: Iterable[Any], work: Callable[[Ops, Any], None]) -> None:
@@ -131,8 +131,9 @@ class Ops:
     def attention_weights(self, logits: Array, mask: np.ndarray) -> Array:
         """DeepMoji's masked softmax over time: logits (N, T), mask (N, T) -> weights (N, T), 0 at masked steps.
 
-        The maximum is taken over *all* steps, including padded ones, and epsilon is added to the sum. So a row of nothing but
-        padding gets weights 0, and a row whose padding has by far the largest logit sums to less than 1, as in the original.
+        The maximum is taken over *all* steps, including padded ones, and epsilon is added to the sum. So a row of
+        nothing but padding gets weights 0, and a row whose padding has by far the largest logit sums to less than 1, as
+        in the original.
         """
         y = np.asarray(logits)
         a = np.exp(y - y.max(axis=1, keepdims=True)) * mask
@@ -148,8 +149,8 @@ class Ops:
         """An LSTM's weights in the form `lstm` takes.
 
         Args:
-            kernel, recurrent_kernel: (F, 4H) and (H, 4H), arrays or `precision.Int8Array`; column blocks in Keras' order
-                input, forget, candidate, output.
+            kernel, recurrent_kernel: (F, 4H) and (H, 4H), arrays or `precision.Int8Array`; column blocks in Keras'
+                order input, forget, candidate, output.
             bias: (4H,).
             exact_projection: in int8, compute ``x · kernel`` with an fp16 kernel instead.
         """
@@ -178,13 +179,13 @@ class Ops:
         initial_state: tuple[Array, Array] | None = None,
         return_state: bool = False,
     ) -> Array | tuple[Array, Array, Array]:
-        """Long short-term memory over x (N, T, F) with mask (N, T) -> the outputs of all steps (N, T, H), in time order,
-        and with ``return_state`` also h and c (N, H) after the last step in the direction of travel.
+        """Long short-term memory over x (N, T, F) with mask (N, T) -> the outputs of all steps (N, T, H), in time
+        order, and with ``return_state`` also h and c (N, H) after the last step in the direction of travel.
 
         Args:
             gate, activation: names of the recurrent activation, and of the activation of candidate and output.
-            hold_masked: a masked step keeps h and c unchanged; its output is the previous one in the direction of travel if
-                True (Keras 2.0 to 2.3), else 0 (tf_keras, Keras 3); 0 if there is none before it.
+            hold_masked: a masked step keeps h and c unchanged; its output is the previous one in the direction of
+                travel if True (Keras 2.0 to 2.3), else 0 (tf_keras, Keras 3); 0 if there is none before it.
             initial_state: h and c before the first step, (N, H) each; by default 0.
         """
         inputs, recurrent = weights
@@ -247,13 +248,13 @@ class Ops:
         go_backwards: bool = False,
         initial_state: Array | None = None,
     ) -> tuple[Array, Array]:
-        """Gated recurrent unit over x (N, T, F) with mask (N, T) -> the outputs of all steps (N, T, H), in time order, and
-        the state (N, H) after the last step in the direction of travel.
+        """Gated recurrent unit over x (N, T, F) with mask (N, T) -> the outputs of all steps (N, T, H), in time order,
+        and the state (N, H) after the last step in the direction of travel.
 
         Args:
             gate, activation: names of the activations of the gates and of the candidate.
-            reset_after: multiply the reset gate with the candidate's recurrent product (default of tf_keras and Keras 3),
-                else with the state before that product (Keras 2.0).
+            reset_after: multiply the reset gate with the candidate's recurrent product (default of tf_keras and Keras
+                3), else with the state before that product (Keras 2.0).
             hold_masked: as in `lstm`.
             initial_state: the state before the first step, (N, H); by default 0.
         """

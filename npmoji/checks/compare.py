@@ -35,7 +35,8 @@ class Comparison:
     Attributes:
         tensors: the tensors that both have, in the golden's order.
         missing: golden tensors that the candidate lacks; extra: vice versa.
-        top1, top5: how many texts have the same best class, and the same five best in any order; None without a ranking.
+        top1, top5: how many texts have the same best class, and the same five best in any order; None without a
+            ranking.
         ranked: how many texts were ranked, and by which tensor.
         first_difference: a sentence about the first tensor out of tolerance, in graph order; None if all passed.
         diagnosis: the faults that explain it, each with the fields of `faults.Finding`.

@@ -1,4 +1,4 @@
-"""The figures of a comparison of two tensors, which may be large and memory-mapped: they are read in blocks of texts."""
+"""The figures of a comparison of two tensors, which may be large and memory-mapped: they are read in blocks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ PER_STEP = ("tokens", "attention_logits", "attention")  # tensors (text, step); 
 
 @dataclass
 class TensorResult:
-    """The comparison of one tensor. Errors are None if they cannot be computed, for example because shapes do not match.
+    """The comparison of one tensor. Errors are None if they cannot be computed, for example because shapes do not
+    match.
 
     Attributes:
         shape, dtype, candidate_shape, candidate_dtype: of the two tensors as given.
@@ -61,8 +62,8 @@ class Pair:
 
 
 def pair(name: str, golden: np.ndarray, candidate: np.ndarray, tolerance: dict[str, float]) -> Pair:
-    """Compare two tensors as far as possible: a candidate of another type is converted first, and one whose shape differs
-    from the golden's only by axes of length 1 is reshaped."""
+    """Compare two tensors as far as possible: a candidate of another type is converted first, and one whose shape
+    differs from the golden's only by axes of length 1 is reshaped."""
     result = TensorResult(name, golden.shape, str(golden.dtype), candidate.shape, str(candidate.dtype), tolerance)
     both = Pair(result, golden, candidate)
     if candidate.dtype.kind not in "fiu":

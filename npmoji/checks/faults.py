@@ -1,7 +1,7 @@
 """The classic faults of DeepMoji ports, and how to recognise them from a tensor: by trying each one.
 
-`FAULTS` is the table; `planting` implements the faults. A fault is named if planting it turns the golden's numbers into the
-candidate's.
+`FAULTS` is the table; `planting` implements the faults. A fault is named if planting it turns the golden's numbers into
+the candidate's.
 """
 
 from __future__ import annotations
@@ -113,7 +113,8 @@ FAULTS: list[Fault] = [
     # LSTM: weights
     *(gate_order("".join(order)) for order in permutations("ifco") if order != tuple("ifco")),
     *(Fault("gates interleaved", LSTMS, "the gates' columns are read unit by unit (i f c o, i f c o, ...); "
-            "the weights store them in four blocks", lstm(change=partial(p.interleaved, back=back))) for back in (False, True)),
+            "the weights store them in four blocks", lstm(change=partial(p.interleaved, back=back)))
+      for back in (False, True)),
     Fault("directions exchanged", LSTMS, "forward and backward weights are swapped (HDF5 lists backward first)",
           lstm(pick=lambda six: [*six[3:], *six[:3]])),
     Fault("one direction's weights for both", LSTMS, "both directions use the forward weights",
@@ -140,14 +141,17 @@ FAULTS: list[Fault] = [
           "these weights expect another function", lstm(gate="hard_sigmoid")),
     Fault("no masking", LSTMS, "padding runs through the LSTM; masked steps must leave its state unchanged",
           lstm(masked=False)),
-    Fault("masked outputs zero", LSTMS, "outputs at masked steps are 0; the Keras of these weights repeats the previous output",
+    Fault("masked outputs zero", LSTMS,
+          "outputs at masked steps are 0; the Keras of these weights repeats the previous output",
           p.zeros_at_masked),
-    Fault("masked outputs held", LSTMS, "outputs at masked steps repeat the previous one; the Keras of these weights outputs 0",
+    Fault("masked outputs held", LSTMS,
+          "outputs at masked steps repeat the previous one; the Keras of these weights outputs 0",
           p.held_at_masked),
     *(Fault("backward outputs not re-reversed", LSTMS, "the backward outputs were not returned to time order",
             partial(p.backward_half_reversed, valid_only=valid_only)) for valid_only in (False, True)),
     Fault("backward run forward", LSTMS, "the backward direction runs forward in time", lstm(backwards=(False, False))),
-    Fault("halves exchanged", LSTMS, "the directions are concatenated as [backward, forward]; expected [forward, backward]",
+    Fault("halves exchanged", LSTMS,
+          "the directions are concatenated as [backward, forward]; expected [forward, backward]",
           lambda net, name: p.swapped_halves(net.correct(name))),
     # concatenation and attention
     *(block_order(order, swap) for swap in (False, True) for order in permutations(INPUTS["concatenate"])

@@ -39,7 +39,8 @@ class Golden(NamedTuple):
     path: str
 
     def damage(self) -> list[str]:
-        """The differences between manifest and tensors, one line each: values that have changed since they were written."""
+        """The differences between manifest and tensors, one line each: values that have changed since they were
+        written."""
         found = []
         for entry in (self.manifest or {}).get("tensors", []):
             array = self.tensors.get(entry["name"])
@@ -69,7 +70,8 @@ def digest(array: np.ndarray) -> str:
 
 
 class TensorFile:
-    """A .npy file that grows block by block to a known number of rows; ``largest`` is the largest absolute value so far.
+    """A .npy file that grows block by block to a known number of rows; ``largest`` is the largest absolute value so
+    far.
 
     Args:
         first: the first rows, for the type and the other sizes; they are not yet written.
@@ -166,7 +168,8 @@ def _read_folder(path: str) -> Golden:
         for name, file in names.items():
             if not os.path.isfile(os.path.join(path, file)):
                 raise InputError(
-                    f"{path}: {MANIFEST} lists {name!r}, but there is no {file}; to compare only some tensors, leave out the manifest"
+                    f"{path}: {MANIFEST} lists {name!r}, but there is no {file}; "
+                    "to compare only some tensors, leave out the manifest"
                 )
     else:
         manifest = None

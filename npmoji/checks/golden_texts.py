@@ -1,6 +1,7 @@
 """The texts of `npmoji golden --builtin`, for the tokenizer's corner cases, and rows of ids for those of the mask.
 
-All of them were made up for this list. Each text is in the group of the corner case it was written for; most test several.
+All of them were made up for this list. Each text is in the group of the corner case it was written for; most test
+several.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """What the classic faults of a DeepMoji port do to its tensors; `faults` is the table of them.
 
-A fault is tried on the golden's own tensors: a `Network` computes the part between tensors known to be right and the tensor
-that differs, by the formulas of `Ops`, with the fault in it. The functions below return the tensor at which the fault acts.
-Those that can be computed from golden tensors alone need no weights: another order of blocks, say, or zeros where values
-are held.
+A fault is tried on the golden's own tensors: a `Network` computes the part between tensors known to be right and the
+tensor that differs, by the formulas of `Ops`, with the fault in it. The functions below return the tensor at which the
+fault acts. Those that can be computed from golden tensors alone need no weights: another order of blocks, say, or zeros
+where values are held.
 """
 
 from __future__ import annotations
@@ -231,7 +231,7 @@ def in_gate_order(arrays: Arrays, order: str) -> Arrays:
 
 
 def interleaved(arrays: Arrays, back: bool) -> Arrays:
-    """The columns as read by a port that assumes the four gates of each unit to be adjacent (or, ``back``, vice versa)."""
+    """The columns as read by a port that assumes the four gates of each unit to be adjacent (``back``: vice versa)."""
     H = arrays[1].shape[0]
     order = np.arange(4 * H).reshape((4, H) if back else (H, 4)).T.ravel()
     return [array[..., order] for array in arrays]
@@ -364,7 +364,8 @@ def coarse(
     """The candidate's values, if ``fit`` changes none of them, ``coarser`` changes some, and their mean error is within
     ``within`` of the mean magnitude.
 
-    Rounding is not simply planted, because it may go the other way where float32 implementations differ in the last bit.
+    Rounding is not simply planted, because it may go the other way where float32 implementations differ in the last
+    bit.
     """
     right, seen = net.correct(name), net.evidence.seen
     if name == "tokens" or not np.array_equal(fit(seen), seen) or (coarser and np.array_equal(coarser(seen), seen)):

@@ -1,10 +1,11 @@
 """The command line: its commands and exit codes, and nothing a user of the library would need.
 
-`COMMANDS` lists the commands. Each is the module of that name here: ``add_arguments(parser)`` declares its arguments and
-``run(arguments)`` does its work, importing what it needs when it runs. Options shared by several commands are in `options`.
+`COMMANDS` lists the commands. Each is the module of that name here: ``add_arguments(parser)`` declares its arguments
+and ``run(arguments)`` does its work, importing what it needs when it runs. Options shared by several commands are in
+`options`.
 
-Exit codes: 0 success, also when `npmoji` without arguments prints its help; 1 a comparison or verification failed; 2 wrong
-usage, input or file, reported in one line; 130 interrupted. A closed pipe ends the command quietly.
+Exit codes: 0 success, also when `npmoji` without arguments prints its help; 1 a comparison or verification failed; 2
+wrong usage, input or file, reported in one line; 130 interrupted. A closed pipe ends the command quietly.
 """
 
 from __future__ import annotations
@@ -52,7 +53,8 @@ def main(argv: list[str] | None = None) -> int:
     try:
         argv = sys.argv[1:] if argv is None else argv
         arguments = parser(next((word for word in argv if not word.startswith("-")), "")).parse_args(argv)
-        # With as few texts as the numpy engine is used for, BLAS threads mostly wait for each other. BLAS reads this at import.
+        # With as few texts as the numpy engine is used for, BLAS threads mostly wait for each other. BLAS reads this at
+        # import.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", str(getattr(arguments, "threads", None) or 1))
         with warnings.catch_warnings():
             warnings.showwarning = warned

@@ -96,7 +96,7 @@ def argument(action: argparse.Action) -> Argument:
 def bash(found: list[Command]) -> Iterator[str]:
     """The script for bash, including the old one of macOS; file names are left to bash itself."""
     yield "_npmoji() {"
-    yield "    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} command=${COMP_WORDS[1]} words= files="
+    yield "    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} command=${COMP_WORDS[1]} words= files="  # noqa: E501  one line of bash
     yield "    [[ $COMP_CWORD == 1 ]] && command="
     yield "    [[ $word == = ]] && word="
     yield "    [[ $before == = ]] && before=${COMP_WORDS[COMP_CWORD-2]}"
@@ -112,7 +112,7 @@ def bash(found: list[Command]) -> Iterator[str]:
         words = " ".join([*names, *(word for other in command.positional for word in other.words)])
         options = " ".join(name for option in command.options for name in option.names)
         files = "yes" if any(other.files for other in command.positional) else ""
-        yield f'            "{command.name}") words="{words}" files={files}; [[ $word == -* ]] && words="{options}" files= ;;'
+        yield f'            "{command.name}") words="{words}" files={files}; [[ $word == -* ]] && words="{options}" files= ;;'  # noqa: E501
     yield "        esac ;;"
     yield "    esac"
     yield '    COMPREPLY=($(compgen -W "$words" -- "$word"))'

@@ -45,8 +45,8 @@ def layers(arguments: argparse.Namespace) -> dict[str, str] | None:
 
 
 def is_due(name: str) -> bool:
-    """Whether the note of this name has not been shown for a day; if so, it counts as shown from now on. The time is kept as
-    that of a file in npmoji's cache folder; if the folder is not writable, a note is always due."""
+    """Whether the note of this name has not been shown for a day; if so, it counts as shown from now on. The time is
+    kept as that of a file in npmoji's cache folder; if the folder is not writable, a note is always due."""
     from ..sources import home
 
     try:

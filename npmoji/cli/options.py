@@ -54,7 +54,8 @@ def add_text_options(parser: argparse.ArgumentParser, default: str = "standard i
     """The arguments that say which texts are read; ``default`` is where they come from if none are given."""
     add_file_options(parser)
     parser.add_argument("texts", nargs="*", metavar="TEXT", help=f"texts (default, without -i: {default})")
-    text = "a file with one text per line, or .csv, .tsv or .jsonl, also as .gz, .bz2 or .xz; - is standard input; repeatable"
+    kinds = "one text per line, or .csv, .tsv or .jsonl, also as .gz, .bz2 or .xz"
+    text = f"a file with {kinds}; - is standard input; repeatable"
     parser.add_argument("-i", "--input", action="append", metavar="FILE", help=text)
 
 

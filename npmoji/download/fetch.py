@@ -198,9 +198,10 @@ def known(url: str, part: str) -> tuple[int, str]:
     try:
         with open(note_path(part), encoding="ascii") as file:
             found: Any = json.load(file)
-        validator = str(found["validator"]) if found["url"] == url else ""
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+    except (OSError, ValueError, RecursionError):
         return 0, ""
+    noted = isinstance(found, dict) and found.get("url") == url
+    validator = str(found.get("validator", "")) if noted else ""
     size = size_of(part)
     return (size, validator) if size and validator.isascii() and validator.isprintable() and validator else (0, "")
 

@@ -1,7 +1,7 @@
 """`npmoji download`: weights and vocabulary into the user's cache directory, whole and checked or not at all.
 
-Each file is fetched beside its place as `X.part` (see `fetch`), checked there, and renamed only when it is good. What is
-cut off by the network or by Ctrl-C stays for the next call to resume; what came whole and is not good is removed.
+Each file is fetched beside its place as `X.part` (see `fetch`), checked there, and renamed only when it is good. What
+is cut off by the network or by Ctrl-C stays for the next call to resume; what came whole and is not good is removed.
 """
 
 from __future__ import annotations
@@ -149,8 +149,8 @@ def steps(name: str) -> str:
 def locked(path: str) -> Iterator[None]:
     """Wait until no other process is in such a block. The system releases the lock of a process that ends, however.
 
-    The folder of the lock is made. Afterwards the lock goes, and so do the folder, and the one it is in if that is new too,
-    unless something came into them.
+    The folder of the lock is made. Afterwards the lock goes, and so do the folder, and the one it is in if that is new
+    too, unless something came into them.
     """
     folder = os.path.dirname(path)
     folders = [folder] if os.path.isdir(os.path.dirname(folder)) else [folder, os.path.dirname(folder)]

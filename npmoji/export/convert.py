@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
-from collections.abc import Callable
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,29 +24,23 @@ from ..text.tokenizer import ORIGINAL
 
 
 class Writer(NamedTuple):
-    """A kind of file that can be written, and what it has a place for."""
+    """A kind of file that can be written.
 
-    write: Callable[[BinaryIO, Contents, dict[str, int] | None, dict[str, list[str]]], None]  # words, names of arrays
-    precisions: tuple[str, ...]
-    holds_words: bool
+    Attributes:
+        module: of `formats`; its ``write`` takes the open file, the contents and, if it has a place for them, the words.
+        precisions: those that it can hold.
+        holds_words: whether it has a place for the vocabulary.
+    """
 
-
-def _write_npmoji(out: BinaryIO, file: Contents, words: dict[str, int] | None, names: dict[str, list[str]]) -> None:
-    from ..formats import npmoji_file
-
-    npmoji_file.write(out, file, words, names)
-
-
-def _write_keras(out: BinaryIO, file: Contents, words: dict[str, int] | None, names: dict[str, list[str]]) -> None:
-    from ..formats import keras_write
-
-    keras_write.write(out, file, names)
+    module: str
+    precisions: tuple[str, ...] = PRECISIONS
+    holds_words: bool = True
 
 
-KERAS = Writer(_write_keras, ("fp32",), holds_words=False)
+KERAS = Writer("keras_write", ("fp32",), holds_words=False)
 #: by the suffix of the file's name
 WRITERS = {
-    ".safetensors": Writer(_write_npmoji, PRECISIONS, holds_words=True),
+    ".safetensors": Writer("npmoji_file"),
     ".hdf5": KERAS,
     ".h5": KERAS,
 }
@@ -96,8 +90,9 @@ def convert(
         print(f"npmoji: note: {source} has no vocabulary: {target} will take token ids only", file=sys.stderr)
     if words is not None and not writer.holds_words and not os.path.isfile(vocabulary_beside(target)):
         print(f"npmoji: note: {target} takes texts only with a vocabulary.json beside it", file=sys.stderr)
+    write = importlib.import_module(f"..formats.{writer.module}", __package__).write
     with whole_file(target) as out:
-        writer.write(out, file, words, names)
+        write(out, file, *([words] if writer.holds_words else []), names)
 
 
 def _writer(target: str) -> Writer:

@@ -66,7 +66,8 @@ def read(path: str | os.PathLike, mmap: bool = True) -> Contents:
     """Read a weights file of any known container, told by its first bytes.
 
     Args:
-        mmap: arrays are views of the mapped file where they can be; else they are in memory, and the file is not needed.
+        mmap: arrays are views of the mapped file where they can be; else they are in memory, and the file is not
+            needed.
 
     Raises:
         WeightsError: the file is missing, empty, truncated, damaged or of no kind that is read; names what is wrong.

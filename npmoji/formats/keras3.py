@@ -18,6 +18,7 @@ import numpy as np
 from ..errors import WeightsError
 from . import hdf5
 from .contents import Contents, float_array
+from .fields import check_json, item
 from .zip_file import Zip, ZipError, mapped
 
 FOLDERS = ("layers", "_layer_checkpoint_dependencies")
@@ -55,10 +56,8 @@ def with_config(file: Contents, config: dict[str, Any]) -> Contents:
     """
     if not isinstance(file.layers, ByGroup):
         return file._replace(config=config)
-    try:
-        names = dict(_names(config["config"], "", ""))
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError, RecursionError) as error:
-        raise WeightsError(f"the config cannot be understood ({type(error).__name__}: {error})") from error
+    check_json(config)
+    names = dict(_names(item(config, "config", "the model", dict, list), "", ""))
     unknown = [group for group, arrays in file.layers.items() if arrays and group not in names]
     if unknown:
         raise WeightsError(f"the file holds weights {unknown}, but the config has no such layers")
@@ -103,20 +102,23 @@ def _json(archive: Zip, name: str) -> dict[str, Any]:
 def _names(config: Any, group: str, name: str) -> Iterator[tuple[str, str]]:
     """(group, layer) by a model's config: the classes in snake case, numbered as they come."""
     count: dict[str, int] = {}
-    for entry in config if isinstance(config, list) else config["layers"]:
-        inner = entry["config"]
-        if ".ops." in (entry.get("module") or ""):
+    entries = config if isinstance(config, list) else item(config, "layers", "the model", list)
+    for i, entry in enumerate(entries):
+        where = f"layer {i} of the model"
+        inner = item(entry, "config", where, dict, list)
+        if ".ops." in item(entry, "module", where, str, default=""):
             continue
-        stem = _snake(entry["class_name"].rpartition(">")[2])
+        class_name = item(entry, "class_name", where, str)
+        stem = _snake(class_name.rpartition(">")[2])
         number = count[stem] = count.get(stem, -1) + 1
         own_group = f"{group}{stem}_{number}" if number else group + stem
-        own = name + str(entry.get("name") or inner.get("name") or stem)
+        given = entry.get("name") or (inner.get("name") if isinstance(inner, dict) else None)
+        own = name + str(given or stem)
         yield own_group, own
-        while (
-            "layers" not in inner and isinstance(inner.get("layer"), dict) and entry["class_name"] == "TimeDistributed"
-        ):
-            entry, inner = inner["layer"], inner["layer"]["config"]
-        if "layers" in inner:
+        while class_name == "TimeDistributed" and "layers" not in inner and "layer" in inner:
+            wrapped = item(inner, "layer", where, dict)
+            class_name, inner = item(wrapped, "class_name", where, str), item(wrapped, "config", where, dict, list)
+        if isinstance(inner, list) or "layers" in inner:
             yield from _names(inner, f"{own_group}/", f"{own}/")
 
 

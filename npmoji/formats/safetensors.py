@@ -1,8 +1,11 @@
-"""The public container format for tensors, safetensors: named arrays and texts, to be memory-mapped. Reading and writing.
+"""The public container format for tensors, safetensors: named arrays and texts, to be memory-mapped. Reading and
+writing.
 
     8 bytes      the length N of the header, little-endian
-    N bytes      JSON: {"__metadata__": {name: text}, tensor: {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, ...}
-    the rest     the arrays, little-endian and in C order, where the offsets say, counted from here; no gaps, no overlaps
+    N bytes      JSON: {"__metadata__": {name: text},
+                        tensor: {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, ...}
+    the rest     the arrays, little-endian and in C order, where the offsets say, counted from here; no gaps,
+                 no overlaps
 
 The format is described at https://github.com/huggingface/safetensors. What it leaves open is chosen here so that every
 array can be used where it lies: the header is padded with spaces to whole cache lines, larger types come first.
@@ -34,7 +37,8 @@ LENGTH, ALIGNMENT = 8, 64  # bytes
 
 
 def read(path: str, mmap: bool = True) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """The arrays, read-only views of the file, mapped or else read (copies of bfloat16 ones), and the texts of the metadata.
+    """The arrays, read-only views of the file, mapped or else read (copies of bfloat16 ones), and the texts of the
+    metadata.
 
     Raises:
         WeightsError: the file is missing, truncated or breaks a rule of the format; names the file and the tensor.

@@ -5,8 +5,8 @@
     zip      `NAME/data.pkl`, the dict, and a member `NAME/data/KEY` for each storage, mostly uncompressed
 
 `unpickler` reads the pickles, `zip_file` the zip. Storages are memory-mapped, and float32 tensors are views of them;
-other floats are converted. A legacy file does not align its storages: those arrays are unaligned ones, which NumPy takes
-like any other.
+other floats are converted. A legacy file does not align its storages: those arrays are unaligned ones, which NumPy
+takes like any other.
 """
 
 from __future__ import annotations

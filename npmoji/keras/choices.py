@@ -1,8 +1,8 @@
 """Attention layers of one name that several authors wrote: their formulas, and which of them a file means.
 
-All are an average over time, ``sum over t of a_t · x_t``, of x (N, T, F), and let no mask through. They differ in the scores
-that a is made of, and in whether a mask that arrives counts. Keras stores a class' name and arrays, not its code, so a file
-tells the scores by the arrays' shapes, and the mask only
+All are an average over time, ``sum over t of a_t · x_t``, of x (N, T, F), and let no mask through. They differ in the
+scores that a is made of, and in whether a mask that arrives counts. Keras stores a class' name and arrays, not its
+code, so a file tells the scores by the arrays' shapes, and the mask only
 
 - by Keras 3, in a Functional model: a layer whose ``call`` takes no mask is stored as called without one;
 - by settings that only the constructor of one of the authors takes, or by the name where all copies of it agree.
@@ -62,9 +62,9 @@ def make_attention(at: Place, score: str, masked: bool) -> Layer | list[Layer]:
             f"layer {at.name!r}: {len(at.previous)} inputs and arrays {shapes(at)}, "
             f"expected one input and {WANTED[score]} for {score!r}"
         )
-    if at.setting("return_sequences", False):
+    if at.flag("return_sequences"):
         raise WeightsError(f"layer {at.name!r}: return_sequences is not supported")
-    both = bool(at.setting("return_attention", at.setting("return_coefficients", False)))
+    both = at.flag("return_attention", at.flag("return_coefficients"))
     previous, kernel, *rest = at.previous[0], *arrays
     kernel = kernel[:, None] if kernel.ndim == 1 else kernel
     if score == "linear":
@@ -90,8 +90,9 @@ CHOICES = {f"{score}-{mask}": _maker(score, mask == "masked") for score in SCORE
 def settled(at: Place, scores: tuple[str, ...]) -> str | None:
     """The choice that a file settles, or None.
 
-    ``step_dim`` is a setting of the author's that Kaggle took `Attention` from, who keeps W as (F,) where others have (F, 1);
-    ``attention_dim`` of the hierarchical network's `AttLayer`. `AttentionWithContext` heeds the mask wherever it is found.
+    ``step_dim`` is a setting of the author's that Kaggle took `Attention` from, who keeps W as (F,) where others have
+    (F, 1); ``attention_dim`` of the hierarchical network's `AttLayer`. `AttentionWithContext` heeds the mask wherever
+    it is found.
     """
     name = at.config["class_name"]
     if at.takes_mask is False and len(scores) == 1:
@@ -137,9 +138,9 @@ def unsettled(at: Place, scores: tuple[str, ...]) -> str:
     ]
     why = "" if len(scores) > 1 else ", not all of which heed the mask that arrives here"
     return (
-        f"layer {at.name!r}: several authors wrote a class {name!r} with arrays {shapes(at)}{why}; choose one of {choices} "
-        f"({'; '.join(meaning)}) with npmoji.load(..., layers={{{name!r}: CHOICE}}), register_layer({name!r}, CHOICE) "
-        f"or --layer {name}=CHOICE"
+        f"layer {at.name!r}: several authors wrote a class {name!r} with arrays {shapes(at)}{why}; "
+        f"choose one of {choices} ({'; '.join(meaning)}) with "
+        f"npmoji.load(..., layers={{{name!r}: CHOICE}}), register_layer({name!r}, CHOICE) or --layer {name}=CHOICE"
     )
 
 

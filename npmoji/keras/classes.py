@@ -5,21 +5,22 @@ A class that is not here can be added with `register_layer`; a file that has it 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from .. import layers
 from ..errors import WeightsError
+from ..formats.fields import item
 from ..layers import Layer
-from .place import Place, affine, axis, channels_last, kind, number, whole
+from .place import Place, affine, axis, channels_last, kind, number, sizes, whole
 
 # One step at a time ------------------------------------------------------------------------------------------------
 
 
 @kind("Embedding", arrays=lambda config: ["embeddings"])
 def _embedding(at: Place) -> Layer:
-    return layers.Embedding(at.previous[0], at.arrays["embeddings"], at.setting("mask_zero", False), name=at.name)
+    return layers.Embedding(at.previous[0], at.arrays["embeddings"], at.flag("mask_zero"), name=at.name)
 
 
 @kind("Dense", arrays=affine)
@@ -102,7 +103,7 @@ def _batch_normalization(at: Place) -> Layer:
 
 @kind("LayerNormalization", arrays=_normalised)
 def _layer_normalization(at: Place) -> Layer:
-    if at.setting("rms_scaling", False):
+    if at.flag("rms_scaling"):
         raise WeightsError(f"layer {at.name!r}: rms_scaling is not supported")
     arrays = {"gamma": None, "beta": None, **at.arrays}
     return layers.LayerNormalization(
@@ -125,45 +126,48 @@ def _recurrent_arrays(config: dict[str, Any]) -> list[str]:
     return ["kernel", "recurrent_kernel", "bias"] if config.get("use_bias", True) else ["kernel", "recurrent_kernel"]
 
 
-def _cell(class_name: str, at: Place, within: bool) -> tuple[type[layers.Recurrent], tuple, dict[str, Any]]:
-    """Class, arrays and options of a recurrent layer, alone or ``within`` a Bidirectional."""
-    if at.setting("time_major", False):
+class Cell(NamedTuple):
+    """What a recurrent layer is made of: its class, and the arrays and options that this takes."""
+
+    cls: type[layers.Recurrent]
+    arrays: tuple[np.ndarray, ...]
+    options: dict[str, Any]
+
+
+def _cell(class_name: str, at: Place, within: bool) -> Cell:
+    """A recurrent layer, alone or ``within`` a Bidirectional."""
+    if at.flag("time_major"):
         raise WeightsError(f"layer {at.name!r}: time_major is not supported")
     cell, cudnn = CELLS[class_name], class_name.startswith("CuDNN")
-    options: dict[str, Any] = {"hold_masked": not at.setting("zero_output_for_mask", False)}
+    options: dict[str, Any] = {"hold_masked": not at.flag("zero_output_for_mask")}
     if within:
-        options["hold_masked"] = not (at.zero_masked and at.setting("return_sequences", False))
+        options["hold_masked"] = not (at.zero_masked and at.flag("return_sequences"))
     if not cudnn and at.activation(default="tanh") != "tanh":
         options["activation"] = at.activation(default="tanh")
     if cell is not layers.SimpleRNN:
         options["gate"] = "sigmoid" if cudnn else at.activation("recurrent_activation", "sigmoid")
     arrays = tuple(at.arrays[name] for name in ("kernel", "recurrent_kernel", "bias") if name in at.arrays)
     if cudnn:
-        arrays = _from_cudnn(at, cell.GATES, *arrays)
+        arrays = _from_cudnn(at, cell.GATES, arrays)
     if cell is layers.GRU:
         by_bias = len(arrays) > 2 and arrays[2].ndim == 2
-        options["reset_after"] = cudnn or at.setting("reset_after", by_bias)
+        options["reset_after"] = cudnn or at.flag("reset_after", by_bias)
     if cell is layers.LSTM:
         options["exact_projection"] = at.first
-    return cell, arrays, options
+    return Cell(cell, arrays, options)
 
 
-def _from_cudnn(at: Place, gates: int, kernel: np.ndarray, recurrent: np.ndarray, bias: np.ndarray) -> tuple:
+def _from_cudnn(at: Place, gates: int, arrays: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
     """The arrays of a CuDNN layer as those of the plain one.
 
     cuDNN keeps each gate's matrix (H, F) row by row; Keras stores those numbers in an array of shape (F, H). There are two
     biases: an LSTM's add up, a GRU's are its (2, 3H).
     """
-    H = recurrent.shape[0]
-    if (
-        kernel.ndim != 2
-        or recurrent.shape != (H, gates * H)
-        or kernel.shape[1] != gates * H
-        or bias.shape != (2 * gates * H,)
-    ):
-        raise WeightsError(
-            f"layer {at.name!r}: arrays {kernel.shape}, {recurrent.shape}, {bias.shape} are not those of CuDNN"
-        )
+    H = arrays[1].shape[0] if arrays[1].ndim else 0
+    found = [array.shape for array in arrays]
+    if arrays[0].ndim != 2 or found[1:] != [(H, gates * H), (2 * gates * H,)] or found[0][1] != gates * H or not H:
+        raise WeightsError(f"layer {at.name!r}: arrays {', '.join(map(str, found))} are not those of CuDNN")
+    kernel, recurrent, bias = arrays
     turned = [
         np.concatenate(
             [np.ascontiguousarray(part).reshape(H, -1).T for part in np.split(matrix, gates, axis=1)], axis=1
@@ -176,19 +180,30 @@ def _from_cudnn(at: Place, gates: int, kernel: np.ndarray, recurrent: np.ndarray
 
 @kind(*CELLS, arrays=_recurrent_arrays)
 def _recurrent(at: Place) -> Layer:
-    cell, arrays, options = _cell(at.config["class_name"], at, within=False)
-    settings = {key: at.setting(key, False) for key in ("return_sequences", "return_state", "go_backwards")}
-    return cell(at.previous[0], *arrays, **options, **settings, time_order=False, initial_state=at.states, name=at.name)
+    cell = _cell(at.config["class_name"], at, within=False)
+    settings = {key: at.flag(key) for key in ("return_sequences", "return_state", "go_backwards")}
+    return cell.cls(
+        at.previous[0],
+        *cell.arrays,
+        **cell.options,
+        **settings,
+        time_order=False,
+        initial_state=at.states,
+        name=at.name,
+    )
 
 
 def _halves(config: dict[str, Any]) -> list[dict[str, Any]]:
     """What a Bidirectional wraps: the config of the forward layer, and of the backward one."""
-    ahead = config["layer"]
-    behind = config.get("backward_layer") or {
-        **ahead,
-        "config": {**ahead["config"], "go_backwards": not ahead["config"].get("go_backwards", False)},
-    }
-    return [{**half["config"], "class_name": half["class_name"]} for half in (ahead, behind)]
+    where = f"layer {config.get('name', 'bidirectional')!r}"
+    ahead = _half(item(config, "layer", where, dict), f"{where}: 'layer'")
+    behind = item(config, "backward_layer", where, dict, default={})
+    turned = {**ahead, "go_backwards": not ahead.get("go_backwards", False)}
+    return [ahead, _half(behind, f"{where}: 'backward_layer'") if behind else turned]
+
+
+def _half(entry: dict[str, Any], where: str) -> dict[str, Any]:
+    return {**item(entry, "config", where, dict), "class_name": item(entry, "class_name", where, str)}
 
 
 def _bidirectional_arrays(config: dict[str, Any]) -> list[str]:
@@ -205,28 +220,28 @@ def _bidirectional(at: Place) -> Layer:
                 f"layer {at.name!r}: Bidirectional of {config['class_name']!r}, expected one of {list(CELLS)}"
             )
         own = {name.partition("_")[2]: array for name, array in at.arrays.items() if name.startswith(side)}
-        made.append((config, *_cell(config["class_name"], at._replace(config=config, arrays=own), within=True)))
-    (config, cell, forward, options), (other, backward_cell, backward, backward_options) = made
-    if config.get("go_backwards", False) == other.get("go_backwards", False):
+        made.append((config, _cell(config["class_name"], at._replace(config=config, arrays=own), within=True)))
+    (config, ahead), (other, behind) = made
+    forward, backward = (at._replace(config=half) for half in (config, other))
+    if forward.flag("go_backwards") == backward.flag("go_backwards"):
         raise WeightsError(f"layer {at.name!r}: both of its layers go the same way")
-    if (cell, options, config["units"]) == (backward_cell, backward_options, other["units"]):
-        backward_cell = backward_options = None
+    alike = (ahead.cls, ahead.options, config.get("units")) == (behind.cls, behind.options, other.get("units"))
     if at.config.get("merge_mode", "concat") not in ("concat", "sum", "mul", "ave", None):
         raise WeightsError(f"layer {at.name!r}: merge_mode {at.config['merge_mode']!r}")
     return layers.Bidirectional(
         at.previous[0],
-        forward,
-        backward,
+        ahead.arrays,
+        behind.arrays,
         name=at.name,
-        cell=cell,
+        cell=ahead.cls,
         merge_mode=at.config.get("merge_mode", "concat"),
-        reverse=config.get("go_backwards", False),
-        return_sequences=config.get("return_sequences", False),
-        return_state=config.get("return_state", False),
+        reverse=forward.flag("go_backwards"),
+        return_sequences=forward.flag("return_sequences"),
+        return_state=forward.flag("return_state"),
         initial_state=at.states,
-        backward_cell=backward_cell,
-        backward_options=backward_options,
-        **options,
+        backward_cell=None if alike else behind.cls,
+        backward_options=None if alike else behind.options,
+        **ahead.options,
     )
 
 
@@ -237,7 +252,7 @@ def _bidirectional(at: Place) -> Layer:
 def _attention(at: Place) -> Layer | list[Layer]:
     if at.arrays["kernel"].shape[1:] != (1,) or not at.arrays["kernel"].size:
         raise WeightsError(f"layer {at.name!r}: kernel has shape {at.arrays['kernel'].shape}, expected (any, 1)")
-    return weighted_average(at, at.previous[0], at.arrays["kernel"], at.setting("return_attention", False))
+    return weighted_average(at, at.previous[0], at.arrays["kernel"], at.flag("return_attention"))
 
 
 def weighted_average(at: Place, previous: Layer, kernel: np.ndarray, both: bool) -> Layer | list[Layer]:
@@ -276,9 +291,7 @@ def _pooling(at: Place) -> Layer:
 @kind("GlobalAveragePooling1D", "GlobalMaxPooling1D")
 def _global_pooling(at: Place) -> Layer:
     channels_last(at)
-    return getattr(layers, at.config["class_name"])(
-        at.previous[0], keepdims=at.setting("keepdims", False), name=at.name
-    )
+    return getattr(layers, at.config["class_name"])(at.previous[0], keepdims=at.flag("keepdims"), name=at.name)
 
 
 # Several to one, and other shapes ----------------------------------------------------------------------------------
@@ -306,12 +319,12 @@ def _flatten(at: Place) -> Layer:
 
 @kind("Reshape")
 def _reshape(at: Place) -> Layer:
-    return layers.Reshape(at.previous[0], tuple(at.config["target_shape"]), name=at.name)
+    return layers.Reshape(at.previous[0], sizes(at, "target_shape"), name=at.name)
 
 
 @kind("Permute")
 def _permute(at: Place) -> Layer:
-    return layers.Permute(at.previous[0], tuple(at.config["dims"]), name=at.name)
+    return layers.Permute(at.previous[0], sizes(at, "dims"), name=at.name)
 
 
 @kind("RepeatVector")

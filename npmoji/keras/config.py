@@ -2,6 +2,8 @@
 
 Three dialects: Keras 2.0 to 2.3 (class `Model`, a Sequential's config a list), tf_keras (class `Functional`, dicts), Keras 3
 (`batch_shape`, calls as args and kwargs, tensors as `__keras_tensor__`). Nothing here knows what any layer computes.
+
+All values that the description is made of are checked here, by `formats.fields`.
 """
 
 from __future__ import annotations
@@ -10,16 +12,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from ..errors import WeightsError
+from ..formats.fields import item, typed
 
-DAMAGE = (
-    KeyError,
-    TypeError,
-    IndexError,
-    ValueError,
-    AttributeError,
-    RecursionError,
-    OverflowError,
-)  # what it leads to
 CONTAINERS = ("Sequential", "Model", "Functional")
 
 
@@ -34,7 +28,7 @@ class Ref(NamedTuple):
 class Call(NamedTuple):
     """One use of a layer: what it is called with, in order, and by keyword. Constants stand for themselves.
 
-    Of the keywords that are None only Keras 3's ``mask`` is kept: it tells that the layer's class takes one.
+    Of the keywords that are None only Keras 3's ``mask`` is kept: it says that the layer's class takes one.
     """
 
     args: list[Any]
@@ -47,7 +41,7 @@ class Node(NamedTuple):
     Attributes:
         class_name: Keras' name of the class; ``config`` its settings.
         calls: its uses, in order; an input has none.
-        operation: a function of Keras 3 (mask arithmetic, say) and no layer, as far as the config tells.
+        operation: a function of Keras 3 (mask arithmetic, say) and no layer, as far as the config says.
         first: the number of its first call: 1 for a model used as a layer, whose own making counts as a call, else 0.
         keras3: its calls are stored as Keras 3 does.
     """
@@ -82,62 +76,123 @@ class Network(NamedTuple):
         return self.keys or [ref.layer for ref in self.inputs]
 
 
+class Entry(NamedTuple):
+    """A layer as a config has it, its values of the right types.
+
+    Attributes:
+        config: its settings; a list for a Sequential model of Keras 2.0 to 2.3.
+        inbound: its calls; ``module`` where its class is from, empty if the config does not say.
+    """
+
+    name: str
+    class_name: str
+    config: dict[str, Any] | list[Any]
+    inbound: list[Any]
+    module: str
+
+    @property
+    def where(self) -> str:
+        """What errors call it."""
+        return f"layer {self.name!r}"
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """A layer's settings; a nested model's are kept as they are, under ``model``."""
+        if self.class_name in CONTAINERS:
+            return {"model": {"class_name": self.class_name, "config": self.config}}
+        return dict(typed(self.config, f"{self.where}: 'config'", dict))
+
+
 def parse(model: dict[str, Any]) -> Network:
     """The description of a model, given what Keras stores of it: ``{"class_name": ..., "config": ...}``.
 
     Raises:
         WeightsError: not a Sequential or Functional model, or a config that cannot be understood.
     """
-    try:
-        kind, config = model["class_name"], model["config"]
-        if kind not in CONTAINERS:
-            raise WeightsError(
-                f"a model of class {kind!r}: only Sequential and Functional ones can be built from their file"
-            )
-        return _sequential(config) if kind == "Sequential" else _functional(config)
-    except DAMAGE as error:
-        raise WeightsError(f"the model_config cannot be understood ({type(error).__name__}: {error})") from error
+    kind, config = item(model, "class_name", "the model", str), item(model, "config", "the model", dict, list)
+    if kind not in CONTAINERS:
+        raise WeightsError(
+            f"a model of class {kind!r}: only Sequential and Functional ones can be built from their file"
+        )
+    return _sequential(config) if kind == "Sequential" else _functional(typed(config, "the model: 'config'", dict))
 
 
 def _sequential(config: list | dict) -> Network:
-    entries = config if isinstance(config, list) else config["layers"]
-    name = "sequential" if isinstance(config, list) else config.get("name", "sequential")
+    plain = isinstance(config, list)
+    name = "sequential" if plain else item(config, "name", "the model", str, default="sequential")
+    entries = _entries(config)
     if not entries:
         raise WeightsError("a Sequential model without layers")
+    _check_names([entry.name for entry in entries])
     nodes: list[Node] = []
-    first = entries[0]
-    if first["class_name"] != "InputLayer":
-        shape = _first_shape(first) or (None if isinstance(config, list) else config.get("build_input_shape"))
-        nodes.append(Node("input", "InputLayer", {"batch_shape": shape}, []))
+    if entries[0].class_name != "InputLayer":
+        shape = _first_shape(entries[0]) or (None if plain else config.get("build_input_shape"))
+        nodes.append(Node(_input_name(entries), "InputLayer", {"batch_shape": shape}, []))
     for entry in entries:
         calls = [Call([Ref(nodes[-1].name)], {})] if nodes else []
-        nodes.append(Node(_name(entry), entry["class_name"], settings(entry), calls))
+        nodes.append(Node(entry.name, entry.class_name, entry.settings, calls))
     return Network(name, nodes, [Ref(nodes[0].name)], [Ref(nodes[-1].name)])
 
 
-def _first_shape(entry: dict) -> list | None:
+def _input_name(entries: list[Entry]) -> str:
+    """What the input of a Sequential model is called that does not name it: another name than its layers have."""
+    name, taken = "input", {entry.name for entry in entries}
+    while name in taken:
+        name = f"{name}_"
+    return name
+
+
+def _first_shape(entry: Entry) -> Any:
     """The input shape that a Sequential's first layer states, at whatever depth."""
-    config = entry["config"]
+    config = entry.config
     if isinstance(config, dict) and "layers" not in config:
         return config.get("batch_input_shape") or config.get("batch_shape")
-    entries = config if isinstance(config, list) else config["layers"]
+    entries = _entries(config)
     return _first_shape(entries[0]) if entries else None
 
 
 def _functional(config: dict) -> Network:
-    nodes = []
-    for entry in config["layers"]:
-        calls = [_call(node) for node in entry.get("inbound_nodes") or []]
-        operation = ".ops." in (entry.get("module") or "") or _is_operation(entry)
-        keras3 = any(isinstance(node, dict) and "args" in node for node in entry.get("inbound_nodes") or [])
-        nodes.append(Node(_name(entry), entry["class_name"], settings(entry), calls, operation, keras3=keras3))
-    inputs, outputs = (list(_refs(config[key])) for key in ("input_layers", "output_layers"))
-    if not outputs or len({node.name for node in nodes}) < len(nodes):
-        raise WeightsError("a model without outputs" if not outputs else "two layers of a model have the same name")
+    name, entries = item(config, "name", "the model", str, default="model"), _entries(config)
+    _check_names([entry.name for entry in entries])
+    nodes = [_node(entry) for entry in entries]
+    ends = [item(config, key, "the model", list, dict) for key in ("input_layers", "output_layers")]
+    inputs, outputs = (list(_refs(end, "the model's inputs and outputs")) for end in ends)
+    if not outputs:
+        raise WeightsError("a model without outputs")
     nodes, outputs = _renumbered(nodes, outputs)
-    given = config["input_layers"]
+    given = ends[0]
     keys = sorted(given) if isinstance(given, dict) and len(given) == len(inputs) else None  # else lists are among them
-    return Network(str(config.get("name", "model")), nodes, inputs, outputs, keys)
+    return Network(name, nodes, inputs, outputs, keys)
+
+
+def _node(entry: Entry) -> Node:
+    """A Functional model's layer with its calls."""
+    calls = [_call(call, entry.where) for call in entry.inbound]
+    keras3 = any(isinstance(call, dict) and "args" in call for call in entry.inbound)
+    # most layers' configs say whether they are trainable
+    unlike = keras3 and entry.class_name not in CONTAINERS and "trainable" not in entry.config
+    return Node(entry.name, entry.class_name, entry.settings, calls, ".ops." in entry.module or unlike, keras3=keras3)
+
+
+def _entries(config: list | dict) -> list[Entry]:
+    """The layers of a model's config."""
+    found = config if isinstance(config, list) else item(config, "layers", "the model", list)
+    return [_entry(value, f"layer {i} of the model") for i, value in enumerate(found)]
+
+
+def _entry(value: Any, where: str) -> Entry:
+    class_name, config = item(value, "class_name", where, str), item(value, "config", where, dict, list)
+    name = item(value, "name", where, str, default="")
+    if not name and isinstance(config, dict):
+        name = item(config, "name", where, str, default="")
+    where = f"layer {name!r}" if name else where
+    inbound = item(value, "inbound_nodes", where, list, default=[])
+    return Entry(name or class_name.lower(), class_name, config, inbound, item(value, "module", where, str, default=""))
+
+
+def _check_names(names: list[str]) -> None:
+    if len(set(names)) < len(names):
+        raise WeightsError("two layers of a model have the same name")
 
 
 def _renumbered(nodes: list[Node], outputs: list[Ref]) -> tuple[list[Node], list[Ref]]:
@@ -178,82 +233,76 @@ def refs_of(call: Call) -> Iterator[Ref]:
     return (value for value in flat([*call.args, *call.kwargs.values()]) if isinstance(value, Ref))
 
 
-def _is_operation(entry: dict) -> bool:
-    """Whether an entry without a module may be a function of Keras 3: most layers' configs tell whether they are trainable."""
-    keras3 = any(isinstance(node, dict) and "args" in node for node in entry.get("inbound_nodes") or [])
-    return keras3 and entry["class_name"] not in CONTAINERS and "trainable" not in entry["config"]
-
-
-def _name(entry: dict) -> str:
-    name = entry.get("name") or (entry["config"].get("name") if isinstance(entry["config"], dict) else None)
-    return str(name or entry["class_name"].lower())
-
-
-def settings(entry: dict) -> dict[str, Any]:
-    """A layer's settings; a nested model's are kept as they are, under ``model``."""
-    if entry["class_name"] in CONTAINERS:
-        return {"model": {"class_name": entry["class_name"], "config": entry["config"]}}
-    return dict(entry["config"])
-
-
 def wrapped(node: Node) -> Node:
     """The layer that a TimeDistributed applies to each step."""
-    entry = node.config["layer"]
-    return Node(node.name, entry["class_name"], settings(entry), [])
+    where = f"layer {node.name!r}"
+    entry = _entry(item(node.config, "layer", where, dict), f"{where}: 'layer'")
+    return Node(node.name, entry.class_name, entry.settings, [])
 
 
-def _refs(value: Any) -> Iterator[Ref]:
+def _refs(value: Any, where: str) -> Iterator[Ref]:
     """``[["a", 0, 0], ...]``, one of them alone, or a dict of them, which Keras takes in the order of the keys."""
+    value = typed(value, where, list, dict)
     if isinstance(value, dict):
         for key in sorted(value):
-            yield from _refs(value[key])
+            yield from _refs(value[key], where)
     elif value and isinstance(value[0], str):
-        yield Ref(value[0], int(value[1]), int(value[2]))
+        yield _ref(value, where)
     else:
-        for item in value:
-            yield from _refs(item)
+        for inner in value:
+            yield from _refs(inner, where)
 
 
-def _call(node: Any) -> Call:
+def _ref(value: list[Any], where: str) -> Ref:
+    """``["a", 0, 0]``, what comes after it passed over."""
+    layer, node, tensor = value[:3] if len(value) >= 3 else (None, None, None)
+    if not isinstance(layer, str) or type(node) is not int or type(tensor) is not int:
+        expected = "expected the name of a layer and the numbers of a call and of an output"
+        raise WeightsError(f"the model_config cannot be understood: {where}: got {value!r:.60}, {expected}")
+    return Ref(layer, node, tensor)
+
+
+def _call(node: Any, where: str = "a layer") -> Call:
+    where = f"{where}: its call"
     if isinstance(node, dict) and "args" in node:  # Keras 3
-        kwargs = {name: _tensor(value) for name, value in node.get("kwargs", {}).items() if name != "training"}
+        args, kwargs = item(node, "args", where, list), item(node, "kwargs", where, dict, default={})
+        kwargs = {name: _tensor(value, where) for name, value in kwargs.items() if name != "training"}
         kwargs = {name: value for name, value in kwargs.items() if value is not None or name == "mask"}
-        return Call([_tensor(arg) for arg in node["args"]], kwargs)
-    tensors = (
-        [node] if isinstance(node, list) and node and isinstance(node[0], str) else node
-    )  # Keras 2: [[layer, node, tensor, kwargs], ...]
+        return Call([_tensor(arg, where) for arg in args], kwargs)
+    # Keras 2: [[layer, node, tensor, kwargs], ...]
+    tensors = [node] if isinstance(node, list) and node and isinstance(node[0], str) else node
     kwargs = {}
-    for tensor in _entries(tensors):
+    for tensor in _references(tensors, where):
         if len(tensor) > 3 and isinstance(tensor[3], dict):
-            kwargs.update({name: _reference(value) for name, value in tensor[3].items() if name != "training"})
-    return Call([_reference(tensors)], {name: v for name, v in kwargs.items() if v is not None})
+            kwargs.update({name: _reference(value, where) for name, value in tensor[3].items() if name != "training"})
+    return Call([_reference(tensors, where)], {name: v for name, v in kwargs.items() if v is not None})
 
 
-def _entries(value: Any) -> Iterator[list]:
+def _references(value: Any, where: str) -> Iterator[list]:
     """Keras 2: the entries ``[layer, node, tensor, kwargs]`` in lists or dicts of them."""
+    value = typed(value, where, list, dict)
     if isinstance(value, list) and value and isinstance(value[0], str):
         yield value
     else:
-        for item in (value[key] for key in sorted(value)) if isinstance(value, dict) else value:
-            yield from _entries(item)
+        for inner in (value[key] for key in sorted(value)) if isinstance(value, dict) else value:
+            yield from _references(inner, where)
 
 
-def _reference(value: Any) -> Any:
+def _reference(value: Any, where: str) -> Any:
     """Keras 2: a reference if it looks like one, lists and dicts of them too, else the constant."""
     if isinstance(value, list) and len(value) >= 3 and isinstance(value[0], str) and isinstance(value[1], int):
-        return value[2] if value[0] == "_CONSTANT_VALUE" else Ref(value[0], value[1], int(value[2]))
+        return value[2] if value[0] == "_CONSTANT_VALUE" else _ref(value, where)
     if isinstance(value, dict):
-        return {key: _reference(item) for key, item in value.items()}
-    return [_reference(item) for item in value] if isinstance(value, list) else value
+        return {key: _reference(inner, where) for key, inner in value.items()}
+    return [_reference(inner, where) for inner in value] if isinstance(value, list) else value
 
 
-def _tensor(value: Any) -> Any:
+def _tensor(value: Any, where: str) -> Any:
     """Keras 3: the same."""
     if isinstance(value, dict) and value.get("class_name") == "__keras_tensor__":
-        layer, node, tensor = value["config"]["keras_history"]
-        return Ref(str(layer), int(node), int(tensor))
+        return _ref(item(item(value, "config", where, dict), "keras_history", where, list), where)
     if isinstance(value, dict) and "class_name" in value:
         raise WeightsError(f"a layer is called with a {value['class_name']!r}, which is not understood")
     if isinstance(value, dict):
-        return {key: _tensor(item) for key, item in value.items()}
-    return [_tensor(item) for item in value] if isinstance(value, list) else value
+        return {key: _tensor(inner, where) for key, inner in value.items()}
+    return [_tensor(inner, where) for inner in value] if isinstance(value, list) else value

@@ -8,14 +8,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..errors import WeightsError
+from ..errors import WeightsError, noted
 from ..formats import Contents
+from ..formats.fields import check_json, typed
 from ..graph import Graph
 from ..layers import Input, Layer, Named, Part, Remask, TimeDistributed
 from ..layers.base import HiddenMask
 from ..layers.operations import FUNCTIONS, Operation
 from . import config as description
-from .config import CONTAINERS, DAMAGE, Call, Network, Node, Ref, flat, refs_of
+from .config import CONTAINERS, Call, Network, Node, Ref, flat, refs_of
 from .known import Known
 from .place import LARGEST, Place
 
@@ -40,20 +41,19 @@ def build(file: Contents, known: Known | None = None) -> Graph:
         WeightsError: a class that is not known, arrays that do not fit, or a config that cannot be understood.
     """
     known = known or Known()
+    check_json(file.config)
     network = description.parse(file.config)
-    try:
-        builder = Builder(file, weights_of(network, file, known), known)
-        made = {ref: builder.input(network, ref) for ref in dict.fromkeys(network.inputs)}
-        outputs = builder.run(network, made, "", "")
-    except DAMAGE as error:
-        raise WeightsError(f"the model_config cannot be understood ({type(error).__name__}: {error})") from error
+    builder = Builder(file, weights_of(network, file, known), known)
+    made = {ref: builder.input(network, ref) for ref in dict.fromkeys(network.inputs)}
+    outputs = builder.run(network, made, "", "")
     return Graph(builder.made, outputs, inputs=[made[ref] for ref in network.inputs], input_names=network.input_names)
 
 
 class Builder:
     """Makes the layers of a network one call after the other.
 
-    What a layer is called, ``name``, tells its call too (``outer:1/inner``); its arrays are found by ``key`` (``outer/inner``).
+    What a layer is called, ``name``, has its call in it too (``outer:1/inner``); its arrays are found by ``key``
+    (``outer/inner``).
     """
 
     def __init__(self, file: Contents, arrays: dict[str, dict[str, np.ndarray]], known: Known):
@@ -68,10 +68,11 @@ class Builder:
             raise WeightsError(f"the input {ref.layer!r} is not among the layers")
         shape = node.config.get("batch_shape") or node.config.get("batch_input_shape")
         shape = None if shape is None else _axes(node.name, shape)
-        taker = next(_takers(network, ref, ""), None)
+        takers = _takers(network, ref, "")  # a class of the caller's own has arrays of other names
+        taker = next((key for key in takers if "embeddings" in self.arrays.get(key, {})), None)
         if taker is not None and (shape is None or len(shape) == 1):
-            rows = self.arrays[taker]["embeddings"].shape[0] if self.arrays[taker]["embeddings"].ndim else 1
-            return self._enter(Input(vocabulary_size=rows, shape=shape or (None,), name=ref.layer))
+            rows = self.arrays[taker]["embeddings"].shape[:1] or (1,)
+            return self._enter(Input(vocabulary_size=rows[0], shape=shape or (None,), name=ref.layer))
         return self._enter(Input(shape=shape, name=ref.layer))
 
     def run(self, network: Network, values: dict[Ref, Layer], name: str, key: str) -> list[Layer]:
@@ -133,13 +134,10 @@ class Builder:
         place = Place(name, config, previous, arrays, version, zero_masked, states, first, takes_mask)
         kind = self.known.kind(node.class_name, key)
         try:
-            made = kind.make(place)
+            with noted(f"while layer {name!r} of class {node.class_name!r} was made"):
+                made = kind.make(place)
         except WeightsError as error:
             raise WeightsError(f"{error} (a layer of class {node.class_name})") from error
-        except DAMAGE as error:
-            raise WeightsError(
-                f"layer {name!r} ({node.class_name}) cannot be made from its config: {type(error).__name__} {error}"
-            ) from error
         if not all(isinstance(layer, Layer) for layer in (made if isinstance(made, list) else [made])) or made == []:
             raise WeightsError(
                 f"layer {name!r} ({node.class_name}): made as {type(made).__name__}, expected an npmoji.Layer"
@@ -225,7 +223,7 @@ def _is_operation(node: Node, key: str, known: Known) -> bool:
 
 def _axes(name: str, shape: Any) -> tuple[int | None, ...]:
     """The sizes of an input's axes after the first, None for any."""
-    sizes = tuple(shape[1:])
+    sizes = tuple(typed(shape, f"input {name!r}: its shape", list)[1:])
     known = [size for size in sizes if size is not None]
     if not all(type(size) is int and 0 < size <= LARGEST for size in known) or math.prod(known) > MOST_NUMBERS:
         raise WeightsError(f"input {name!r}: a shape {tuple(shape)} is not one of an input")
@@ -285,7 +283,12 @@ def _fill(found: dict, slots: list[Slot], arrays: list[np.ndarray], node: Node) 
         wanted = ", ".join(slot.name for slot in slots) or "none"
         raise WeightsError(f"layer {node.name!r} ({node.class_name}) has {len(arrays)} arrays, expected {wanted}")
     for slot, array in zip(slots, arrays):
-        found.setdefault(slot.layer, {})[slot.name] = array
+        own = found.setdefault(slot.layer, {})
+        if slot.name in own:
+            raise WeightsError(
+                f"two layers of the model_config are called {slot.layer!r}, one of them in a nested model"
+            )
+        own[slot.name] = array
 
 
 def _slots(node: Node, prefix: str, trainable: bool, known: Known) -> Iterator[Slot]:
@@ -301,5 +304,7 @@ def _slots(node: Node, prefix: str, trainable: bool, known: Known) -> Iterator[S
         return
     kind = known.kind(node.class_name, name)
     trainable = trainable and node.config.get("trainable", True)
-    for array in kind.arrays(node.config):
+    with noted(f"while the arrays of layer {name!r} of class {node.class_name!r} were asked for"):
+        arrays = kind.arrays(node.config)
+    for array in arrays:
         yield Slot(name, array, array in kind.frozen or not trainable)

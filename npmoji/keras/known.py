@@ -28,6 +28,9 @@ def register_layer(class_name: str, make: Callable[..., Layer] | str, arrays: Na
             as ``"tanh-unmasked"``, for an attention layer.
         arrays: the names of the layer's weights in Keras' order (``layer.weights``); or a function of the config.
 
+    What your functions raise when a file is loaded comes out as it is, a TypeError as a TypeError, with a note that names the
+    layer; a WeightsError gets the name of the file.
+
     Raises:
         InputError: not a name, or neither a function nor the name of a choice.
 
@@ -46,12 +49,22 @@ def _own(where: str, make: Any, arrays: Any = ()) -> Kind:
         if make not in CHOICES:
             raise InputError(f"{where}: {make!r} is not one of the choices {', '.join(CHOICES)}")
         return Kind(CHOICES[make], any_number)
-    if not callable(make) or not (callable(arrays) or isinstance(arrays, (list, tuple))):
+    if not callable(make) or not (callable(arrays) or _are_names(arrays)):
         raise InputError(
             f"{where}: expected a function that makes the layer, with the names of its weights, or the name of a choice"
         )
-    names = arrays if callable(arrays) else lambda config: list(arrays)
+
+    def names(config: dict[str, Any]) -> list[str]:
+        found = arrays(config) if callable(arrays) else arrays
+        if not _are_names(found):
+            raise InputError(f"{where}: expected the names of the weights as a list, its function gave {found!r:.60}")
+        return list(found)
+
     return Kind(lambda at: make(*at.previous, config=at.config, name=at.name, **at.arrays), names)
+
+
+def _are_names(value: Any) -> bool:
+    return isinstance(value, (list, tuple)) and all(isinstance(name, str) for name in value)
 
 
 class Known:

@@ -9,9 +9,11 @@ import numpy as np
 
 from ..backends.activations import ACTIVATIONS
 from ..errors import WeightsError
+from ..formats.fields import item
 from ..layers import Layer
 
 LARGEST = 1 << 16  # a size in a config beyond this is damage, and might exhaust the memory
+MOST_AXES = 32
 
 
 class Place(NamedTuple):
@@ -23,7 +25,9 @@ class Place(NamedTuple):
         version: major and minor number of the Keras that wrote the file.
         states: the layers that give a recurrent layer's initial states.
         first: whether no other recurrent layer comes before it.
-        takes_mask: whether its class's ``call`` takes a mask, as Keras 3's Functional models tell; None where none does.
+        zero_masked: whether a recurrent layer within a Bidirectional gives 0 at masked steps, see
+            `Contents.holds_masked_outputs`.
+        takes_mask: whether its class's ``call`` takes a mask, as Keras 3's Functional models say; None where none does.
     """
 
     name: str
@@ -46,6 +50,10 @@ class Place(NamedTuple):
         value = self.config.get(name, default)
         return default if value is None else value
 
+    def flag(self, name: str, default: bool = False) -> bool:
+        """A value of the config that says whether."""
+        return bool(item(self.config, name, f"layer {self.name!r}", bool, int, default=default))
+
     def activation(self, key: str = "activation", default: str = "linear") -> str:
         """The name, in `ACTIVATIONS`, of the function that the config calls so: Keras 3 means another hard_sigmoid."""
         found = self.setting(key, default)
@@ -53,7 +61,7 @@ class Place(NamedTuple):
             found = found.get("config") if isinstance(found.get("config"), str) else found.get("class_name")
         if found == "hard_sigmoid" and self.keras3:
             return "hard_sigmoid_keras3"
-        if found not in ACTIVATIONS or found == "hard_sigmoid_keras3":
+        if not isinstance(found, str) or found not in ACTIVATIONS or found == "hard_sigmoid_keras3":
             raise WeightsError(f"layer {self.name!r}: unknown activation {found!r}")
         return found
 
@@ -108,7 +116,9 @@ def whole(place: Place, key: str, default: Any = None) -> int:
 def number(place: Place, key: str, default: float) -> float:
     """A setting that is a finite number; Keras writes NumPy's as ``{"class_name": "__numpy__", ...}`` or plain."""
     value = place.setting(key, default)
-    value = value["config"]["value"] if isinstance(value, dict) else value
+    if isinstance(value, dict):
+        where = f"layer {place.name!r}: {key!r}"
+        value = item(item(value, "config", where, dict), "value", where, int, float)
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < 1e38:
         raise WeightsError(f"layer {place.name!r}: {key} {value!r}, expected a number")
     return value
@@ -118,9 +128,17 @@ def axis(place: Place) -> int:
     """The axis that a layer works along."""
     found = place.setting("axis", -1)
     found = found[0] if isinstance(found, (list, tuple)) and len(found) == 1 else found
-    if type(found) is not int:
-        raise WeightsError(f"layer {place.name!r}: axis {found!r}, expected an integer")
+    if type(found) is not int or abs(found) > MOST_AXES:
+        raise WeightsError(f"layer {place.name!r}: axis {found!r}, expected an integer, the number of an axis")
     return found
+
+
+def sizes(place: Place, key: str) -> tuple[int, ...]:
+    """A list of positive integers, or -1."""
+    found = item(place.config, key, f"layer {place.name!r}", list)
+    if not all(type(n) is int and (n == -1 or 0 < n < 1 << 40) for n in found) or len(found) > MOST_AXES:
+        raise WeightsError(f"layer {place.name!r}: {key} {found!r:.60}, expected a list of sizes")
+    return tuple(found)
 
 
 def channels_last(place: Place) -> None:

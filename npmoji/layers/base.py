@@ -12,7 +12,7 @@ share a network. Each value comes with its mask, as in Keras: bool (N, T), True 
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -174,8 +174,10 @@ class Layer:
         return f"<{type(self).__name__} {self.name!r}{': ' + arrays if arrays else ''}>"
 
 
-def ancestors(layers: Iterable[Layer]) -> list[Layer]:
-    """The layers and all layers they are computed from, in graph order."""
+def ancestors(
+    layers: Iterable[Layer], before: Callable[[Layer], Sequence[Layer]] = operator.attrgetter("previous")
+) -> list[Layer]:
+    """The layers and all layers they are computed from, in graph order; ``before`` gives the layers that one needs."""
     found: dict[Layer, None] = {}
     stack = [(layer, False) for layer in reversed(list(layers))]
     while stack:  # not recursive: a graph may be deep
@@ -184,7 +186,7 @@ def ancestors(layers: Iterable[Layer]) -> list[Layer]:
             found.setdefault(layer)
         elif layer not in found:
             stack.append((layer, True))
-            stack.extend((previous, False) for previous in reversed(layer.previous))
+            stack.extend((previous, False) for previous in reversed(before(layer)))
     return list(found)
 
 
@@ -291,7 +293,10 @@ class Remask(Layer):
         return value
 
     def propagate(self, values, masks):
-        return np.asarray(values[1], bool)
+        mask = np.asarray(values[1], bool)
+        if not mask.ndim:
+            raise WeightsError(f"layer {self.name!r}: one truth value as a mask, expected an array (N, T)")
+        return mask
 
 
 class Unmasked(Layer):

@@ -27,6 +27,12 @@ def _number(function: Callable) -> Callable:
     return apply
 
 
+def _are_axes(value: Any, several: bool = True) -> bool:
+    """Whether it is the number of an axis, or a list of them if there may be several."""
+    numbers = value if several and isinstance(value, list) else [value]
+    return all(type(n) is int and abs(n) <= MOST_AXES for n in numbers)
+
+
 FUNCTIONS: dict[str, Callable[..., np.ndarray]] = {
     "NotEqual": lambda settings, a, b: np.not_equal(a, b),
     "Equal": lambda settings, a, b: np.equal(a, b),
@@ -53,6 +59,29 @@ FUNCTIONS: dict[str, Callable[..., np.ndarray]] = {
 }
 
 
+#: how many arguments a function takes, if not two
+COUNTS = {
+    **dict.fromkeys(("LogicalNot", "ZerosLike", "OnesLike", "Any", "All", "Negative", "Absolute"), (1, 1)),
+    **dict.fromkeys(("ExpandDims", "Squeeze", "Cast"), (1, 2)),
+    "Concatenate": (1, 1000),
+}
+#: which setting it looks at, and whether it must be there
+SETTINGS = {
+    **dict.fromkeys(("Squeeze", "Any", "All", "Concatenate"), ("axis", False)),
+    **dict.fromkeys(("ZerosLike", "OnesLike"), ("dtype", False)),
+    "ExpandDims": ("axis", True),
+    "Cast": ("dtype", True),
+}
+DTYPES = (
+    "bool",
+    *(f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)),
+    "float16",
+    "float32",
+    "float64",
+)
+MOST_AXES = 32
+
+
 class Operation(Layer):
     """A function of other layers' outputs and of constants.
 
@@ -67,6 +96,24 @@ class Operation(Layer):
         if class_name not in FUNCTIONS:
             raise WeightsError(f"layer {self.name!r}: the operation {class_name!r} is not known")
         self.class_name, self.arguments, self.settings = class_name, arguments, settings
+        self._check_arguments()
+
+    def _check_arguments(self) -> None:
+        """Raise a WeightsError unless the function takes these arguments and settings, which come from a file."""
+        least, most = COUNTS.get(self.class_name, (2, 2))
+        if not least <= len(self.arguments) <= most or not self.previous:
+            raise self._not_understood(f"{len(self.arguments)} arguments, {len(self.previous)} of them layers,")
+        values, (key, needed) = list(self.arguments), SETTINGS.get(self.class_name, ("", False))
+        setting = values.pop() if most == 2 and least < len(values) else self.settings.get(key)
+        wrong = [value for value in values if not isinstance(value, Layer) and type(value) not in (int, float, bool)]
+        if wrong:
+            raise self._not_understood(f"the argument {wrong[0]!r:.60}")
+        fits = setting in DTYPES if key == "dtype" else _are_axes(setting, self.class_name != "Concatenate")
+        if key and not (fits or (setting is None and not needed)):
+            raise self._not_understood(f"{key} {setting!r:.60}")
+
+    def _not_understood(self, what: str) -> WeightsError:
+        return WeightsError(f"layer {self.name!r}: the operation {self.class_name!r} with {what} is not understood")
 
     def forward(self, ops: Ops, *values: Array) -> Array:
         return FUNCTIONS[self.class_name](self.settings, *self._filled(map(np.asarray, values)))

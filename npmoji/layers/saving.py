@@ -12,9 +12,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import struct
-import zipfile
-import zlib
 from typing import Any
 
 import numpy as np
@@ -22,25 +19,14 @@ import numpy as np
 from .. import layers
 from ..errors import InputError, WeightsError
 from ..files.paths import local
+from ..formats.fields import check_json
 from . import Layer
+from .arguments import made
 from .base import ancestors
 
 CLASSES = {name: cls for name, cls in vars(layers).items() if isinstance(cls, type) and issubclass(cls, Layer)}
 GRAPH = "graph"  # the member that holds the JSON
-DAMAGES = (  # what NumPy's reader, the zip file under it, and layers made from the wrong things may raise
-    *(
-        ValueError,
-        LookupError,
-        TypeError,
-        AttributeError,
-        EOFError,
-        RuntimeError,
-        MemoryError,
-        ArithmeticError,
-        SyntaxError,
-    ),
-    *(zipfile.BadZipFile, zlib.error, struct.error),
-)
+NOT_OURS = "not a network written by npmoji"
 
 
 def save_layers(path: str | os.PathLike[str], *outputs: Layer) -> None:
@@ -78,22 +64,13 @@ def load_layers(path: str | os.PathLike[str]) -> list[Layer]:
     """
     path = local(path)
     try:
-        with open(path, "rb") as file, np.load(io.BytesIO(file.read()), allow_pickle=False) as arrays:
-            members = {name: arrays[name] for name in arrays.files}
-        graph = json.loads(members.pop(GRAPH).tobytes())
-        made: list[Layer] = []
-        for entry in graph["layers"]:
-            cls = CLASSES[entry["class"]]
-            positional, options = (_read(entry[key], made, members) for key in ("arguments", "options"))
-            made.append(cls(*positional, **options))
-        ends = [made[place] for place in graph["outputs"]]
+        with open(path, "rb") as file:
+            data = file.read()
+        return _Reader(_members(data)).layers()
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from error
-    except OSError as error:
-        raise WeightsError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except DAMAGES as error:
-        raise WeightsError(f"{path}: not a network written by npmoji ({type(error).__name__}: {error})") from error
-    return [layer for layer in made if layer not in ends] + ends
+    except (OSError, MemoryError) as error:
+        raise WeightsError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
 
 
 class _Writer:
@@ -104,15 +81,9 @@ class _Writer:
         self.arrays: dict[str, np.ndarray] = {}
 
     def order(self, outputs: tuple[Layer, ...]) -> list[Layer]:
-        """The layers that were made by the caller: those that a layer makes for itself come with it."""
-        wanted: dict[Layer, None] = {}
-        stack = list(outputs)
-        while stack:
-            layer = stack.pop()
-            if layer not in wanted:
-                wanted[layer] = None
-                stack.extend(_layers_in(layer.made_from))
-        ordered = [layer for layer in ancestors(wanted) if layer in wanted]
+        """The layers that were made by the caller, each after those it is made from: those that a layer makes for itself
+        come with it."""
+        ordered = ancestors(outputs, lambda layer: _layers_in(layer.made_from))
         self.places = {layer: i for i, layer in enumerate(ordered)}
         return ordered
 
@@ -154,22 +125,79 @@ def _layers_in(value: Any) -> list[Layer]:
     return [layer for item in items for layer in _layers_in(item)]
 
 
-def _read(value: Any, made: list[Layer], arrays: dict[str, np.ndarray]) -> Any:
-    """The inverse of `_Writer.written`, and lists and dicts of such values."""
-    if isinstance(value, list):
-        return [_read(item, made, arrays) for item in value]
-    if not isinstance(value, dict):
+def _members(data: bytes) -> dict[str, Any]:
+    """The arrays of a `.npz` file."""
+    try:
+        loaded = np.load(io.BytesIO(data), allow_pickle=False)
+        members = {name: loaded[name] for name in loaded.files} if isinstance(loaded, np.lib.npyio.NpzFile) else {}
+    except Exception as error:  # only NumPy's and zipfile's readers run here, to which damage is whatever it leads to
+        raise WeightsError(f"{NOT_OURS} ({type(error).__name__}: {error})") from error
+    wrong = [name for name, array in members.items() if not isinstance(array, np.ndarray)]
+    if wrong or GRAPH not in members:
+        found = f"the member {wrong[0]!r} is no array" if wrong else f"no member {GRAPH!r}"
+        raise WeightsError(f"{NOT_OURS}: {found}")
+    return members
+
+
+class _Reader:
+    """The inverse of `_Writer`: makes layers of the members of a file, all of which is checked."""
+
+    def __init__(self, members: dict[str, np.ndarray]):
+        self.arrays = {name: array for name, array in members.items() if name != GRAPH}
+        self.made: list[Layer] = []
+        try:
+            self._graph = json.loads(members[GRAPH].tobytes())
+        except (ValueError, RecursionError) as error:
+            raise WeightsError(f"{NOT_OURS}: its graph is no JSON ({error})") from error
+        check_json(self._graph, "the graph")
+
+    def layers(self) -> list[Layer]:
+        """All layers in graph order, the outputs last."""
+        for i, entry in enumerate(self._member(self._graph, "layers", list, "the graph")):
+            where = f"layer {i}"
+            cls = self._class(self._member(entry, "class", str, where), where)
+            arguments = [self._value(item, where) for item in self._member(entry, "arguments", list, where)]
+            options = self._member(entry, "options", dict, where)
+            options = {key: self._value(item, where) for key, item in options.items()}
+            self.made.append(made(cls, arguments, options, f"{where}, {cls.__name__}"))
+        ends = [self._layer(place, "the outputs") for place in self._member(self._graph, "outputs", list, "the graph")]
+        return [layer for layer in self.made if layer not in ends] + ends
+
+    def _value(self, value: Any, where: str) -> Any:
+        """A value that `_Writer.written` wrote, or a plain one."""
+        if isinstance(value, dict) and len(value) == 1:
+            ((key, inner),) = value.items()
+            if key == "layer" and type(inner) is int:
+                return self._layer(inner, where)
+            if key == "array" and isinstance(inner, str):
+                return self._array(inner, where)
+            if key == "class" and isinstance(inner, str):
+                return self._class(inner, where)
+            if key == "tuple" and isinstance(inner, list):
+                return tuple(self._value(item, where) for item in inner)
+            if key == "dict" and isinstance(inner, dict):
+                return {name: self._value(item, where) for name, item in inner.items()}
+        if isinstance(value, (dict, list)):
+            raise WeightsError(f"{NOT_OURS}: {where}: {value!r:.60} stands for no value")
         return value
-    if len(value) == 1:
-        (key, inner), *_ = value.items()
-        if key == "layer" and isinstance(inner, int):
-            return made[inner]
-        if key == "array" and isinstance(inner, str):
-            return arrays[inner]
-        if key == "class" and isinstance(inner, str):
-            return CLASSES[inner]
-        if key == "tuple" and isinstance(inner, list):
-            return tuple(_read(inner, made, arrays))
-        if key == "dict" and isinstance(inner, dict):
-            return {name: _read(item, made, arrays) for name, item in inner.items()}
-    return {name: _read(item, made, arrays) for name, item in value.items()}
+
+    def _layer(self, place: Any, where: str) -> Layer:
+        if type(place) is not int or not 0 <= place < len(self.made):
+            raise WeightsError(f"{NOT_OURS}: {where}: there is no layer {place!r:.60} before it")
+        return self.made[place]
+
+    def _array(self, name: str, where: str) -> np.ndarray:
+        if name not in self.arrays:
+            raise WeightsError(f"{NOT_OURS}: {where}: there is no array {name!r:.60}")
+        return self.arrays[name]
+
+    def _class(self, name: str, where: str) -> type[Layer]:
+        if name not in CLASSES:
+            raise WeightsError(f"{NOT_OURS}: {where}: there is no class {name!r:.60}")
+        return CLASSES[name]
+
+    def _member(self, value: Any, key: str, kind: type, where: str) -> Any:
+        found = value.get(key) if isinstance(value, dict) else None
+        if not isinstance(found, kind):
+            raise WeightsError(f"{NOT_OURS}: {where}: {key!r} is {found!r:.60}, expected a {kind.__name__}")
+        return found

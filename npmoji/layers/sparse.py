@@ -12,7 +12,8 @@ BLOCK = 1 << 20  # products held at a time
 
 
 class Csr:
-    """A matrix in compressed sparse rows: row i holds ``data[j]`` in column ``indices[j]``, indptr[i] <= j < indptr[i + 1].
+    """A matrix in compressed sparse rows: row i holds ``data[j]`` in column ``indices[j]``,
+    indptr[i] <= j < indptr[i + 1].
 
     Attributes:
         indptr: integers (N + 1,). indices: integers (nnz,). data: float32 (nnz,).

@@ -1,8 +1,8 @@
 """The functions of `Ops` in PyTorch, on a CPU or an NVIDIA GPU; see `recurrence` for the LSTMs.
 
-Values between layers are `Value`s; masks and token ids stay NumPy arrays. Matrix products are full float32: if the process
-has TensorFloat-32 or bfloat16 products enabled, they are disabled while a function here runs, and then restored. These
-settings are process-wide, so other threads that rely on them may find them disabled meanwhile.
+Values between layers are `Value`s; masks and token ids stay NumPy arrays. Matrix products are full float32: if the
+process has TensorFloat-32 or bfloat16 products enabled, they are disabled while a function here runs, and then
+restored. These settings are process-wide, so other threads that rely on them may find them disabled meanwhile.
 """
 
 from __future__ import annotations
@@ -94,13 +94,15 @@ def computes(method: Callable) -> Callable:
 
 
 class TorchOps(Ops):
-    """The functions in PyTorch; Python threads may share an engine. Other functions are the reference's, on NumPy arrays.
+    """The functions in PyTorch; Python threads may share an engine. Other functions are the reference's, on NumPy
+    arrays.
 
     Args:
         device: ``"cpu"``, or ``"cuda"`` for the current CUDA device.
-        threads: on a CPU, how many threads PyTorch uses from now on, *in the whole process*; None leaves its setting alone.
-        precision: of the LSTM weights, as in `Ops`. The arithmetic is always float32, so fp16 and int8 save neither time
-            nor memory here.
+        threads: on a CPU, how many threads PyTorch uses from now on, *in the whole process*; None leaves its setting
+            alone.
+        precision: of the LSTM weights, as in `Ops`. The arithmetic is always float32, so fp16 and int8 save neither
+            time nor memory here.
 
     Raises:
         InputError: ``"cuda"``, but PyTorch finds no GPU.

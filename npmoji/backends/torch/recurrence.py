@@ -1,13 +1,14 @@
 """The recurrence of the PyTorch engine: all directions of a layer together, one batched product per time step.
 
-A batch is packed first. Each direction visits only the valid steps of each text, the backward one starting at the text's
-last, so that *turn* k is step k of every text in either direction: texts are sorted by length, longest first, and all
-directions have the same texts still running. Rows are stored turn by turn, within a turn direction by direction.
+A batch is packed first. Each direction visits only the valid steps of each text, the backward one starting at the
+text's last, so that *turn* k is step k of every text in either direction: texts are sorted by length, longest first,
+and all directions have the same texts still running. Rows are stored turn by turn, within a turn direction by
+direction.
 
-On a GPU a turn is about nine short kernels, and launching them takes longer than running them. So the loop is recorded once
-as a CUDA graph for a number of turns and texts, both rounded up, and replayed as a whole. It works on fixed memory without
-a mask: texts that have ended continue on rows that are never read. **The recording was written without access to a GPU and
-has not been run on one**; the tests run everything else, with a recording that merely calls the loop.
+On a GPU a turn is about nine short kernels, and launching them takes longer than running them. So the loop is recorded
+once as a CUDA graph for a number of turns and texts, both rounded up, and replayed as a whole. It works on fixed memory
+without a mask: texts that have ended continue on rows that are never read. **The recording was written without access
+to a GPU and has not been run on one**; the tests run everything else, with a recording that merely calls the loop.
 
 Legend: N texts, T steps (padded), D directions, H units, R rows: the texts of all turns in all directions.
 """
@@ -43,7 +44,8 @@ class Plan(NamedTuple):
 def plan(
     mask: np.ndarray, backwards: tuple[bool, ...], hold_masked: bool, fit: Callable[[list[int]], list[int]]
 ) -> Plan:
-    """The plan for a mask (N, T) with at least one valid step; ``backwards`` says which directions run backward in time.
+    """The plan for a mask (N, T) with at least one valid step; ``backwards`` says which directions run backward in
+    time.
 
     A masked step takes the row of the turn before it in the direction of travel, or zeros if there is none or without
     ``hold_masked``. ``fit`` may make the sizes larger; rows without a text read an arbitrary valid step.
@@ -115,8 +117,8 @@ class Plain:
     def run(
         self, projected: Tensor, source: Tensor, target: Tensor, matrix: Any, sizes: list[int], gate: str
     ) -> Tensor:
-        """Run the loop on the rows ``source`` (R,) of ``projected`` (any number, 4H), and return the rows ``target`` (M,) of
-        its outputs: (M, H)."""
+        """Run the loop on the rows ``source`` (R,) of ``projected`` (any number, 4H), and return the rows ``target``
+        (M,) of its outputs: (M, H)."""
         outputs = projected.new_empty(len(source) + 1, matrix.shape[1])
         outputs[-1] = 0
         run_turns(projected.index_select(0, source), outputs, matrix, sizes, gate)
@@ -142,7 +144,7 @@ class CudaGraphs:
         self._idle = torch.cuda.Event()
 
     def record(self, work: Callable[[], None]) -> Callable[[], None]:
-        """Record the kernels that ``work`` launches; returns a function that launches them again, on the same memory."""
+        """Record the kernels that ``work`` launches; returns a function that launches them again on the same memory."""
         here, graph = torch.cuda.current_stream(), torch.cuda.CUDAGraph()
         with self._one_at_a_time:
             self._aside.wait_stream(here)
