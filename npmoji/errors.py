@@ -46,8 +46,8 @@ class InputError(NpmojiError, ValueError):
 
 @contextmanager
 def noted(note: str) -> Iterator[None]:
-    """Let errors other than npmoji's own through as they are, with a note of where they came from: mistakes in code, the
-    caller's or npmoji's, are not to be taken for something wrong with a file."""
+    """Let errors other than npmoji's own through as they are, with a note of where they came from: mistakes in code,
+    the caller's or npmoji's, are not to be taken for something wrong with a file."""
     try:
         yield
     except NpmojiError:

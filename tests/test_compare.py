@@ -187,8 +187,8 @@ def test_a_float64_beyond_float32_is_infinite():
 @pytest.mark.parametrize(
     "shape, what",
     [
-        ((2, 4, 5), "has shape (2, 4, 5), the golden (3, 4, 5): 2 texts in place of 3"),
-        ((4, 3, 5), "has shape (4, 3, 5), the golden (3, 4, 5): the axes stand in another order"),
+        ((2, 4, 5), "has shape (2, 4, 5), the golden (3, 4, 5): 2 texts instead of 3"),
+        ((4, 3, 5), "has shape (4, 3, 5), the golden (3, 4, 5): the axes are in another order"),
         ((3, 4, 6), "has shape (3, 4, 6), the golden (3, 4, 5)"),
         ((), "has shape (), the golden (3, 4, 5)"),
     ],
@@ -219,7 +219,7 @@ def test_the_golden_must_have_its_manifest_and_be_what_was_written():
         compare(candidate(a=a), candidate(a=a))
     damaged = made({"a": a})
     damaged.tensors["a"] = a + 1
-    with pytest.raises(InputError, match="golden: tensor 'a' is not what was written"):
+    with pytest.raises(InputError, match="golden: tensor 'a' has changed since it was written"):
         compare(damaged, candidate(a=a))
 
 
@@ -377,7 +377,7 @@ def test_a_candidate_of_fewer_texts(folder, genuine, capsys):
     np.save(folder / "attlayer.npy", genuine.tensors["attlayer"][:2])
     code, out, _ = outcome(capsys, "compare", str(folder / "golden"), str(folder / "attlayer.npy"))
     assert code == 1 and "first difference: attlayer: the candidate has shape (2, 96)" in out
-    assert "2 texts in place of 3" in out
+    assert "2 texts instead of 3" in out
 
 
 def test_parity_of_the_engines(folder, capsys):
@@ -393,4 +393,4 @@ def test_parity_says_what_it_takes_where_no_text_is_given(capsys):
     """Not standard input, as the other commands."""
     assert run("parity", "--help") == 0
     out = " ".join(capsys.readouterr().out.split())
-    assert "without -i, npmoji's own list" in out and "without -i, standard input" not in out
+    assert "without -i: npmoji's own list" in out and "without -i: standard input" not in out

@@ -340,7 +340,7 @@ def test_a_golden_folder_is_replaced_and_nothing_else_is(model, tmp_path):
     assert golden.read(str(target)).tensors["tokens"].tolist() == [[4, 5]]
     before = files(target)
     (target / "notes.txt").write_text("mine")
-    with pytest.raises(InputError, match=r"other files too \('notes.txt'\)"):
+    with pytest.raises(InputError, match=r"other files \('notes.txt'\)"):
         golden.write(model, [[6]], str(target))
     (target / "notes.txt").unlink()
     assert files(target) == before
@@ -352,7 +352,7 @@ def test_a_golden_folder_is_replaced_and_nothing_else_is(model, tmp_path):
         foreign = tmp_path / name.partition(".")[0]
         foreign.mkdir()
         (foreign / name).write_text(content)
-        with pytest.raises(InputError, match=f"{foreign.name}: is not empty, and no golden folder"):
+        with pytest.raises(InputError, match=f"{foreign.name}: not empty, and not a golden folder"):
             golden.write(model, [[6]], str(foreign))
         assert files(foreign) == {name: content.encode()}
     assert sorted(os.listdir(tmp_path)) == ["manifest", "mine", "other", "out"]
@@ -532,7 +532,7 @@ def test_damage_is_found(written, tmp_path):
     values[3, 5] = np.nextafter(values[3, 5], 2)
     np.save(tmp_path / "out" / "attlayer.npy", values)
     (complaint,) = golden.read(str(tmp_path / "out")).damage()
-    assert "'attlayer' is not what was written" in complaint
+    assert "'attlayer' has changed since it was written" in complaint
     found = golden.read(str(written))
     (complaint,) = found._replace(tensors={n: a for n, a in found.tensors.items() if n != "logits"}).damage()
     assert "'logits' is missing" in complaint
@@ -550,11 +550,11 @@ def change(manifest, key, value):
 @pytest.mark.parametrize(
     "key, value, message",
     [
-        (["format_version"], 2, "golden format 2, this npmoji reads 1"),
+        (["format_version"], 2, "golden format 2, expected 1"),
         (["format_version"], None, "not a manifest of golden outputs"),
-        (["tensors"], {}, "'tensors' is not there, or no list"),
-        (["texts"], None, "'texts' is not there, or no list"),
-        (["T"], "12", "'T' is not there, or no int"),
+        (["tensors"], {}, "'tensors' is missing or not of type list"),
+        (["texts"], None, "'texts' is missing or not of type list"),
+        (["T"], "12", "'T' is missing or not of type int"),
         (["tensors", 2, "file"], "../bi_lstm_0.npy", "entry 2 of 'tensors'"),
         (["tensors", 2, "file"], "..\\bi_lstm_0.npy", "entry 2 of 'tensors'"),
         (["tensors", 2, "shape"], [1, "x"], "entry 2 of 'tensors'"),

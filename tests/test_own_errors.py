@@ -1,4 +1,5 @@
-"""What comes from outside is checked where it comes in, and errors of code, the caller's or npmoji's, are errors of code."""
+"""What comes from outside is checked where it comes in, and errors of code, the caller's or npmoji's, are errors of
+code."""
 
 import ast
 import copy

@@ -1,13 +1,12 @@
-"""The arithmetic: `ops.Ops` says which functions there are and computes them in plain NumPy; other engines are
-subclasses.
+"""The engines: `ops.Ops` defines all functions and computes them in plain NumPy; other engines are subclasses of it.
 
-    ops.py            every function, the plain reference
+    ops.py            every function, the reference
     activations.py    the activation functions
-    quantised.py      its products in int8
-    numba_ops.py      the fast path, on `kernels`; packing.py: batches without their padding
+    quantised.py      the reference's int8 products
+    numba_ops.py      the fast path, on `kernels`; packing.py: batches without padding
     torch/            PyTorch, on a CPU or a GPU
 
-Layers are handed an engine with every call. Here is which one a name stands for.
+Layers are given an engine with every call. This module maps names to engines.
 """
 
 from __future__ import annotations
@@ -44,13 +43,13 @@ def _torch(threads: int | None, precision: str, device: str) -> Ops:
 
 
 class Engine(NamedTuple):
-    """How an engine is made, imported on first use, and what to do where it cannot be imported."""
+    """How an engine is made, with its imports on first use, and what to do if it cannot be imported."""
 
     make: Callable[[int | None, str, str], Ops]  # of threads, precision, device
     remedy: str
 
 
-#: by name; "auto" chooses among the first two
+#: by name; "auto" chooses between the first two
 ENGINES: dict[str, Engine] = {
     "numpy": Engine(_numpy, "reinstall NumPy"),
     "numba": Engine(_numba, "choose engine='numpy'"),
@@ -64,12 +63,12 @@ def backend(name: str, threads: int | None = None, precision: str = "fp32", devi
 
     Args:
         name: a key of `ENGINES`.
-        threads: how many it may use; None: its own choice.
-        precision: one of `precision.PRECISIONS`, that of the LSTM weights.
+        threads: how many threads it may use; None: its own choice.
+        precision: one of `precision.PRECISIONS`, for the LSTM weights.
         device: one of `DEVICES`.
 
     Raises:
-        InputError: the engine cannot be imported, or finds no such device.
+        InputError: the engine cannot be imported, or the device is not available.
     """
     engine = ENGINES[name]
     try:
@@ -79,7 +78,7 @@ def backend(name: str, threads: int | None = None, precision: str = "fp32", devi
 
 
 def default_threads() -> int:
-    """The cores this process may use, or what NPMOJI_THREADS says."""
+    """The number of cores this process may use, or NPMOJI_THREADS if set."""
     wanted = os.environ.get("NPMOJI_THREADS", "")
     if wanted:
         if not wanted.isdecimal() or int(wanted) < 1:

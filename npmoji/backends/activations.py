@@ -1,7 +1,7 @@
 """The activation functions in plain NumPy, and the table of their names.
 
-Arrays are float32 in and out, of any shape; softmax and log_softmax work along the last axis. Those that take ``exp``,
-``tanh`` or ``sigmoid`` are given an engine's own, see `numba_ops`.
+Arrays are float32 in and out, of any shape; softmax and log_softmax work along the last axis. Functions with a
+parameter ``exp``, ``tanh`` or ``sigmoid`` can be given an engine's own, see `numba_ops`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ SLOPE = np.float32(0.2)  # of Keras 2's hard sigmoid
 
 
 def hard_sigmoid(x: np.ndarray) -> np.ndarray:
-    """Keras 2's hard sigmoid, ``clip(0.2 x + 0.5, 0, 1)``. Keras 3 gave the name to another function, see below."""
+    """Keras 2's hard sigmoid, ``clip(0.2 x + 0.5, 0, 1)``. Keras 3 uses the name for another function, see below."""
     return np.clip(SLOPE * x + HALF, ZERO, ONE)
 
 
@@ -29,7 +29,7 @@ def hard_sigmoid_keras3(x: np.ndarray) -> np.ndarray:
 
 
 def sigmoid(x: np.ndarray) -> np.ndarray:
-    """Logistic function by way of tanh, which cannot overflow."""
+    """The logistic function, computed with tanh, which cannot overflow."""
     return np.float32(0.5) * np.tanh(np.float32(0.5) * x) + np.float32(0.5)
 
 
@@ -39,7 +39,7 @@ def relu(x: np.ndarray) -> np.ndarray:
 
 
 def softmax(x: np.ndarray) -> np.ndarray:
-    """Probabilities over the last axis; the row's maximum is taken off first so that exp cannot overflow."""
+    """Probabilities over the last axis; the row's maximum is subtracted first so that exp cannot overflow."""
     e = np.exp(x - x.max(axis=-1, keepdims=True))
     return e / e.sum(axis=-1, keepdims=True)
 
@@ -50,12 +50,12 @@ def linear(x: np.ndarray) -> np.ndarray:
 
 
 def elu(x: np.ndarray, exp: Function = np.exp) -> np.ndarray:
-    """``x``, or ``exp(x) - 1`` below 0."""
+    """``x`` above 0, ``exp(x) - 1`` below."""
     return np.where(x > 0, x, exp(np.minimum(x, np.float32(0))) - np.float32(1))
 
 
 def selu(x: np.ndarray, exp: Function = np.exp) -> np.ndarray:
-    """Scaled elu; the two numbers are those of "Self-Normalizing Neural Networks", arXiv:1706.02515."""
+    """Scaled elu; the two constants are from "Self-Normalizing Neural Networks", arXiv:1706.02515."""
     return np.float32(1.0507009873554805) * np.where(x > 0, x, np.float32(1.6732632423543772) * elu(x, exp))
 
 
@@ -95,7 +95,7 @@ def hard_swish(x: np.ndarray) -> np.ndarray:
 
 
 def leaky_relu(x: np.ndarray) -> np.ndarray:
-    """``x``, or ``0.2 x`` below 0: Keras' activation of that name."""
+    """``x`` above 0, ``0.2 x`` below: Keras' activation of that name."""
     return np.where(x >= 0, x, np.float32(0.2) * x)
 
 
@@ -107,7 +107,7 @@ def log_softmax(x: np.ndarray, exp: Function = np.exp) -> np.ndarray:
 
 
 def one_by_one(function: Callable[[float], float], x: np.ndarray) -> np.ndarray:
-    """The function of every element: slow, for what few networks use and neither NumPy nor the kernels have alike."""
+    """Apply a function to each element: slow, for rarely used functions that NumPy and the kernels do not share."""
     return np.frompyfunc(function, 1, 1)(x).astype(np.float32) if x.ndim else np.float32(function(x))
 
 

@@ -1,8 +1,9 @@
-"""The fast path: the functions of `Ops` on compiled kernels, on several threads.
+"""The fast path: the functions of `Ops` on compiled kernels and several threads.
 
-A text's outputs have the same bits at any batch size, order and thread count: see `kernels` for why. A batch is packed
-first: masked steps are dropped (which equals carrying the state over them), texts sorted by length, longest
-first, and their steps stored time-major, so that padding costs nothing. Each distinct token is projected once.
+A text's outputs are bit-identical at any batch size, order and thread count: see `kernels` for why. A batch is packed
+first: masked steps are dropped (which is equivalent to carrying the state over them), texts are sorted by length,
+longest first, and their steps are stored time-major, so that padding costs nothing. Each distinct token is projected
+once.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from .packing import Packed, Rows, gather, hold, last_steps, pack
 LEAST_ROWS = 24  # fewer rows than this are not worth splitting among threads
 
 ELEMENTWISE: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    **ACTIVATIONS,  # what is made of exact operations only, as relu is, has the same bits in NumPy
+    **ACTIVATIONS,  # functions made of exact operations only, such as relu, have the same bits in NumPy
     "tanh": kernels.tanh,
     "sigmoid": kernels.sigmoid,
     "hard_sigmoid": kernels.hard_sigmoid,
@@ -38,7 +39,7 @@ ELEMENTWISE: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 
 class Products(NamedTuple):
-    """The kernels of one precision: `pack` makes of a matrix what the other two take."""
+    """The kernels of one precision; `pack` turns a matrix into the form that the other two take."""
 
     pack: Callable[[np.ndarray], Any]
     matmul: Callable[..., None]
@@ -50,7 +51,7 @@ FP16 = FP32._replace(pack=lambda matrix: kernels.pack_half_gates(halves(matrix))
 
 
 def products(precision: str) -> Products:
-    """The kernels of ``"fp32"``, ``"fp16"`` or ``"int8"``; int8's are imported, and compiled, on first use."""
+    """The kernels for ``"fp32"``, ``"fp16"`` or ``"int8"``; those for int8 are imported, and compiled, on first use."""
     if precision == "int8":
         from ..kernels import int8
 
@@ -59,10 +60,10 @@ def products(precision: str) -> Products:
 
 
 class PackedLstm(NamedTuple):
-    """An LSTM's weights as the kernels read them: columns in panels, the four gates of some units side by side."""
+    """An LSTM's weights as the kernels read them: columns in panels, with the four gates of the same units adjacent."""
 
     units: int
-    matmul: Callable[..., None]  # the one that takes this kernel
+    matmul: Callable[..., None]  # the function for this kernel
     kernel: Any
     recurrent_kernel: Any
     bias: np.ndarray
@@ -70,20 +71,21 @@ class PackedLstm(NamedTuple):
 
 
 class PackedGru(NamedTuple):
-    """A GRU's weights as the kernels read them, columns as `kernels.arrange_gates`."""
+    """A GRU's weights as the kernels read them, with columns as in `kernels.arrange_gates`."""
 
     units: int
     matmul: Callable[..., None]
     kernel: np.ndarray
     recurrent_kernel: np.ndarray
-    bias: np.ndarray  # for the candidate that of the input alone
-    recurrent_bias: np.ndarray  # of the candidate's recurrent product
-    plain: Any  # as `Ops.gru` takes them
+    bias: np.ndarray  # for the candidate only the input's bias
+    recurrent_bias: np.ndarray  # that of the candidate's recurrent product
+    plain: Any  # the weights for `Ops.gru`
 
 
 class Direction(NamedTuple):
-    """One way through time. ``state`` holds h and, of an LSTM, c, (N, H) each: before the first step, where they are 0
-    unless ``given``, and when all is done after the last. It may be left out where nobody asks for it."""
+    """One direction of a recurrent layer. ``state`` holds h and, for an LSTM, c, (N, H) each: first the state before
+    the first step, 0 unless ``given``, and in the end the state after the last. It may be left out if it is not needed.
+    """
 
     weights: PackedLstm | PackedGru
     recur: Callable[..., None]
@@ -92,39 +94,39 @@ class Direction(NamedTuple):
     given: bool = False
 
     def state_of(self, texts: np.ndarray) -> dict[str, np.ndarray]:
-        """The state before the first step as the kernel takes it, for these texts."""
+        """The state before the first step in the form the kernel takes, for these texts."""
         state = {name: part[texts] for name, part in zip(("initial", "cells"), self.state)}
         if not self.given:
-            state.pop("initial", None)  # the kernel leaves out the first products with 0
+            state.pop("initial", None)  # the kernel skips the first products with 0
         return state
 
     def finish(self, outputs: np.ndarray, mask: np.ndarray, texts: np.ndarray, state: dict[str, np.ndarray]) -> None:
-        """Set the state after the last step: h is the last valid output, c what the kernel made of ``state``."""
+        """Set the state after the last step: h is the last valid output, c the kernel's update of ``state``."""
         self.state[0][texts] = outputs[texts, last_steps(mask, self.backwards)[texts]]
         if "cells" in state:
             self.state[1][texts] = state["cells"]
 
 
 class NumbaOps(Ops):
-    """The functions on up to ``threads`` threads; Python threads may share one."""
+    """The functions on up to ``threads`` threads; Python threads may share an engine."""
 
     def __init__(self, threads: int, precision: str = "fp32"):
         super().__init__(precision)
         self.threads = threads
         self._pool = kernels.Pool(threads)
         self._products = products(precision)
-        #: of the masks of a pass, by their shapes and bits
+        #: packings of the masks of a pass, by shape and bits
         self._packings: dict[tuple[tuple[int, ...], bytes], Packed] | None = None
 
     def for_pass(self) -> NumbaOps:
-        """This engine, with room for the packings of one pass' masks: layers on top of each other have the same one."""
+        """This engine, with a cache for the packings of one pass' masks: stacked layers share theirs."""
         engine = copy.copy(self)
         engine._packings = {}
         return engine
 
     def for_each(self, batches: Iterable[Any], work: Callable[[Ops, Any], None]) -> None:
-        """See `Ops.for_each`. Many batches are shared out among the threads whole, which leaves no thread waiting at
-        the end of each layer; few are computed by all threads together."""
+        """See `Ops.for_each`. Many batches are distributed among the threads as wholes, so that no thread waits at the
+        end of each layer; few batches are each computed by all threads together."""
         batches = list(batches)
         if self.threads == 1 or len(batches) < 3 * self.threads:
             for batch in batches:
@@ -133,10 +135,10 @@ class NumbaOps(Ops):
             alone = NumbaOps(1, self.precision)
             self._pool.run([partial(work, alone, batch) for batch in batches])
 
-    # Layers without a memory
+    # Layers without state
 
     def embedding(self, ids: np.ndarray, embeddings: np.ndarray) -> Rows:
-        """See `Ops.embedding`; each distinct row once."""
+        """See `Ops.embedding`; each distinct row is looked up once."""
         distinct, index = np.unique(ids, return_inverse=True)
         return Rows(self._rounded_rows(embeddings[distinct]), index.reshape(ids.shape))
 
@@ -168,7 +170,7 @@ class NumbaOps(Ops):
         return self._dot(x, kernel[:, 0])
 
     def _dot(self, x: Array, vector: np.ndarray) -> np.ndarray:
-        """Products of the last axis with a vector: (..., F), (F,) -> (...)."""
+        """Dot products of the last axis with a vector: (..., F), (F,) -> (...)."""
         rows, out = np.asarray(x).reshape(-1, len(vector)), np.empty(x.shape[:-1], np.float32)
         flat = out.reshape(-1)
         self._on_rows(len(rows), lambda first, last: kernels.dot_rows(rows, vector, flat, first, last))
@@ -208,7 +210,7 @@ class NumbaOps(Ops):
         initial_state: tuple[np.ndarray, np.ndarray] | None = None,
         return_state: bool = False,
     ) -> Array | tuple[Array, Array, Array]:
-        """See `Ops.lstm`. Compiled where its function is tanh; others run step by step on `dense`, in float32."""
+        """See `Ops.lstm`. Compiled if the activation is tanh; others run step by step on `dense`, in float32."""
         if not compiled(gate, activation):
             plain = REFERENCE.pack_lstm(*weights.arrays)
             options = {"go_backwards": go_backwards, "initial_state": initial_state, "return_state": return_state}
@@ -262,7 +264,7 @@ class NumbaOps(Ops):
         go_backwards: bool = False,
         initial_state: np.ndarray | None = None,
     ) -> tuple[Array, Array]:
-        """See `Ops.gru`. Compiled where the candidate's function is tanh; others run step by step on `dense`."""
+        """See `Ops.gru`. Compiled if the candidate's activation is tanh; others run step by step on `dense`."""
         if not compiled(gate, activation):
             options = {"reset_after": reset_after, "go_backwards": go_backwards, "initial_state": initial_state}
             options |= {"gate": gate, "activation": activation, "hold_masked": hold_masked}
@@ -282,7 +284,7 @@ class NumbaOps(Ops):
         gate: str,
         hold_masked: bool,
     ) -> np.ndarray:
-        """Outputs (N, T, sum of units) of recurrent layers over the same input, side by side."""
+        """Outputs (N, T, sum of units) of recurrent layers over the same input, concatenated."""
         outputs = np.zeros((*mask.shape, sum(direction.weights.units for direction in directions)), np.float32)
         if not mask.any():
             return outputs
@@ -316,8 +318,8 @@ class NumbaOps(Ops):
         return outputs
 
     def _packed(self, mask: np.ndarray) -> Packed:
-        """The packing of a mask, made once a pass."""
-        if self._packings is None:  # no pass: called by hand
+        """The packing of a mask, made once per pass."""
+        if self._packings is None:  # called outside of a pass
             return pack(mask)
         key = mask.shape, mask.tobytes()
         if key not in self._packings:
@@ -325,8 +327,8 @@ class NumbaOps(Ops):
         return self._packings[key]
 
     def _run_in_turn(self, first: list[list[Callable[[], None]]], second: list[list[Callable[[], None]]]) -> None:
-        """Run tasks and those that need their results, given by direction. Where a direction is one task each, as for a
-        single text, its thread goes on without waiting for the other's."""
+        """Run tasks, then those that need their results, both given by direction. If each direction is one task, as for
+        a single text, its thread continues without waiting for the other's."""
         if all(len(tasks) == 1 for tasks in (*first, *second)):
             self._pool.run([partial(in_turn, a[0], b[0]) for a, b in zip(first, second)])
         else:
@@ -338,14 +340,15 @@ class NumbaOps(Ops):
         self._pool.run([partial(work, first, last) for first, last in self._split(rows)])
 
     def _split(self, rows: int, beside: int = 1) -> list[tuple[int, int]]:
-        """(first, last) of about equal shares of the rows for each thread, with ``beside`` such lists run together."""
+        """(first, last) of about equal shares of the rows for each thread, if ``beside`` such lists run at the same
+        time."""
         parts = max(1, min(-(-self.threads // beside), rows // LEAST_ROWS))
         edges = [rows * i // parts for i in range(parts + 1)]
         return list(pairwise(edges))
 
 
 def compiled(gate: str, activation: str) -> bool:
-    """Whether the kernels of LSTMs and GRUs have these functions."""
+    """Whether the kernels for LSTMs and GRUs support these activations."""
     return activation == "tanh" and gate in kernels.GATES
 
 
@@ -356,12 +359,12 @@ def in_turn(first: Callable[[], None], second: Callable[[], None]) -> None:
 
 
 def new_states(given: Iterable[np.ndarray | None], texts: int, units: int) -> list[np.ndarray]:
-    """New arrays (N, H) with the given states, or 0."""
+    """New arrays (N, H) with the given states, or zeros."""
     return [np.zeros((texts, units), np.float32) if s is None else np.array(s, np.float32) for s in given]
 
 
 def with_one_bias(weights: PackedGru) -> PackedGru:
-    """The weights with both biases of the candidate in one, as they add up when the reset comes before the product."""
+    """The weights with the candidate's biases added together, for a reset gate that acts before the product."""
     bias = weights.bias.copy()
     bias[-len(weights.recurrent_bias) :] += weights.recurrent_bias
     return weights._replace(bias=bias)

@@ -1,4 +1,4 @@
-"""Every function that an engine has, in plain NumPy: the reference, and the class that other engines start from.
+"""Every function of an engine in plain NumPy: the reference, and the base class of other engines.
 
 Legend: N texts, T steps (padded), F features in, H units per direction, V vocabulary, C classes. Arrays are float32,
 masks are bool with True at valid steps. Formulas: Keras 2.0 unless noted (DeepMoji was trained with it).
@@ -18,7 +18,7 @@ EPSILON = np.float32(1e-7)  # Keras' K.epsilon(), added to the sum of the attent
 
 
 class Array(Protocol):
-    """What goes from layer to layer: a NumPy array, or an engine's own kind, of which ``np.asarray`` makes one."""
+    """What layers pass on: a NumPy array, or an engine's own kind, which ``np.asarray`` converts to one."""
 
     @property
     def shape(self) -> tuple[int, ...]: ...
@@ -30,38 +30,38 @@ class Array(Protocol):
 
 
 class RecurrentWeights(NamedTuple):
-    """An LSTM's or simple layer's weights, either as `Ops.pack_dense` gave it."""
+    """The weights of an LSTM or SimpleRNN, each as returned by `Ops.pack_dense`."""
 
     inputs: Any  # kernel and bias
     recurrent: Any  # recurrent kernel, no bias
 
 
 class GruWeights(NamedTuple):
-    """A GRU's weights, each as `Ops.pack_dense` gave it."""
+    """A GRU's weights, each as returned by `Ops.pack_dense`."""
 
     inputs: Any  # kernel and bias
     gates: Any  # recurrent kernel and bias of the gates
-    candidate: Any  # and of the candidate
+    candidate: Any  # recurrent kernel and bias of the candidate
 
 
 class Ops:
     """The arithmetic of all layers in plain NumPy: the engine ``"numpy"``.
 
-    Other engines are subclasses that override what they do better. Whatever is left is computed by what stands here,
-    and the recurrent layers by way of `dense` and `activate`: whoever overrides these two (and `pack_dense`, if `dense`
-    wants its weights in a form of its own) has changed every product and function of every layer.
+    Other engines are subclasses that override what they do better and inherit the rest. The recurrent layers here are
+    built on `dense` and `activate`, so overriding these two (and `pack_dense`, if `dense` needs its weights in another
+    form) changes every product and activation of every layer.
 
-    What stands here takes any `Array` and returns NumPy's. An engine may return a kind of its own, and then meets it
-    again. Weights come as the ``pack_...`` function of the same engine returned them; nobody else looks inside. Threads
-    may share an engine.
+    The functions here take any `Array` and return NumPy arrays. An engine may return its own kind of array, and is then
+    given it again. Weights are passed as the same engine's ``pack_...`` function returned them; nothing else looks
+    inside them. Threads may share an engine.
 
     Args:
-        precision: one of `precision.PRECISIONS`, that of the embedding and the LSTMs' matrices. In ``"int8"``, what is
-            multiplied with such a matrix is quantised too. Everything else is float32.
+        precision: one of `precision.PRECISIONS`, for the embedding and the LSTMs' matrices. In ``"int8"``, the other
+            factor of a product with such a matrix is quantised too. Everything else is float32.
 
     Attributes:
-        packing: engines that agree in it can use each other's packed weights.
-        batch_tokens: how many steps, padding included, a batch should have; on a CPU more of them costs fresh memory.
+        packing: engines for which this is equal can use each other's packed weights.
+        batch_tokens: how many steps, including padding, a batch should have; more would take fresh memory on a CPU.
     """
 
     batch_tokens = 1536
@@ -71,42 +71,42 @@ class Ops:
         self.packing: Hashable = (type(self), precision)
 
     def for_pass(self) -> Ops:
-        """This engine for one pass through a graph, on one thread: it may keep what several layers need, as the packing
-        of a mask. By default this one, which keeps nothing."""
+        """This engine for one pass through a graph, on one thread: it may keep what several layers need, such as the
+        packing of a mask. By default the engine itself, which keeps nothing."""
         return self
 
     def for_each(self, batches: Iterable[Any], work: Callable[[Ops, Any], None]) -> None:
-        """Call ``work(engine, batch)`` for each batch; here one after the other."""
+        """Call ``work(engine, batch)`` for each batch; here one after another."""
         for batch in batches:
             work(self, batch)
 
-    # Layers without a memory ---------------------------------------------------------------------------------------
+    # Layers without state ------------------------------------------------------------------------------------------
 
     def all_finite(self, x: Array) -> bool:
         """Whether no value is NaN or infinite."""
         return bool(np.isfinite(x).all())
 
     def activate(self, name: str, x: Array) -> Array:
-        """The activation of that name, a key of `ACTIVATIONS`, of every element (softmax: over the last axis)."""
+        """Apply the activation of that name, a key of `ACTIVATIONS`, elementwise (softmax: over the last axis)."""
         return ACTIVATIONS[name](np.asarray(x))
 
     def pack_embedding(self, embeddings: np.ndarray) -> Any:
-        """The table (V, F), float32 or float16, as `embedding` wants it: here as it is, which touches none of it."""
+        """The table (V, F), float32 or float16, in the form `embedding` takes: here unchanged, without touching it."""
         return embeddings
 
     def embedding(self, ids: np.ndarray, embeddings: Any) -> Array:
-        """Row look-up: integers (N, T) in a table (V, F) -> (N, T, F), rounded to halves in fp16 and int8."""
+        """Row look-up: integers (N, T) in a table (V, F) -> (N, T, F), rounded to half precision in fp16 and int8."""
         return self._rounded_rows(embeddings[ids])
 
     def _rounded_rows(self, rows: np.ndarray) -> np.ndarray:
         return float32(rows) if self.precision == "fp32" else half(rows)
 
     def pack_dense(self, kernel: Any, bias: np.ndarray | None) -> Any:
-        """The weights as `dense` wants them: here as they are.
+        """The weights in the form `dense` takes: here unchanged.
 
         Args:
-            kernel: (F, C): float32; of an LSTM in int8 a `quantised.Int8Matrix`, which ``x @ kernel`` takes.
-            bias: (C,), or None: 0.
+            kernel: float32 (F, C); for an LSTM in int8 a `quantised.Int8Matrix`, which supports ``x @ kernel``.
+            bias: (C,), or None for 0.
         """
         return kernel, np.zeros(kernel.shape[1], np.float32) if bias is None else bias
 
@@ -116,24 +116,24 @@ class Ops:
         return (np.asarray(x).reshape(-1, kernel.shape[0]) @ kernel + bias).reshape(*x.shape[:-1], kernel.shape[1])
 
     def concatenate(self, values: Sequence[Array]) -> Array:
-        """Arrays side by side on the last axis."""
+        """Arrays concatenated along the last axis."""
         return np.concatenate(values, axis=-1)
 
     def feature_sum(self, x: Array) -> Array:
-        """Sum over the last axis: (..., F) -> (...); as a product with ones, in the order of `attention_logits`."""
+        """Sum over the last axis: (..., F) -> (...); a product with ones, in the same order as `attention_logits`."""
         F = x.shape[-1]
         return (np.asarray(x).reshape(-1, F) @ np.ones((F, 1), np.float32)).reshape(x.shape[:-1])
 
     def attention_logits(self, x: Array, kernel: np.ndarray) -> Array:
-        """One number a step, ``x · kernel``: (N, T, F), (F, 1) -> (N, T)."""
+        """One number per step, ``x · kernel``: (N, T, F), (F, 1) -> (N, T)."""
         return (np.asarray(x).reshape(-1, kernel.shape[0]) @ kernel).reshape(x.shape[:-1])
 
     def attention_weights(self, logits: Array, mask: np.ndarray) -> Array:
         """DeepMoji's masked softmax over time: logits (N, T), mask (N, T) -> weights (N, T), 0 at masked steps.
 
-        The maximum is taken over *all* steps, padded ones too, and epsilon is added to the sum: so a row of nothing but
-        padding gets weights 0, and one whose padding has by far the largest logit sums to less than 1, as in the
-        original.
+        The maximum is taken over *all* steps, including padded ones, and epsilon is added to the sum. So a row of
+        nothing but padding gets weights 0, and a row whose padding has by far the largest logit sums to less than 1, as
+        in the original.
         """
         y = np.asarray(logits)
         a = np.exp(y - y.max(axis=1, keepdims=True)) * mask
@@ -146,13 +146,13 @@ class Ops:
     # Recurrence ----------------------------------------------------------------------------------------------------
 
     def pack_lstm(self, kernel: Any, recurrent_kernel: Any, bias: np.ndarray, exact_projection: bool = False) -> Any:
-        """An LSTM's weights as `lstm` wants them.
+        """An LSTM's weights in the form `lstm` takes.
 
         Args:
             kernel, recurrent_kernel: (F, 4H) and (H, 4H), arrays or `precision.Int8Array`; column blocks in Keras'
                 order input, forget, candidate, output.
             bias: (4H,).
-            exact_projection: in int8, take ``x · kernel`` from halves instead.
+            exact_projection: in int8, compute ``x · kernel`` with an fp16 kernel instead.
         """
         inputs = half(kernel) if exact_projection and self.precision == "int8" else self._rounded_matrix(kernel)
         return RecurrentWeights(
@@ -161,7 +161,7 @@ class Ops:
 
     def _rounded_matrix(self, matrix: Any) -> Any:
         if self.precision == "int8":
-            from .quantised import Int8Matrix  # of no use to the other precisions
+            from .quantised import Int8Matrix  # not needed for other precisions
 
             return Int8Matrix(matrix)
         return float32(matrix) if self.precision == "fp32" else half(matrix)
@@ -180,16 +180,16 @@ class Ops:
         return_state: bool = False,
     ) -> Array | tuple[Array, Array, Array]:
         """Long short-term memory over x (N, T, F) with mask (N, T) -> the outputs of all steps (N, T, H), in time
-        order, and with ``return_state`` also h and c (N, H) after the last one in the direction of travel.
+        order, and with ``return_state`` also h and c (N, H) after the last step in the direction of travel.
 
         Args:
-            gate, activation: names of the recurrent activation, and of that of the candidate and the output.
-            hold_masked: a masked step carries h and c over unchanged; its output is the previous one in the direction
-                of travel (Keras 2.0 to 2.3), else 0 (tf_keras, Keras 3); 0 where there is none before it.
+            gate, activation: names of the recurrent activation, and of the activation of candidate and output.
+            hold_masked: a masked step keeps h and c unchanged; its output is the previous one in the direction of
+                travel if True (Keras 2.0 to 2.3), else 0 (tf_keras, Keras 3); 0 if there is none before it.
             initial_state: h and c before the first step, (N, H) each; by default 0.
         """
         inputs, recurrent = weights
-        projection = np.asarray(self.dense(x, inputs))  # (N, T, 4H): what does not depend on the step before
+        projection = np.asarray(self.dense(x, inputs))  # (N, T, 4H): the part that does not depend on the previous step
         H = projection.shape[2] // 4
 
         def step(projected: np.ndarray, h: np.ndarray, c: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -214,18 +214,18 @@ class Ops:
         activation: str = "tanh",
         hold_masked: bool = True,
     ) -> Array:
-        """An LSTM over time and another against it, side by side: (N, T, F) -> (N, T, 2H), [forward, backward]."""
+        """An LSTM forward in time and another backward, concatenated: (N, T, F) -> (N, T, 2H), [forward, backward]."""
         options: dict[str, Any] = {"gate": gate, "activation": activation, "hold_masked": hold_masked}
         ahead = self.lstm(x, mask, forward, go_backwards=False, **options)
         behind = self.lstm(x, mask, backward, go_backwards=True, **options)
         return self.concatenate([ahead, behind])
 
     def pack_gru(self, kernel: np.ndarray, recurrent_kernel: np.ndarray, bias: np.ndarray | None) -> Any:
-        """A GRU's weights as `gru` wants them, float32 in any precision.
+        """A GRU's weights in the form `gru` takes, float32 in any precision.
 
         Args:
             kernel, recurrent_kernel: (F, 3H) and (H, 3H), column blocks in Keras' order update, reset, candidate.
-            bias: (2, 3H), the input's and that of the recurrent product; (3H), the former alone; or None.
+            bias: (2, 3H), the input's and the recurrent product's; (3H), the former alone; or None.
         """
         input_bias, recurrent_bias = two_biases(bias, kernel.shape[1])
         recurrent_kernel, H = float32(recurrent_kernel), len(recurrent_kernel)
@@ -249,17 +249,17 @@ class Ops:
         initial_state: Array | None = None,
     ) -> tuple[Array, Array]:
         """Gated recurrent unit over x (N, T, F) with mask (N, T) -> the outputs of all steps (N, T, H), in time order,
-        and the state (N, H) after the last one in the direction of travel.
+        and the state (N, H) after the last step in the direction of travel.
 
         Args:
-            gate, activation: names of the functions of the gates and of the candidate.
-            reset_after: the reset gate is multiplied with the candidate's recurrent product (default of tf_keras and
-                Keras 3), else with the state before that product (Keras 2.0).
-            hold_masked: as `lstm` takes it.
-            initial_state: before the first step, (N, H); by default 0.
+            gate, activation: names of the activations of the gates and of the candidate.
+            reset_after: multiply the reset gate with the candidate's recurrent product (default of tf_keras and Keras
+                3), else with the state before that product (Keras 2.0).
+            hold_masked: as in `lstm`.
+            initial_state: the state before the first step, (N, H); by default 0.
         """
         inputs, gates, candidate = weights
-        projection = np.asarray(self.dense(x, inputs))  # (N, T, 3H): what does not depend on the step before
+        projection = np.asarray(self.dense(x, inputs))  # (N, T, 3H): the part that does not depend on the previous step
         H = projection.shape[2] // 3
 
         def step(projected: np.ndarray, h: np.ndarray) -> tuple[np.ndarray]:
@@ -273,7 +273,7 @@ class Ops:
         return outputs, h
 
     def pack_simple_rnn(self, kernel: np.ndarray, recurrent_kernel: np.ndarray, bias: np.ndarray) -> Any:
-        """The weights (F, H), (H, H) and (H,) as `simple_rnn` wants them, float32 in any precision."""
+        """The weights (F, H), (H, H) and (H,) in the form `simple_rnn` takes, float32 in any precision."""
         return RecurrentWeights(self.pack_dense(kernel, bias), self.pack_dense(recurrent_kernel, None))
 
     def simple_rnn(
@@ -287,8 +287,8 @@ class Ops:
         go_backwards: bool = False,
         initial_state: Array | None = None,
     ) -> tuple[Array, Array]:
-        """``h' = activation(x · kernel + bias + h · recurrent_kernel)`` over x (N, T, F); takes and returns what `gru`
-        does."""
+        """``h' = activation(x · kernel + bias + h · recurrent_kernel)`` over x (N, T, F); arguments and results as in
+        `gru`."""
         inputs, recurrent = weights
         projection = np.asarray(self.dense(x, inputs))  # (N, T, H)
 
@@ -311,9 +311,9 @@ def over_time(
     """Go through time once -> outputs (N, T, H), in time order, and the state after the last step.
 
     Args:
-        step: ``step(projection of the step, *state)`` gives the next state.
+        step: ``step(projection of the step, *state)`` returns the next state.
         projection: (N, T, ...).
-        state: parts (N, H), of which the first is the output.
+        state: arrays (N, H), the first of which is the output.
     """
     N, T = mask.shape
     H = state[0].shape[1]
@@ -328,7 +328,7 @@ def over_time(
 
 
 def two_biases(bias: np.ndarray | None, width: int) -> np.ndarray:
-    """A GRU's biases (2, 3H): of the input and of the recurrent product, the second 0 unless given, of None both."""
+    """A GRU's biases (2, 3H), the input's and the recurrent product's; what is not given is 0."""
     biases = np.zeros((2, width), np.float32)
     if bias is not None:
         biases[: bias.ndim] = bias

@@ -8,7 +8,7 @@ import numpy as np
 
 
 class Rows:
-    """An array (N, T, F) kept as its distinct rows: ``values[index]``, with values (U, F) and index (N, T)."""
+    """An array (N, T, F) stored as its distinct rows: ``values[index]``, with values (U, F) and index (N, T)."""
 
     def __init__(self, values: np.ndarray, index: np.ndarray):
         self.values, self.index = values, index
@@ -22,9 +22,9 @@ class Packed(NamedTuple):
     """The valid steps of a batch, time-major: packed step i is step ``steps[i]`` of text ``rows[i]``.
 
     Attributes:
-        batch_sizes: (T,) texts that have so many valid steps.
-        lengths: (N,) valid steps of each text.
-        prefixes: whether the valid steps of every text come first.
+        batch_sizes: how many texts have more than t valid steps, for each t.
+        lengths: (N,) number of valid steps of each text.
+        prefixes: whether in every text the valid steps come first.
     """
 
     rows: np.ndarray
@@ -41,9 +41,7 @@ def pack(mask: np.ndarray) -> Packed:
     prefixes = not (mask[:, 1:] > mask[:, :-1]).any()
     if len(mask) == 1:
         return Packed(rows, steps, np.ones(len(rows), np.intp), lengths, prefixes)
-    turn = (
-        np.arange(len(rows)) - (np.cumsum(lengths) - lengths)[rows]
-    )  # a step's place among the valid ones of its text
+    turn = np.arange(len(rows)) - (np.cumsum(lengths) - lengths)[rows]  # a step's index among its text's valid steps
     rank = np.empty(len(mask), np.intp)
     rank[np.argsort(-lengths, kind="stable")] = np.arange(len(mask))
     order = np.lexsort((rank[rows], turn))
@@ -51,21 +49,21 @@ def pack(mask: np.ndarray) -> Packed:
 
 
 def gather(x: np.ndarray | Rows, packed: Packed) -> tuple[np.ndarray, np.ndarray]:
-    """The distinct rows of x (N, T, F) at the packed steps, (U, F), and of each step its row among them."""
+    """The distinct rows of x (N, T, F) at the packed steps, (U, F), and each step's index among them."""
     if isinstance(x, Rows):
         return x.values, x.index[packed.rows, packed.steps]
     return x[packed.rows, packed.steps], np.arange(len(packed.rows))
 
 
 def last_steps(mask: np.ndarray, go_backwards: bool) -> np.ndarray:
-    """(N,) the last valid step of each text in the direction of travel; of a text without one, any."""
+    """(N,) the last valid step of each text in the direction of travel; arbitrary for a text without any."""
     return np.argmax(mask, axis=1) if go_backwards else mask.shape[1] - 1 - np.argmax(mask[:, ::-1], axis=1)
 
 
 def hold(outputs: np.ndarray, mask: np.ndarray, packed: Packed, go_backwards: bool) -> None:
     """Let masked steps repeat the output before them in the direction of travel; those before the first stay 0."""
     if packed.prefixes:
-        if go_backwards:  # all masked steps come before the first
+        if go_backwards:  # all masked steps come before the first valid one
             return
         rows, steps = np.nonzero(~mask & (packed.lengths > 0)[:, None])
         outputs[rows, steps] = outputs[rows, packed.lengths[rows] - 1]

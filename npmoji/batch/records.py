@@ -26,8 +26,9 @@ class Inputs:
         column: the texts' column, by default "text"; only for files with columns.
         encoding, delimiter: of the files; by default UTF-8, and a comma or tab unless the header suggests another.
         keep: other columns to keep in the records, None for all.
-        on_error: what to do with a row without a text: "fail" raises its problem, "skip" leaves it out, "null" gives a record
-            without text. None is "fail" for callers without this option, which the message then does not mention.
+        on_error: what to do with a row without a text: "fail" raises its problem, "skip" leaves it out, "null" gives a
+            record without text. None is "fail" for callers without this option, which the message then does not
+            mention.
 
     Attributes:
         done, size: bytes read so far, and in all; the latter is 0 if unknown.

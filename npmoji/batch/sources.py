@@ -211,7 +211,7 @@ def arrivals(file: BinaryIO) -> Direct | Polled | Threaded:
 
 
 class _Packed:
-    """A file for the standard library's decompressors that makes them read little ahead, so that progress is accurate."""
+    """A file for the standard library's decompressors; they read little ahead from it, so that progress is accurate."""
 
     def __init__(self, read: Callable[[int], bytes]):
         self._read = read

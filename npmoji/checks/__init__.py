@@ -1,11 +1,11 @@
-"""Outputs against outputs: for authors of other ports, and for whoever got a weights file from somewhere.
+"""Comparing outputs: for authors of other ports, and for users with a weights file of unknown origin.
 
-golden.py         every layer's output for a list of texts, the same bytes on any machine
+golden.py         every layer's output for a list of texts, byte-identical on any machine
 golden_files.py   golden outputs in files: folders, .npz, .npy, .json
-golden_texts.py   a list of texts and token ids that catch mistakes
-compare.py        golden outputs against a candidate's: figures, places, a verdict
-differences.py    the figures of one tensor
+golden_texts.py   a list of texts and token ids that expose mistakes
+compare.py        compares a candidate's outputs with golden ones: figures, positions, a verdict
+differences.py    the figures for one tensor
 faults.py         the classic porting faults, and which of them explains a difference
 planting.py       DeepMoji with one fault in it
-verify.py         weights against the results that their authors published, or that their file carries
+verify.py         checks weights against results published by their authors, or stored in their file
 """

@@ -1,7 +1,7 @@
-"""`npmoji compare`: another implementation's tensors against golden ones, and where they first part ways.
+"""Compare another implementation's tensors with golden ones, and find where they first differ.
 
-Works on any named tensors whose first axis is the text. They may be memory-mapped: they are read some texts at a time.
-`faults` then says which of the classic porting faults makes the first difference, if the network is DeepMoji's.
+Works on any named tensors whose first axis is the text. They may be memory-mapped, as they are read in blocks of texts.
+`faults` then finds the classic porting fault that causes the first difference, if the network is DeepMoji's.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from ..model import Model
     from .golden import Golden
 
-SAMPLE = 48, 16  # texts that a diagnosis looks at: so many that differ, so many that do not
+SAMPLE = 48, 16  # texts that a diagnosis uses: how many that differ, and how many that do not
 RANKED = ("softmax", "logits")  # tensors that rank the classes
-QUOTED = 40  # columns of a text that are quoted
+QUOTED = 40  # columns quoted from a text
 
 
 @dataclass
@@ -34,11 +34,12 @@ class Comparison:
 
     Attributes:
         tensors: the tensors that both have, in the golden's order.
-        missing: golden tensors that the candidate does not have; extra: the other way round.
-        top1, top5: texts with the same best class, and with the same five best in any order; None if nothing ranks.
+        missing: golden tensors that the candidate lacks; extra: vice versa.
+        top1, top5: how many texts have the same best class, and the same five best in any order; None without a
+            ranking.
         ranked: how many texts were ranked, and by which tensor.
-        first_difference: a sentence on the first tensor out of tolerance, in graph order; None if all passed.
-        diagnosis: the faults that explain it, each with `faults.Finding`'s fields.
+        first_difference: a sentence about the first tensor out of tolerance, in graph order; None if all passed.
+        diagnosis: the faults that explain it, each with the fields of `faults.Finding`.
         remarks: further sentences for people.
     """
 
@@ -65,7 +66,7 @@ class Comparison:
         return json.dumps(_speakable(plain), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
     def text(self) -> str:
-        """A table for people, then what was found."""
+        """A table for people, then the findings."""
         head = ["tensor", "max abs", "mean abs", "max rel", "max ULP", "outside", "largest error at", ""]
         rows = [head, *(_row(tensor) for tensor in self.tensors), *([name, "missing"] for name in self.missing)]
         rows += [[name, "extra"] for name in self.extra]
@@ -77,7 +78,7 @@ class Comparison:
         return "\n".join([*sides, "", *_aligned(rows), "", *self._summary(), ""])
 
     def _tolerances(self) -> str:
-        """The commonest one, then those of single tensors."""
+        """The most common tolerance, then those of single tensors."""
         spoken = {tensor.name: _tolerance(tensor.tolerance) for tensor in self.tensors}
         common = max(spoken.values(), key=list(spoken.values()).count)
         return "; ".join([common, *(f"{name} {limit}" for name, limit in spoken.items() if limit != common)])
@@ -98,19 +99,19 @@ class Comparison:
 
 
 def compare(golden: Golden, candidate: Golden, model: Callable[[], Model] | None = None) -> Comparison:
-    """Compare each tensor that both have against the golden's tolerances.
+    """Compare each tensor that both have, with the golden's tolerances.
 
     Args:
-        golden: with its manifest.
-        candidate: some or all of the tensors; float64, float16 and shapes that differ only by axes of length 1 will do.
+        golden: golden outputs with their manifest.
+        candidate: some or all of the tensors; float64, float16 and additional or missing axes of length 1 are accepted.
         model: loads the model whose weights a diagnosis may use. Called only if something differs; used only if the
             weights are the golden's.
 
     Raises:
-        InputError: the golden has no manifest or was changed since it was written, or the two have no tensor in common.
+        InputError: the golden has no manifest or has changed since it was written, or there is no tensor in common.
     """
     if golden.manifest is None:
-        raise InputError(f"{golden.path}: not what `npmoji golden` wrote: it has no manifest")
+        raise InputError(f"{golden.path}: not written by `npmoji golden`: it has no manifest")
     if damage := golden.damage():
         raise InputError(f"{golden.path}: {'; '.join(damage)}")
     entries = {entry["name"]: entry for entry in golden.manifest["tensors"]}
@@ -159,7 +160,7 @@ def _compare_ranks(result: Comparison, pairs: dict[str, Pair], last: str) -> Non
 
 
 def _best(block: np.ndarray) -> np.ndarray:
-    """Ids of each row's five largest numbers, best first, equal ones by id."""
+    """Indices of each row's five largest numbers, best first, equal ones by index."""
     return np.argsort(-block, axis=1, kind="stable")[:, :5]
 
 
@@ -189,7 +190,7 @@ def _sentence(golden: Golden, first: Pair) -> str:
 
 
 def _token_sentence(golden: Golden, first: Pair) -> str:
-    """The first token that differs: the tokenizer's fault, or of what was fed in its place."""
+    """The first token that differs, which is a fault of the tokenizer or of the ids given instead."""
     text = int(np.argmax(first.rows))
     ours, theirs = (side[text] for side in (first.golden, first.candidate))
     where = {"text": text, "step": int(np.argmax(ours != theirs))}
@@ -201,7 +202,7 @@ def _token_sentence(golden: Golden, first: Pair) -> str:
 
 
 def _quote(golden: Golden, where: dict[str, int]) -> str:
-    """Which text that is, and which word, if the manifest tells."""
+    """Which text that is, and which word, if the manifest says so."""
     parts, step, tokens = [], where.get("step"), golden.tensors.get("tokens")
     texts = golden.manifest["texts"]
     entry = texts[where["text"]] if where["text"] < len(texts) else {}
@@ -222,7 +223,7 @@ def _quote(golden: Golden, where: dict[str, int]) -> str:
 def _diagnose(
     result: Comparison, golden: Golden, pairs: dict[str, Pair], first: Pair, model: Callable[[], Model] | None
 ) -> None:
-    """Find the fault behind the first difference, or say that none was found, in a network that `faults` knows."""
+    """Find the fault behind the first difference, or report that none was found, if `faults` applies to the network."""
     if not faults.applies_to(golden.tensors) or first.result.name not in faults.INPUTS:
         return
     loaded = model() if model is not None else None
@@ -240,7 +241,7 @@ def _diagnose(
 
 
 def _evidence(golden: Golden, pairs: dict[str, Pair], first: Pair) -> faults.Evidence:
-    """Some texts that differ and some that do not, and what is known of them."""
+    """The evidence: some texts that differ and some that do not."""
     differing, other = SAMPLE
     rows = np.concatenate([np.flatnonzero(first.rows)[:differing], np.flatnonzero(~first.rows)[:other]])
     logits = golden.tensors.get("attention_logits")
@@ -283,7 +284,7 @@ def _tolerance(limits: dict[str, float]) -> str:
 
 
 def _aligned(rows: list[list[str]]) -> list[str]:
-    """The rows as lines, numbers to the right; rows of two cells are a name and a word."""
+    """The rows as lines, with numbers aligned right; rows of two cells are a name and a word."""
     head = rows[0]
     widths = [max(columns(row[i]) for row in rows if i == 0 or len(row) == len(head)) for i in range(len(head))]
     return ["  ".join(_padded(row, widths)).rstrip() for row in rows]
@@ -296,7 +297,7 @@ def _padded(row: list[str], widths: list[int]) -> Iterator[str]:
 
 
 def _speakable(value: Any) -> Any:
-    """The value with what JSON has no word for written as strings."""
+    """The value, with what JSON cannot represent written as strings."""
     if isinstance(value, dict):
         return {key: _speakable(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

@@ -1,4 +1,4 @@
-"""The figures of a comparison of two tensors, read some texts at a time: they may be memory-mapped, and large."""
+"""The figures of a comparison of two tensors, which may be large and memory-mapped: they are read in blocks."""
 
 from __future__ import annotations
 
@@ -7,25 +7,28 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-BLOCK = 1 << 19  # numbers of a tensor looked at together
-PER_STEP = ("tokens", "attention_logits", "attention")  # tensors (text, step); others of two axes are (text, unit)
+BLOCK = 1 << 19  # numbers of a tensor compared together
+PER_STEP = ("tokens", "attention_logits", "attention")  # tensors (text, step); others with two axes are (text, unit)
 
 
 @dataclass
 class TensorResult:
-    """How one tensor compares. Errors are None where none can be computed, as for shapes that do not fit.
+    """The comparison of one tensor. Errors are None if they cannot be computed, for example because shapes do not
+    match.
 
     Attributes:
-        shape, dtype, candidate_shape, candidate_dtype: as they came.
-        notes: what was converted before comparing, or why nothing could be compared.
-        tolerance: ``|candidate - golden| <= absolute + relative * |golden|`` passes.
+        shape, dtype, candidate_shape, candidate_dtype: of the two tensors as given.
+        notes: what was converted before the comparison, or why nothing could be compared.
+        tolerance: a number passes if ``|candidate - golden| <= absolute + relative * |golden|``.
         max_absolute_error, mean_absolute_error: over the numbers that are finite on both sides.
-        max_relative_error: the largest error over ``|golden|``, where that is not 0.
-        max_ulp: how many float32 numbers apart the two are at most; None for integers.
-        outside: how many numbers are out of tolerance; texts: how many texts have any.
+        max_relative_error: the largest error divided by ``|golden|``, where that is not 0.
+        max_ulp: the largest distance in float32 numbers; None for integers.
+        outside: how many numbers are out of tolerance.
+        texts: how many texts have such numbers.
         nonfinite: how many numbers are NaN or infinite on one side only, or NaN against infinite.
         where: ``{"text": 3, "step": 7, "unit": 5}``: the first non-finite number, else the largest error; None if all
-            are equal. golden, candidate: the numbers there.
+            are equal.
+        golden, candidate: the numbers there.
     """
 
     name: str
@@ -50,7 +53,7 @@ class TensorResult:
 
 @dataclass
 class Pair:
-    """A tensor of both sides; ``rows`` is True for each text that is out of tolerance, or None if none was compared."""
+    """A tensor of both sides; ``rows`` is True for each text out of tolerance, or None if nothing was compared."""
 
     result: TensorResult
     golden: np.ndarray
@@ -59,8 +62,8 @@ class Pair:
 
 
 def pair(name: str, golden: np.ndarray, candidate: np.ndarray, tolerance: dict[str, float]) -> Pair:
-    """Two tensors compared as far as they can be: a candidate of another type is converted first, one that differs from
-    the golden's shape by axes of length 1 only is reshaped."""
+    """Compare two tensors as far as possible: a candidate of another type is converted first, and one whose shape
+    differs from the golden's only by axes of length 1 is reshaped."""
     result = TensorResult(name, golden.shape, str(golden.dtype), candidate.shape, str(candidate.dtype), tolerance)
     both = Pair(result, golden, candidate)
     if candidate.dtype.kind not in "fiu":
@@ -80,31 +83,31 @@ def pair(name: str, golden: np.ndarray, candidate: np.ndarray, tolerance: dict[s
 def _misfit(golden: tuple[int, ...], candidate: tuple[int, ...]) -> str:
     what = f"the candidate has shape {candidate}, the golden {golden}"
     if candidate and candidate[1:] == golden[1:]:
-        return f"{what}: {candidate[0]} texts in place of {golden[0]}"
-    return f"{what}: the axes stand in another order" if sorted(candidate) == sorted(golden) else what
+        return f"{what}: {candidate[0]} texts instead of {golden[0]}"
+    return f"{what}: the axes are in another order" if sorted(candidate) == sorted(golden) else what
 
 
 def axes(name: str, ndim: int) -> list[str]:
-    """What the axes of a tensor are called."""
+    """The names of a tensor's axes."""
     if ndim == 2:
         return ["text", "step" if name in PER_STEP else "unit"]
     return ["text", "step", "unit"] if ndim == 3 else ["text", *(f"axis {i}" for i in range(1, ndim))]
 
 
 def blocks(texts: int, width: int) -> Iterator[slice]:
-    """The texts cut into slices that hold about `BLOCK` numbers if each has ``width``."""
+    """Slices of the texts with about `BLOCK` numbers each, if a text has ``width``."""
     size = max(1, BLOCK // max(1, width))
     return (slice(start, min(start + size, texts)) for start in range(0, texts, size))
 
 
 def numbers(block: np.ndarray, like: np.dtype) -> np.ndarray:
-    """The block as float32, or as float64 if the golden holds integers."""
+    """The block as float32, or as float64 if the golden contains integers."""
     with np.errstate(over="ignore"):
         return np.asarray(block).astype(np.float32 if like.kind == "f" else np.float64)
 
 
 def _measure(both: Pair) -> None:
-    """Fill in the figures of tensors of one shape, block by block."""
+    """Fill in the figures for tensors of the same shape, block by block."""
     result, golden = both.result, both.golden
     both.rows = np.zeros(len(golden), bool)
     result.max_absolute_error = result.mean_absolute_error = result.max_relative_error = 0.0
@@ -135,7 +138,7 @@ def _allowed(golden: np.ndarray, tolerance: dict[str, float]) -> np.ndarray:
 
 
 def _place(result: TensorResult, first: int, a: np.ndarray, b: np.ndarray, badness: np.ndarray, worst: float) -> float:
-    """Keep the place if the block's worst number is worse than what was seen; returns how bad the worst is by now."""
+    """Record the position if the block's worst number is the worst so far; returns how bad the worst is now."""
     if badness.max(initial=0) <= worst:
         return worst
     at = np.unravel_index(np.argmax(badness), badness.shape)
@@ -145,7 +148,7 @@ def _place(result: TensorResult, first: int, a: np.ndarray, b: np.ndarray, badne
 
 
 def _add(result: TensorResult, a: np.ndarray, b: np.ndarray, error: np.ndarray, finite: np.ndarray) -> None:
-    """A block's errors into the figures; of the mean, for now, the sum."""
+    """Add a block's errors to the figures; the mean is a sum for now."""
     result.max_absolute_error = max(result.max_absolute_error, float(error.max(initial=0)))
     result.mean_absolute_error += float(error.sum())
     known = finite & (a != 0)
@@ -156,9 +159,9 @@ def _add(result: TensorResult, a: np.ndarray, b: np.ndarray, error: np.ndarray, 
 
 
 def ulps(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """How many steps from one float32 number to the next lie between a and b: int64, of their shape.
+    """The distance of a and b in steps from one float32 number to the next: int64, of their shape.
 
-    -0 and 0 are the same; infinity is one step from the largest finite number; NaN gives no meaningful distance.
+    -0 and 0 are equal; infinity is one step from the largest finite number; for NaN the distance is meaningless.
     """
     return np.abs(_ordinal(a) - _ordinal(b))
 

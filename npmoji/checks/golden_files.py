@@ -1,6 +1,6 @@
-"""The files that golden outputs are kept in: written the same byte for byte on any machine, read with every check.
+"""The files of golden outputs: byte-identical on any machine, and checked thoroughly when read.
 
-NumPy's own writers are not used: their headers and zip entries depend on the version and on the time.
+NumPy's own writers are not used, as their headers and zip entries depend on the version and the time.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ DAMAGE = (ValueError, EOFError, KeyError, SyntaxError, TypeError, RuntimeError, 
 
 
 class Golden(NamedTuple):
-    """Golden outputs, or those of another implementation that are to be compared with them.
+    """Golden outputs, or another implementation's outputs to compare with them.
 
     Attributes:
-        manifest: see `golden` for its keys; None where there is none.
-        tensors: arrays by name, of numbers; memory-mapped where they come from a folder.
+        manifest: see `golden` for its keys; None if there is none.
+        tensors: arrays of numbers by name; memory-mapped if they come from a folder.
         path: where they were read from, or which engine computed them.
     """
 
@@ -39,7 +39,8 @@ class Golden(NamedTuple):
     path: str
 
     def damage(self) -> list[str]:
-        """What differs between the manifest and the tensors, a line each: values changed since they were written."""
+        """The differences between manifest and tensors, one line each: values that have changed since they were
+        written."""
         found = []
         for entry in (self.manifest or {}).get("tensors", []):
             array = self.tensors.get(entry["name"])
@@ -47,7 +48,7 @@ class Golden(NamedTuple):
                 found.append(f"tensor {entry['name']!r} is missing")
             elif digest(array) != entry["sha256"]:
                 found.append(
-                    f"tensor {entry['name']!r} is not what was written: its sha256 differs from the manifest's"
+                    f"tensor {entry['name']!r} has changed since it was written: its sha256 differs from the manifest's"
                 )
         return found
 
@@ -56,12 +57,12 @@ class Golden(NamedTuple):
 
 
 def file_name(tensor: str) -> str:
-    """The file of a tensor: its name, with what is not safe in a file name as %xx."""
+    """The file name of a tensor: its name, with characters unsafe in file names as %xx."""
     return quote(tensor, safe=" ") + ".npy"
 
 
 def digest(array: np.ndarray) -> str:
-    """The sha256 of the .npy file that the array makes."""
+    """The sha256 of the array's .npy file."""
     array = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
     found = hashlib.sha256(header(array.dtype, array.shape))
     found.update(array.reshape(-1).view(np.uint8))
@@ -73,7 +74,7 @@ class TensorFile:
     far.
 
     Args:
-        first: the first rows, for the type and the other sizes; they are still to be appended.
+        first: the first rows, for the type and the other sizes; they are not yet written.
     """
 
     def __init__(self, file: BinaryIO, rows: int, first: np.ndarray):
@@ -83,7 +84,7 @@ class TensorFile:
         self._write(header(self.dtype, self.shape))
 
     def append(self, values: np.ndarray) -> None:
-        """Write some more rows, (any number, ...)."""
+        """Append rows (any number, ...)."""
         self.largest = max(self.largest, float(np.abs(values).max(initial=0)))
         self._write(np.ascontiguousarray(values, self.dtype).reshape(-1).view(np.uint8))
 
@@ -92,13 +93,13 @@ class TensorFile:
         self._digest.update(content)
 
     def facts(self) -> dict[str, Any]:
-        """What the manifest says of the file."""
+        """The manifest's entries for the file."""
         return {"shape": list(self.shape), "dtype": self.dtype.name, "sha256": self._digest.hexdigest()}
 
 
 def manifest_bytes(manifest: dict[str, Any]) -> bytes:
-    """The manifest as JSON in ASCII, one text and one tensor a line."""
-    encode = json.JSONEncoder().encode  # escapes all that is not ASCII, lone surrogates too
+    """The manifest as JSON in ASCII, one line per text and per tensor."""
+    encode = json.JSONEncoder().encode  # escapes everything that is not ASCII, including lone surrogates
 
     def value(item: Any) -> str:
         if isinstance(item, list) and item and isinstance(item[0], dict):
@@ -110,7 +111,7 @@ def manifest_bytes(manifest: dict[str, Any]) -> bytes:
 
 
 def pack(folder: str, names: list[str], file: BinaryIO) -> None:
-    """The files of a folder as a zip, which is what a .npz is: stored as they are, with a fixed date."""
+    """The files of a folder as a zip archive, which is what a .npz is: uncompressed, with a fixed date."""
     with zipfile.ZipFile(file, "w") as archive:
         for name in names:
             entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
@@ -121,14 +122,14 @@ def pack(folder: str, names: list[str], file: BinaryIO) -> None:
 
 
 def check_replaceable(folder: str) -> None:
-    """Raise an InputError unless all that is in the folder is what `npmoji golden` wrote there."""
+    """Raise an InputError unless the folder contains only what `npmoji golden` wrote there."""
     try:
         manifest = checked_manifest(read_bytes(os.path.join(folder, MANIFEST)), folder)
     except InputError as error:
-        raise InputError(f"{folder}: is not empty, and no golden folder that could be replaced ({error})") from error
+        raise InputError(f"{folder}: not empty, and not a golden folder that could be replaced ({error})") from error
     others = sorted(set(os.listdir(folder)) - {MANIFEST, *(entry["file"] for entry in manifest["tensors"])})
     if others:
-        raise InputError(f"{folder}: is a golden folder, but with other files too ({others[0]!r}): it is left as it is")
+        raise InputError(f"{folder}: a golden folder, but it also contains other files ({others[0]!r}): left unchanged")
 
 
 # Reading --------------------------------------------------------------------------------------------------------------
@@ -137,10 +138,10 @@ def check_replaceable(folder: str) -> None:
 def read(path: str | os.PathLike) -> Golden:
     """Read golden outputs or a candidate: a folder, a .npz, a single tensor as .npy, or a .json of names and lists.
 
-    A manifest must be sound and all its tensors there. Whether shapes, types and values are right is left to `compare`.
+    A manifest must be valid and all its tensors present. Shapes, types and values are checked by `compare`.
 
     Raises:
-        InputError: it cannot be read, is damaged, is of another format version, or holds no tensor.
+        InputError: it cannot be read, is damaged, has another format version, or contains no tensor.
     """
     path = local(path)
     if os.path.isdir(path):
@@ -155,7 +156,7 @@ def read(path: str | os.PathLike) -> Golden:
 
 
 def read_inputs(path: str | os.PathLike) -> np.ndarray | dict[str, np.ndarray]:
-    """What a network is given: the array of a .npy file, or those of a .npz by the names of its inputs."""
+    """A network's inputs: the array of a .npy file, or those of a .npz by the names of the inputs."""
     path = local(path)
     return load_array(path) if path.lower().endswith(".npy") else _read_npz(path).tensors
 
@@ -167,7 +168,8 @@ def _read_folder(path: str) -> Golden:
         for name, file in names.items():
             if not os.path.isfile(os.path.join(path, file)):
                 raise InputError(
-                    f"{path}: {MANIFEST} lists {name!r}, but there is no {file}; some tensors only: without a manifest"
+                    f"{path}: {MANIFEST} lists {name!r}, but there is no {file}; "
+                    "to compare only some tensors, leave out the manifest"
                 )
     else:
         manifest = None
@@ -193,7 +195,7 @@ def _read_npz(path: str) -> Golden:
         raise
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except Exception as error:  # zlib has an error of its own, and a wrong byte shows in many ways
+    except Exception as error:  # zlib has its own error, and a wrong byte can cause many others
         raise InputError(f"{path}: a damaged .npz file ({' '.join(str(error).split())})") from error
     if not tensors:
         raise InputError(f"{path}: a .npz file without tensors")
@@ -211,17 +213,17 @@ def _read_json(path: str) -> Golden:
     tensors = {}
     for name, values in found.items():
         try:
-            with np.errstate(over="ignore"):  # becomes infinite, which is what a comparison then sees
+            with np.errstate(over="ignore"):  # they become infinite, as the comparison then reports
                 tensors[name] = np.asarray(values, np.int64 if name == "tokens" else np.float32)
         except (ValueError, TypeError, OverflowError) as error:
             raise InputError(
-                f"{path}: {name!r}: expected nested lists of numbers, all of one length: {error}"
+                f"{path}: {name!r}: expected nested lists of numbers, all of the same length: {error}"
             ) from error
     return Golden(None, tensors, path)
 
 
 def load_array(path: str) -> np.ndarray:
-    """The array of a .npy file, memory-mapped; InputError if there is none, or not of numbers."""
+    """The array of a .npy file, memory-mapped; InputError if there is none, or it does not contain numbers."""
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
@@ -234,7 +236,7 @@ def load_array(path: str) -> np.ndarray:
 
 
 def numbers(array: Any, label: str) -> np.ndarray:
-    """The array, if it is one and holds integers or floats; else an InputError."""
+    """The array, if it is one of integers or floats; else an InputError."""
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "iuf":
         kind = getattr(array, "dtype", type(array).__name__)
         raise InputError(f"{label}: expected an array of numbers, got {kind}")
@@ -242,7 +244,7 @@ def numbers(array: Any, label: str) -> np.ndarray:
 
 
 def read_bytes(path: str) -> bytes:
-    """The file's bytes; InputError if there are none to be had."""
+    """The file's bytes; InputError if it cannot be read."""
     try:
         with open(path, "rb") as file:
             return file.read()
@@ -258,16 +260,16 @@ def _parsed(content: bytes, label: str) -> Any:
 
 
 def checked_manifest(content: bytes, label: str) -> dict[str, Any]:
-    """The manifest, if it has what this version writes; else an InputError that says what it lacks."""
+    """The manifest, if it has everything this version writes; else an InputError that says what is missing."""
     manifest = _parsed(content, label)
     version = manifest.get("format_version") if isinstance(manifest, dict) else None
     if version is None:
         raise InputError(f"{label}: not a manifest of golden outputs: no 'format_version'")
     if version != FORMAT_VERSION:
-        raise InputError(f"{label}: golden format {version!r}, this npmoji reads {FORMAT_VERSION}")
+        raise InputError(f"{label}: golden format {version!r}, expected {FORMAT_VERSION}, which this npmoji reads")
     for key, kind in {"T": int, "tensors": list, "texts": list, "weights": dict, "precision": str}.items():
         if not isinstance(manifest.get(key), kind):
-            raise InputError(f"{label}: damaged manifest: {key!r} is not there, or no {kind.__name__}")
+            raise InputError(f"{label}: damaged manifest: {key!r} is missing or not of type {kind.__name__}")
     for part, check in (("tensors", _is_tensor), ("texts", _is_text)):
         for number, entry in enumerate(manifest[part]):
             if not isinstance(entry, dict) or not check(entry):

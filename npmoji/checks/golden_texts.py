@@ -1,6 +1,7 @@
-"""What `npmoji golden --builtin` runs: texts that try the tokenizer's traps, and rows of ids that try the mask's edges.
+"""The texts of `npmoji golden --builtin`, for the tokenizer's corner cases, and rows of ids for those of the mask.
 
-All of them were made up for this list. A text stands in the group of the trap it was written for; most try several.
+All of them were made up for this list. Each text is in the group of the corner case it was written for; most test
+several.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ class Builtin(NamedTuple):
     texts: tuple[str, ...]
 
     def rows(self, T: int, V: int) -> np.ndarray:
-        """Rows of ids, int64 (22, T), that fit a vocabulary of V words and differ mainly in where they are 0."""
+        """Rows of ids, int64 (22, T), for a vocabulary of V words; they differ mainly in where they are 0."""
         t = np.arange(T)
         masks = [
             t < 0,  # nothing but padding
@@ -30,20 +31,20 @@ class Builtin(NamedTuple):
             t >= T // 2,  # ... the other half
             t % 2 == 0,  # every other step
             t % 2 == 1,
-            t % 3 != 1,  # a zero between each two tokens
+            t % 3 != 1,  # a zero after every second token
             (t < T // 4) | (t >= T - T // 4),  # one long gap
-            (t == 0) | (t == T - 1),  # nothing but the ends
+            (t == 0) | (t == T - 1),  # only the two ends
             (t > T // 4) & (t < T - T // 4),  # padding at both ends
-            (t < T // 2) & (t % 4 != 2),  # inner zeros, then padding
+            (t < T // 2) & (t % 4 != 2),  # zeros inside, then padding
             *(t < length for length in (2, 3, 5)),
         ]
         rows = [np.where(mask, 1 + (31 * row + 7 * t + t * t) % max(V - 1, 1), 0) for row, mask in enumerate(masks)]
-        rows += [np.full(T, V - 1), np.full(T, 1), np.where(t % 2, V - 1, 1)]  # one and the same id; the outermost ones
+        rows += [np.full(T, V - 1), np.full(T, 1), np.where(t % 2, V - 1, 1)]  # a single id; the first and the last
         return np.stack(rows).astype(np.int64) % V
 
 
 TEXTS = (
-    # plain sentences, the kinds of end
+    # plain sentences, different endings
     "the soup was better than anything I had all week",
     "Are you serious?",
     "Stop it right now!",
@@ -133,7 +134,7 @@ TEXTS = (
     "dash \u2013 dash \u2014 dots \u2026 bullet \u2022 degree 20\u00b0",
     # control characters
     "bell\a null\x00 escape\x1b[31m delete\x7f unit\x1fseparator",
-    # words that no vocabulary has
+    # words in no vocabulary
     "qzxv wkjhq zzyzxq vbnmq",
     # more tokens than are kept, one giant token, one giant run
     " ".join(f"word {n}" for n in range(60)),

@@ -1,9 +1,9 @@
 """What the classic faults of a DeepMoji port do to its tensors; `faults` is the table of them.
 
-A fault is tried on the golden's own tensors: a `Network` runs the part between tensors known to be right and the tensor
-that differs, by the formulas of `Ops`, with the fault in it. The functions below say what comes out at the tensor
-where the fault is made. What can be had from golden tensors alone needs no weights: another order of blocks, say, or
-zeros where values are held.
+A fault is tried on the golden's own tensors: a `Network` computes the part between tensors known to be right and the
+tensor that differs, by the formulas of `Ops`, with the fault in it. The functions below return the tensor at which the
+fault acts. Those that can be computed from golden tensors alone need no weights: another order of blocks, say, or zeros
+where values are held.
 """
 
 from __future__ import annotations
@@ -38,21 +38,22 @@ Arrays = Sequence[np.ndarray]
 
 
 class Weights(NamedTuple):
-    """What the faults need of a model: arrays by layer, in the file's order, and the options of its LSTMs."""
+    """What the faults need from a model: arrays by layer, in the file's order, and the options of its LSTMs."""
 
     layers: dict[str, list[np.ndarray]]
     lstm: dict[str, Any]
 
 
 class Evidence(NamedTuple):
-    """What there is to judge by, for some texts.
+    """The data for a diagnosis, for some texts.
 
     Attributes:
-        target: the first tensor that differs; seen: what the candidate has for it, float32.
-        tolerance: its, ``{"absolute": a, "relative": r}``.
+        target: the first tensor that differs.
+        tolerance: its tolerance, ``{"absolute": a, "relative": r}``.
         given: the golden's tensors.
-        trusted: tensors that the candidate has right.
-        largest_logit: of the attention logits of all texts, if the golden has them.
+        seen: the candidate's values for the target, float32.
+        trusted: tensors that are right in the candidate.
+        largest_logit: the largest attention logit of all texts, if the golden has them.
     """
 
     target: str
@@ -63,7 +64,7 @@ class Evidence(NamedTuple):
     largest_logit: float | None = None
 
     def texts(self, rows: np.ndarray) -> Evidence:
-        """The same of these texts only."""
+        """The same for these texts only."""
         given = {name: tensor[rows] for name, tensor in self.given.items()}
         return self._replace(given=given, seen=self.seen[rows])
 
@@ -72,10 +73,10 @@ class Fault(NamedTuple):
     """A classic fault.
 
     Attributes:
-        at: the tensors at which it acts; none: whichever differs.
-        sentence: for people.
-        plant: (network, tensor's name) -> what comes out there.
-        rough: the fault rounds what is computed, so that the last bit of a number decides on the next ones.
+        at: the tensors at which it acts; if empty, whichever differs.
+        sentence: a description for people.
+        plant: (network, tensor's name) -> the tensor with the fault.
+        rough: the fault rounds intermediate results, so that a number's last bit can change the following ones.
     """
 
     name: str
@@ -86,35 +87,35 @@ class Fault(NamedTuple):
 
 
 class WeightsNeeded(Exception):
-    """The golden's tensors alone do not tell what a fault would give."""
+    """A fault cannot be computed from the golden's tensors alone."""
 
 
 class Network:
-    """DeepMoji with one fault in it, on the texts of some evidence; each tensor is computed when asked for."""
+    """DeepMoji with one fault in it, on the evidence's texts; each tensor is computed when needed."""
 
     def __init__(self, evidence: Evidence, weights: Weights | None, fault: Fault | None = None):
         self.evidence, self.weights, self.fault = evidence, weights, fault
         self.at = () if fault is None else fault.at or (evidence.target,)
         self.known: dict[str, np.ndarray] = {}
-        # Where the embedding is right, so were the tokens, whether or not the candidate has them.
+        # If the embedding is right, so were the tokens, whether or not the candidate has them.
         self.trusted = evidence.trusted | ({"tokens"} if "activation" in evidence.trusted else set())
 
     def value(self, name: str) -> np.ndarray:
-        """The tensor, with the fault; what the candidate has right is taken as it is in the golden."""
+        """The tensor, with the fault; tensors that are right in the candidate are taken from the golden."""
         if name not in self.known:
             self.known[name] = self.fault.plant(self, name) if self.acts(name) else self.correct(name)
         return self.known[name]
 
     def acts(self, name: str) -> bool:
-        """Whether the fault is made at this tensor."""
+        """Whether the fault acts at this tensor."""
         return name in self.at and name not in self.trusted
 
     def altered(self, name: str) -> bool:
-        """Whether the fault reaches this tensor."""
+        """Whether the fault affects this tensor."""
         return name not in self.trusted and (name in self.at or any(map(self.altered, INPUTS[name])))
 
     def correct(self, name: str) -> np.ndarray:
-        """The tensor as it should be for the inputs at hand: the golden's own if no fault reached those."""
+        """The correct tensor for the current inputs: the golden's own if the fault does not affect those."""
         if name in self.evidence.given and (name in self.trusted or not any(map(self.altered, INPUTS[name]))):
             return self.evidence.given[name]
         return self.lstm(name) if name in LSTMS else getattr(self, f"_{name}")()
@@ -130,7 +131,7 @@ class Network:
         """(N, T), True at valid steps."""
         return self.value("tokens") != 0
 
-    # Layers, each on the values of those before it
+    # Layers, each from the values of those before it
 
     def _tokens(self) -> np.ndarray:
         return self.evidence.given["tokens"]
@@ -161,16 +162,18 @@ class Network:
         """The bidirectional LSTM of this name.
 
         Args:
-            change: of kernel, recurrent kernel and bias of each direction; pick: of all six arrays.
-            backwards: which of the two run against time.
+            change: applied to each direction's kernel, recurrent kernel and bias.
+            pick: applied to all six arrays.
+            backwards: which of the two run backward in time.
             masked: whether padded steps are skipped.
-            ops: the engine; options: further arguments of its `lstm`.
+            ops: the engine.
+            options: further arguments of its `lstm`.
         """
         six = pick(self.arrays(name))
         x = self.value(INPUTS[name][0])
         mask = self.mask if masked else np.ones(x.shape[:2], bool)
         options = self.weights.lstm | options
-        exact = name == "bi_lstm_0"  # as `deepmoji` has it, for int8
+        exact = name == "bi_lstm_0"  # as in `deepmoji`, for int8
         parts = (ops.pack_lstm(*change(arrays), exact_projection=exact) for arrays in (six[:3], six[3:]))
         outputs = [ops.lstm(x, mask, part, go_backwards=back, **options) for part, back in zip(parts, backwards)]
         return np.concatenate(outputs, axis=-1)
@@ -199,18 +202,18 @@ class Network:
 
 
 def padded_left(net: Network, name: str) -> np.ndarray:
-    """Each row's trailing zeros put before it."""
+    """Each row's trailing zeros moved to its front."""
     return np.stack([np.roll(row, int(np.argmax(row[::-1] != 0)) if row.any() else 0) for row in net.correct(name)])
 
 
 def shifted_ids(net: Network, name: str, by: int) -> np.ndarray:
-    """Every word's id off by so much; padding stays."""
+    """Every word's id off by ``by``; padding stays 0."""
     ids = net.correct(name).astype(np.int64)
     return np.where(ids != 0, ids + by, 0)
 
 
 def shifted_rows(net: Network, name: str, by: int, padding: bool) -> np.ndarray:
-    """Each id looks up a row further on or back; ``padding``: also 0."""
+    """Each id looks up a row further down or up; with ``padding`` also id 0."""
     rows = net._embedding(shift=by)
     return rows if padding else np.where(net.mask[..., None], rows, net._embedding())
 
@@ -221,14 +224,14 @@ def without_padding_row(net: Network, name: str) -> np.ndarray:
 
 
 def in_gate_order(arrays: Arrays, order: str) -> Arrays:
-    """The columns as a port sees them that takes the blocks i, f, c, o for ``order``."""
+    """The columns as read by a port that assumes the blocks to be in ``order``."""
     H = arrays[1].shape[0]
     blocks = [slice(order.index(gate) * H, (order.index(gate) + 1) * H) for gate in "ifco"]
     return [np.concatenate([array[..., block] for block in blocks], axis=-1) for array in arrays]
 
 
 def interleaved(arrays: Arrays, back: bool) -> Arrays:
-    """The columns as seen by a port that takes the four gates of a unit to stand side by side (or the reverse)."""
+    """The columns as read by a port that assumes the four gates of each unit to be adjacent (``back``: vice versa)."""
     H = arrays[1].shape[0]
     order = np.arange(4 * H).reshape((4, H) if back else (H, 4)).T.ravel()
     return [array[..., order] for array in arrays]
@@ -246,25 +249,25 @@ def misread(arrays: Arrays, which: Iterable[int]) -> Arrays:
 
 
 def swapped_kernels(arrays: Arrays) -> Arrays:
-    """Kernel and recurrent kernel exchanged; only where they have one shape."""
+    """Kernel and recurrent kernel swapped; only if they have the same shape."""
     kernel, recurrent, bias = arrays
     return (recurrent, kernel, bias) if kernel.shape == recurrent.shape else arrays
 
 
 def scaled_bias(arrays: Arrays, by: float) -> Arrays:
-    """The last array, the bias, so many times."""
+    """The last array, the bias, multiplied by ``by``."""
     return [*arrays[:-1], arrays[-1] * np.float32(by)]
 
 
 def raised_forget_bias(arrays: Arrays) -> Arrays:
-    """1 more on the bias of the forget gate, which trained weights already hold."""
+    """1 added to the forget gate's bias, which trained weights already include."""
     kernel, recurrent, bias = arrays
     H = recurrent.shape[0]
     return kernel, recurrent, bias + (np.arange(4 * H) // H == 1).astype(np.float32)
 
 
 def halves(net: Network, name: str) -> list[np.ndarray]:
-    """An LSTM's outputs, forward and backward."""
+    """An LSTM's forward and backward outputs."""
     return np.split(net.correct(name), 2, axis=-1)
 
 
@@ -274,7 +277,7 @@ def swapped_halves(x: np.ndarray) -> np.ndarray:
 
 
 def backward_half_reversed(net: Network, name: str, valid_only: bool) -> np.ndarray:
-    """The backward outputs in the order they were computed in; ``valid_only``: each text up to its last token."""
+    """The backward outputs in the order of computation; ``valid_only``: each text only up to its last token."""
     ahead, behind = halves(net, name)
     T = behind.shape[1]
     if valid_only:
@@ -288,12 +291,12 @@ def backward_half_reversed(net: Network, name: str, valid_only: bool) -> np.ndar
 
 
 def zeros_at_masked(net: Network, name: str) -> np.ndarray:
-    """An LSTM's outputs as later versions of Keras give them."""
+    """An LSTM's outputs in later versions of Keras: 0 at masked steps."""
     return np.where(net.mask[..., None], net.correct(name), np.float32(0))
 
 
 def held_at_masked(net: Network, name: str) -> np.ndarray:
-    """An LSTM's outputs as Keras 2.0 to 2.3 give them: the previous one, in the direction of travel."""
+    """An LSTM's outputs in Keras 2.0 to 2.3: a masked step repeats the previous one in the direction of travel."""
     mask, T = net.mask, net.mask.shape[1]
     outputs = []
     for behind, x in enumerate(halves(net, name)):
@@ -305,7 +308,7 @@ def held_at_masked(net: Network, name: str) -> np.ndarray:
 
 
 def joined(net: Network, name: str, order: Sequence[str], swap: bool) -> np.ndarray:
-    """The concatenation in another order, the LSTMs' halves exchanged if asked for."""
+    """The concatenation in another order, with ``swap`` also of the LSTMs' halves."""
     parts = [net.value(part) for part in order]
     return np.concatenate(
         [swapped_halves(x) if swap and part in LSTMS else x for part, x in zip(order, parts)], axis=-1
@@ -330,7 +333,7 @@ def attention_like(
 
 
 def additive_mask(net: Network, name: str) -> np.ndarray:
-    """An ordinary softmax after a large negative number at padded steps; equal weights in a text without tokens."""
+    """An ordinary softmax with a large negative number at padded steps; equal weights in a text without tokens."""
     return softmax(np.where(net.mask, net.value("attention_logits"), np.float32(-1e9)))
 
 
@@ -351,17 +354,18 @@ def half_weights(net: Network, name: str) -> np.ndarray:
 
 
 def half_matrices(net: Network, name: str) -> np.ndarray:
-    """The layer with its matrices rounded to float16, the biases left as they are: npmoji's own precision fp16."""
+    """The layer with its matrices rounded to float16 and unchanged biases: npmoji's own precision fp16."""
     return half(net.correct(name)) if name == "embedding" else net.lstm(name, change=partial(of_matrices, half))
 
 
 def coarse(
     net: Network, name: str, fit: Callable[[np.ndarray], np.ndarray], within: float, coarser: Callable | None = None
 ) -> np.ndarray:
-    """What the candidate has, if ``fit`` leaves all its numbers as they are, ``coarser`` does not, and they err no more
-    than that on average.
+    """The candidate's values, if ``fit`` changes none of them, ``coarser`` changes some, and their mean error is within
+    ``within`` of the mean magnitude.
 
-    Rounding is not simply planted: where float32 implementations differ in the last bit it may go the other way.
+    Rounding is not simply planted, because it may go the other way where float32 implementations differ in the last
+    bit.
     """
     right, seen = net.correct(name), net.evidence.seen
     if name == "tokens" or not np.array_equal(fit(seen), seen) or (coarser and np.array_equal(coarser(seen), seen)):
@@ -375,28 +379,28 @@ def four_decimals(x: np.ndarray) -> np.ndarray:
 
 
 def bfloat16(x: np.ndarray) -> np.ndarray:
-    """The nearest numbers of 8 bits' precision, ties to even."""
+    """The nearest numbers with 8 significant bits, ties to even."""
     bits = np.ascontiguousarray(x, np.float32).view(np.uint32).astype(np.uint64)
     return ((bits + 0x7FFF + ((bits >> 16) & 1)) & 0xFFFF0000).astype(np.uint32).view(np.float32)
 
 
 def int8_columns(matrix: np.ndarray) -> np.ndarray:
-    """Whole numbers from -127 to 127 times a scale for each column."""
+    """Integers from -127 to 127 times one scale per column."""
     return np.asarray(int8(matrix))
 
 
 def int8_matrix(matrix: np.ndarray) -> np.ndarray:
-    """The same with one scale for all."""
+    """The same with one scale for the whole matrix."""
     return np.asarray(int8(matrix.reshape(-1, 1))).reshape(matrix.shape)
 
 
 def of_matrices(change: Callable[[np.ndarray], np.ndarray], arrays: Arrays) -> Arrays:
-    """The arrays with a change to the matrices among them."""
+    """The arrays, with ``change`` applied to the matrices among them."""
     return [change(array) if array.ndim == 2 else array for array in arrays]
 
 
 def int8_products(net: Network, name: str) -> np.ndarray:
-    """npmoji's own precision int8: halves in the embedding, int8 numbers on both sides of an LSTM's products."""
+    """npmoji's own precision int8: fp16 in the embedding, int8 on both sides of an LSTM's products."""
     if name == "embedding":
         return half(net.correct(name)) if net.evidence.target != "activation" else net.correct(name)
     return net.lstm(name, ops=Ops("int8"))

@@ -42,8 +42,8 @@ def typed(value: Any, where: str, *kinds: type) -> Any:
 
 
 def item(values: Any, key: str, where: str, *kinds: type, default: Any = REQUIRED) -> Any:
-    """The value that an object has for a key, as `typed` gives it; the default, if there is one, for null and where there
-    is no such key.
+    """The value that an object has for a key, as `typed` gives it; the default, if there is one, for null and where
+    there is no such key.
 
     Raises:
         WeightsError: no object, no such key, or a value that is of none of the kinds.
@@ -57,8 +57,8 @@ def item(values: Any, key: str, where: str, *kinds: type, default: Any = REQUIRE
 
 
 def check_json(value: Any, what: str = "the model_config") -> None:
-    """Raise a WeightsError if lists and objects lie deeper in each other than those of any model, or keys are no strings:
-    a config may be a dict of the caller's."""
+    """Raise a WeightsError if lists and objects lie deeper in each other than those of any model, or keys are no
+    strings: a config may be a dict of the caller's."""
     level, depth = [value], 0
     while level:
         keys = [key for some in level if isinstance(some, dict) for key in some]

@@ -1,6 +1,7 @@
 """What the layers' classes take, for those made from a file: what comes from there is checked against a table first.
 
-A parameter's name means the same in all classes, so the table is by name; how many there are is what a class says itself.
+A parameter's name means the same in all classes, so the table is by name; how many there are is what a class says
+itself.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from .shapes import Unmasked
 
 
 def windows(x: np.ndarray, size: int, strides: int, dilation: int = 1) -> np.ndarray:
-    """Views of x (N, T, F) as (N, steps, size, F): window s holds the steps ``s strides + dilation (0 .. size - 1)``."""
+    """Views of x (N, T, F) as (N, steps, size, F): window s holds steps ``s strides + dilation (0 .. size - 1)``."""
     N, T, F = x.shape
     steps = max(0, (T - (size - 1) * dilation - 1) // strides + 1)
     n, t, f = x.strides

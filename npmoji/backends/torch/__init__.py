@@ -1,9 +1,9 @@
-"""The engine in PyTorch, an extra: `pip install 'npmoji[torch]'`.
+"""The PyTorch engine, an extra: `pip install 'npmoji[torch]'`.
 
     ops.py           the functions
-    recurrence.py    LSTMs: all directions of a layer side by side, on a GPU as recordings
+    recurrence.py    LSTMs: all directions of a layer together, on a GPU as recorded graphs
     matrices.py      their matrices in each precision
-    settings.py      PyTorch's settings of the whole process
+    settings.py      PyTorch's process-wide settings
 
-None of them is imported before somebody asks for the engine.
+None of them is imported before the engine is requested.
 """

@@ -1,4 +1,4 @@
-"""The LSTM matrices of the PyTorch backend on their device, in each precision."""
+"""The LSTM matrices of the PyTorch engine on their device, in each precision."""
 
 from __future__ import annotations
 
@@ -24,13 +24,12 @@ def reorder(weights: np.ndarray) -> np.ndarray:
 
 
 def one_wide(matrices: Sequence[np.ndarray]) -> np.ndarray:
-    """Matrices (K, M) as one (1, K, D·M): what all directions multiply the same rows with."""
+    """Matrices (K, M) as one (1, K, D·M), for directions that multiply the same rows."""
     return np.concatenate(matrices, axis=1)[None]
 
 
 class Matrix:
-    """A matrix (K, M) for each of D batches of rows, `join`ed from those of the directions; ``number`` tells them
-    apart."""
+    """A matrix (K, M) for each of D batches of rows, joined from those of the directions; ``number`` identifies it."""
 
     _numbers = itertools.count()
 
@@ -47,14 +46,14 @@ class Matrix:
 
 
 class HalfMatrix(Matrix):
-    """The same of weights rounded to halves."""
+    """The same with weights rounded to half precision."""
 
     def __init__(self, weights: Sequence[Any], join: Callable[..., np.ndarray], device: str):
         super().__init__([half(array) for array in weights], join, device)
 
 
 class Int8Matrix(Matrix):
-    """The same in whole numbers, see `quantised.Int8Matrix`."""
+    """The same with quantised weights, see `quantised.Int8Matrix`."""
 
     def __init__(self, weights: Sequence[Any], join: Callable[..., np.ndarray], device: str):
         stored = [int8(array) for array in weights]

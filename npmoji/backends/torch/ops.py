@@ -1,8 +1,8 @@
 """The functions of `Ops` in PyTorch, on a CPU or an NVIDIA GPU; see `recurrence` for the LSTMs.
 
 Values between layers are `Value`s; masks and token ids stay NumPy arrays. Matrix products are full float32: if the
-process has TensorFloat-32 or bfloat16 products on, they are off while a function here runs, and then as they were.
-These are settings of the whole process, so other threads that rely on them may see them off meanwhile.
+process has TensorFloat-32 or bfloat16 products enabled, they are disabled while a function here runs, and then
+restored. These settings are process-wide, so other threads that rely on them may find them disabled meanwhile.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .matrices import MATRICES, HalfMatrix, Matrix, one_wide, reorder
 from .recurrence import GATES, CudaGraphs, Plain, Plan, Recorded, plan
 from .settings import settings
 
-GPU_TOKENS = 16384  # steps of a batch: a GPU wants many at once
+GPU_TOKENS = 16384  # steps per batch: a GPU needs many at once
 
 Tensor = torch.Tensor
 Directions = tuple["PackedLstm", ...]
@@ -39,9 +39,9 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 class Value:
-    """What goes from layer to layer: a float32 tensor on the device; to NumPy an array like any other.
+    """What layers pass on: a float32 tensor on the device, which NumPy can convert to an array.
 
-    With ``index`` (N, T) it stands for ``tensor[index]``, (N, T, F): distinct rows are computed once.
+    With ``index`` (N, T) it represents ``tensor[index]``, (N, T, F): distinct rows are computed once.
     """
 
     dtype = np.dtype(np.float32)
@@ -71,7 +71,7 @@ class Joined(NamedTuple):
 
 
 class PackedLstm:
-    """The weights of one direction, as they are; ``joined`` are those of it and others side by side."""
+    """The weights of one direction, unchanged; ``joined`` are its weights joined with those of others."""
 
     def __init__(self, kernel: Any, recurrent_kernel: Any, bias: np.ndarray, exact_projection: bool):
         self.arrays, self.exact_projection = (kernel, recurrent_kernel, bias), exact_projection
@@ -80,7 +80,7 @@ class PackedLstm:
 
 
 def computes(method: Callable) -> Callable:
-    """Makes a method of `TorchOps` run under its `settings`."""
+    """Run a method of `TorchOps` under its `settings`."""
 
     @functools.wraps(method)
     def call(self: TorchOps, *arguments, **options):
@@ -94,14 +94,15 @@ def computes(method: Callable) -> Callable:
 
 
 class TorchOps(Ops):
-    """The functions in PyTorch; Python threads may share one. What is not written for it is the reference's, on NumPy
+    """The functions in PyTorch; Python threads may share an engine. Other functions are the reference's, on NumPy
     arrays.
 
     Args:
-        device: ``"cpu"``, or ``"cuda"``: the current CUDA device.
-        threads: on a CPU, how many threads PyTorch uses from now on, *in the whole process*; None leaves its setting.
-        precision: of the LSTM weights, as `Ops` defines it. The arithmetic is float32's all the same, so
-            fp16 and int8 save neither time nor memory here.
+        device: ``"cpu"``, or ``"cuda"`` for the current CUDA device.
+        threads: on a CPU, how many threads PyTorch uses from now on, *in the whole process*; None leaves its setting
+            alone.
+        precision: of the LSTM weights, as in `Ops`. The arithmetic is always float32, so fp16 and int8 save neither
+            time nor memory here.
 
     Raises:
         InputError: ``"cuda"``, but PyTorch finds no GPU.
@@ -117,23 +118,25 @@ class TorchOps(Ops):
             self.batch_tokens = GPU_TOKENS
         self._loop = Recorded(CudaGraphs()) if device == "cuda" else Plain()
         self._reference = Ops(precision)
-        self._plans: dict[tuple, Plan] | None = None  # of a pass, by the mask's bits and what else they depend on
+        self._plans: dict[tuple, Plan] | None = (
+            None  # plans of a pass, by the mask's bits and whatever else they depend on
+        )
 
     def for_pass(self) -> TorchOps:
-        """This engine, with room for the plans of one pass: layers on top of each other have the same one."""
+        """This engine, with a cache for the plans of one pass: stacked layers share theirs."""
         engine = copy.copy(self)
         engine._plans = {}
         return engine
 
-    # Layers without a memory
+    # Layers without state
 
     def pack_embedding(self, embeddings: np.ndarray) -> np.ndarray | Tensor:
-        """See `Ops.pack_embedding`. On a GPU the whole table; a CPU touches no more of the file than it needs."""
+        """See `Ops.pack_embedding`. A GPU gets the whole table; a CPU reads only the parts of the file it needs."""
         return embeddings if self.device == "cpu" else self._send(self._rounded_rows(embeddings))
 
     @computes
     def embedding(self, ids: np.ndarray, embeddings: np.ndarray | Tensor) -> Value:
-        """See `Ops.embedding`; each distinct row once."""
+        """See `Ops.embedding`; each distinct row is looked up once."""
         used = np.zeros(len(embeddings), bool)
         used[ids] = True
         distinct, index = np.flatnonzero(used), (np.cumsum(used) - 1)[ids]
@@ -184,7 +187,7 @@ class TorchOps(Ops):
         return self._dot(x, np.ones(x.shape[-1], np.float32))
 
     def _dot(self, x: Any, vector: np.ndarray) -> Value:
-        """Products of the last axis with a vector: (..., F), (F,) -> (...)."""
+        """Dot products of the last axis with a vector: (..., F), (F,) -> (...)."""
         x = self._tensor(x)
         return Value(torch.mv(x.reshape(-1, len(vector)), self._send(float32(vector))).view(x.shape[:-1]))
 
@@ -222,8 +225,7 @@ class TorchOps(Ops):
         initial_state: tuple[Any, Any] | None = None,
         return_state: bool = False,
     ) -> Array | tuple[Array, Array, Array]:
-        """See `Ops.lstm`: the reference's, if there are states to begin with or to return, or other functions than
-        usual."""
+        """See `Ops.lstm`. Computed by the reference if there are initial or returned states, or unusual activations."""
         if initial_state is None and not return_state and usual(gate, activation):
             return self._recur(x, mask, (weights,), (go_backwards,), gate, hold_masked)
         packed = self._reference.pack_lstm(*weights.arrays, weights.exact_projection)
@@ -249,7 +251,7 @@ class TorchOps(Ops):
         options = {"gate": gate, "activation": activation, "hold_masked": hold_masked}
         return super().bidirectional(x, mask, forward, backward, **options)
 
-    # GRUs and simple layers: the reference's own functions and weights, as its `dense` is not ours
+    # GRUs and SimpleRNNs: the reference's functions and weights, as its `dense` differs from this one
 
     def pack_gru(self, *arrays: Any) -> Any:
         """See `Ops.pack_gru`."""
@@ -276,7 +278,7 @@ class TorchOps(Ops):
         gate: str,
         hold_masked: bool,
     ) -> Value:
-        """Outputs (N, T, D·H) of LSTMs over the same input side by side."""
+        """Outputs (N, T, D·H) of LSTMs over the same input, concatenated."""
         kernel, matrix, bias = self._join(weights)
         D, H, _ = matrix.shape
         if not mask.any():
@@ -284,14 +286,14 @@ class TorchOps(Ops):
         packing = self._packing(mask, backwards, hold_masked)
         x = x if isinstance(x, Value) and x.index is not None else self._valid_rows(x, mask)
         projected = bias.repeat(1, len(x.tensor), 1)
-        kernel.add_product(projected, x.tensor[None])  # of all directions at once, once for each distinct row
+        kernel.add_product(projected, x.tensor[None])  # for all directions at once, once per distinct row
         source = x.index.reshape(-1)[packing.source] * D + packing.direction
         places = self._send(source), self._send(packing.target.reshape(-1))
         outputs = self._loop.run(projected.view(-1, 4 * H), *places, matrix, packing.sizes, gate)
         return Value(outputs.view(*mask.shape, D * H))
 
     def _join(self, weights: Directions) -> Joined:
-        """The weights of all directions, kept with the first."""
+        """The weights of all directions joined, cached with the first."""
         first, others = weights[0], weights[1:]
         if others not in first.joined:
             kernels, recurrent, biases = zip(*(direction.arrays for direction in weights))
@@ -304,8 +306,8 @@ class TorchOps(Ops):
         return first.joined[others]
 
     def _packing(self, mask: np.ndarray, backwards: tuple[bool, ...], hold_masked: bool) -> Plan:
-        """The plan for a mask, made once a pass."""
-        if self._plans is None:  # no pass: called by hand
+        """The plan for a mask, made once per pass."""
+        if self._plans is None:  # called outside of a pass
             return plan(mask, backwards, hold_masked, self._loop.fit)
         key = mask.shape, mask.tobytes(), backwards, hold_masked
         if key not in self._plans:
@@ -313,7 +315,7 @@ class TorchOps(Ops):
         return self._plans[key]
 
     def _valid_rows(self, x: Any, mask: np.ndarray) -> Value:
-        """The valid steps alone; masked ones get any index."""
+        """The valid steps only; masked ones get an arbitrary index."""
         rows = self._tensor(x).reshape(-1, x.shape[-1])
         if not mask.all():
             rows = rows.index_select(0, self._send(np.flatnonzero(mask)))
@@ -323,7 +325,9 @@ class TorchOps(Ops):
 
     def _send(self, array: np.ndarray) -> Tensor:
         """A copy on the device."""
-        return torch.tensor(np.ascontiguousarray(array), device=self.device)  # PyTorch knows no negative strides
+        return torch.tensor(
+            np.ascontiguousarray(array), device=self.device
+        )  # PyTorch does not support negative strides
 
     def _tensor(self, x: Any) -> Tensor:
         """Any value as a float32 tensor (N, ..., F) on the device."""
@@ -335,5 +339,5 @@ class TorchOps(Ops):
 
 
 def usual(gate: str, activation: str) -> bool:
-    """Whether the loop has an LSTM's functions."""
+    """Whether the loop supports these activations."""
     return activation == "tanh" and gate in GATES

@@ -1,13 +1,14 @@
-"""The recurrence of the PyTorch backend: all directions of a layer side by side, one batched product a time step.
+"""The recurrence of the PyTorch engine: all directions of a layer together, one batched product per time step.
 
-A batch is packed first. Each direction visits the valid steps of each text only, the one against time from the text's
-last, so that *turn* k is step k of every text in either direction: texts are sorted by length, longest first, and all
-directions have the same texts still running. Rows are stored turn by turn, within a turn direction by direction.
+A batch is packed first. Each direction visits only the valid steps of each text, the backward one starting at the
+text's last, so that *turn* k is step k of every text in either direction: texts are sorted by length, longest first,
+and all directions have the same texts still running. Rows are stored turn by turn, within a turn direction by
+direction.
 
-On a GPU a turn is some nine short kernels, and starting them takes longer than they do. So the loop is recorded once as
-a CUDA graph for a number of turns and texts, both rounded up, and replayed as a whole. It works on fixed memory,
-without any mask: texts that are over go on with rows that nobody reads. **The recording was written without a GPU at
-hand and has been run on none**; the tests run everything else of it, with a recording that merely calls the loop.
+On a GPU a turn is about nine short kernels, and launching them takes longer than running them. So the loop is recorded
+once as a CUDA graph for a number of turns and texts, both rounded up, and replayed as a whole. It works on fixed memory
+without a mask: texts that have ended continue on rows that are never read. **The recording was written without access
+to a GPU and has not been run on one**; the tests run everything else, with a recording that merely calls the loop.
 
 Legend: N texts, T steps (padded), D directions, H units, R rows: the texts of all turns in all directions.
 """
@@ -23,7 +24,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-KEPT = 64  # recordings; beyond, the one that was not used for the longest time goes
+KEPT = 64  # recordings; beyond that, the least recently used one is dropped
 
 Tensor = torch.Tensor
 
@@ -34,19 +35,20 @@ Tensor = torch.Tensor
 class Plan(NamedTuple):
     """How a batch is packed."""
 
-    sizes: list[int]  # texts that run at each turn
-    source: np.ndarray  # (R,) which step of the batch, counted through (N, T), a row reads
+    sizes: list[int]  # how many texts run at each turn
+    source: np.ndarray  # (R,) the step of the batch, as an index into (N, T) flattened, that a row reads
     direction: np.ndarray  # (R,) the row's direction
-    target: np.ndarray  # (N, T, D) which row becomes the output of a step; R: the zeros
+    target: np.ndarray  # (N, T, D) the row that becomes a step's output; R stands for zeros
 
 
 def plan(
     mask: np.ndarray, backwards: tuple[bool, ...], hold_masked: bool, fit: Callable[[list[int]], list[int]]
 ) -> Plan:
-    """The plan for a mask (N, T) with a valid step somewhere; ``backwards`` says which directions go against time.
+    """The plan for a mask (N, T) with at least one valid step; ``backwards`` says which directions run backward in
+    time.
 
-    A masked step takes the row of the turn before it in the direction of travel, zeros if there is none or without
-    ``hold_masked``. ``fit`` may make the sizes larger; rows without a text read any valid step.
+    A masked step takes the row of the turn before it in the direction of travel, or zeros if there is none or without
+    ``hold_masked``. ``fit`` may make the sizes larger; rows without a text read an arbitrary valid step.
     """
     D, lengths = len(backwards), mask.sum(axis=1)
     rank = np.empty(len(mask), np.int64)
@@ -88,9 +90,9 @@ GATES: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 def run_turns(z: Tensor, outputs: Tensor, matrix: Any, sizes: list[int], gate: str) -> None:
-    """All turns: projected inputs ``z`` (R, 4H), gates input, forget, output, candidate; consumed -> outputs (R, H).
+    """All turns: projected inputs ``z`` (R, 4H), gates input, forget, output, candidate; overwritten -> outputs (R, H).
 
-    ``matrix``: the recurrent one, see `matrices.Matrix`. The only place where time goes by; recorded as it stands.
+    ``matrix`` is the recurrent one, see `matrices.Matrix`. This is the only loop over time, and what gets recorded.
     """
     D, H, gate_ = matrix.shape[0], matrix.shape[1], GATES[gate]
     c, h, start = z.new_zeros(D, sizes[0], H), None, 0
@@ -106,17 +108,17 @@ def run_turns(z: Tensor, outputs: Tensor, matrix: Any, sizes: list[int], gate: s
 
 
 class Plain:
-    """Runs the loop as it is."""
+    """Runs the loop directly."""
 
     def fit(self, sizes: list[int]) -> list[int]:
-        """The sizes to plan for: just those needed."""
+        """The sizes to plan for: exactly those needed."""
         return sizes
 
     def run(
         self, projected: Tensor, source: Tensor, target: Tensor, matrix: Any, sizes: list[int], gate: str
     ) -> Tensor:
-        """Rows of ``projected`` (any number, 4H) chosen by ``source`` (R,), through the loop, chosen by ``target``
-        (M,): outputs (M, H)."""
+        """Run the loop on the rows ``source`` (R,) of ``projected`` (any number, 4H), and return the rows ``target``
+        (M,) of its outputs: (M, H)."""
         outputs = projected.new_empty(len(source) + 1, matrix.shape[1])
         outputs[-1] = 0
         run_turns(projected.index_select(0, source), outputs, matrix, sizes, gate)
@@ -127,13 +129,13 @@ class Plain:
 
 
 def round_up(n: int) -> int:
-    """The next number with no more than four significant bits: up to 16 all, then every second, and so on."""
+    """The next number with at most four significant bits: up to 16 every one, then every second, and so on."""
     step = 1 << max(0, (n - 1).bit_length() - 4)
     return -(-n // step) * step
 
 
 class CudaGraphs:
-    """What `Recorded` needs of CUDA."""
+    """The functions of CUDA that `Recorded` needs."""
 
     _one_at_a_time = threading.Lock()
 
@@ -142,40 +144,40 @@ class CudaGraphs:
         self._idle = torch.cuda.Event()
 
     def record(self, work: Callable[[], None]) -> Callable[[], None]:
-        """Record the kernels that ``work`` starts; what comes back starts them again, on the same memory."""
+        """Record the kernels that ``work`` launches; returns a function that launches them again on the same memory."""
         here, graph = torch.cuda.current_stream(), torch.cuda.CUDAGraph()
         with self._one_at_a_time:
             self._aside.wait_stream(here)
             with torch.cuda.stream(self._aside):
-                work()  # once for real: libraries set themselves up on first use, which must not be recorded
+                work()  # once unrecorded: libraries initialise themselves on first use, which must not be recorded
             with torch.cuda.graph(graph, self._pool, self._aside, capture_error_mode="thread_local"):
                 work()
             here.wait_stream(self._aside)
         return graph.replay
 
     def acquire(self) -> None:
-        """Let this thread's stream wait until the memory is no longer in use by another's."""
+        """Make this thread's stream wait until no other stream uses the memory."""
         torch.cuda.current_stream().wait_event(self._idle)
 
     def release(self) -> None:
-        """Say that all that this thread's stream was given so far comes before the next `acquire`."""
+        """Make the next `acquire` wait for everything this thread's stream has been given so far."""
         self._idle.record()
 
 
 class Recorded:
-    """Runs the loop from recordings: one for each matrix, gate, number of turns and number of texts, on shared memory.
+    """Runs the loop from recordings, one per matrix, gate, number of turns and number of texts, on shared memory.
 
-    If a recording fails, there is one RuntimeWarning, and from then on the loop runs as it is.
+    If a recording fails, there is one RuntimeWarning, and from then on the loop runs directly.
     """
 
     def __init__(self, graphs: Any):
         self._graphs, self._lock = graphs, threading.Lock()
         self._replays: OrderedDict[tuple, Callable[[], None]] = OrderedDict()
-        self._memory: dict[int, tuple[Tensor, Tensor]] = {}  # H -> rows of z and of outputs, for all recordings
+        self._memory: dict[int, tuple[Tensor, Tensor]] = {}  # H -> the rows of z and outputs, for all recordings
         self._plain = Plain()
 
     def fit(self, sizes: list[int]) -> list[int]:
-        """The sizes to plan for: all texts at all turns, both numbers rounded up."""
+        """The sizes to plan for: all texts at every turn, both numbers rounded up."""
         return sizes if self._graphs is None else [round_up(sizes[0])] * round_up(len(sizes))
 
     def run(
@@ -197,7 +199,7 @@ class Recorded:
         return self._plain.run(projected, source, target, matrix, sizes, gate)
 
     def _replay(self, like: Tensor, R: int, matrix: Any, sizes: list[int], gate: str) -> Callable[[], None] | None:
-        """The recording for these sizes, made if there is none; None if that failed."""
+        """The recording for these sizes, made if necessary; None if that failed."""
         key = matrix.number, gate, tuple(sizes)
         self._make_room(like, R, matrix.shape[1])
         if key not in self._replays:
@@ -220,7 +222,7 @@ class Recorded:
         return self._replays[key]
 
     def _make_room(self, like: Tensor, R: int, H: int) -> None:
-        """See to memory for R rows; when it has to grow, the recordings made on the old are gone."""
+        """Provide memory for R rows; if it has to grow, the recordings on the old memory are dropped."""
         if H not in self._memory or len(self._memory[H][0]) < R:
             self._replays.clear()
             self._memory[H] = like.new_empty(R, 4 * H), like.new_empty(R + 1, H)

@@ -1,4 +1,4 @@
-"""PyTorch's settings of the whole process, and what of them holds while the backend computes."""
+"""PyTorch's process-wide settings while the engine computes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 
 
 class FullFloat32:
-    """While any thread is inside, products of float32 matrices are float32 on this device; then as before."""
+    """While any thread is inside, products of float32 matrices on this device are full float32; then as before."""
 
     def __init__(self, device: str):
         owner = torch.backends.cuda.matmul if device == "cuda" else getattr(torch.backends.mkldnn, "matmul", None)
@@ -38,12 +38,12 @@ class FullFloat32:
                 self._set(self._before)
 
 
-FULL_FLOAT32 = {device: FullFloat32(device) for device in ("cpu", "cuda")}  # one for each, whoever asks
+FULL_FLOAT32 = {device: FullFloat32(device) for device in ("cpu", "cuda")}  # one per device, shared by all engines
 
 
 @contextlib.contextmanager
 def settings(device: str, threads: int | None) -> Iterator[None]:
-    """What holds while a function of the backend runs."""
+    """The settings in force while a function of the engine runs."""
     if threads is not None and torch.get_num_threads() != threads:
         torch.set_num_threads(threads)
     with torch.inference_mode(), FULL_FLOAT32[device]:
