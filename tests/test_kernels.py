@@ -12,9 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from npmoji import kernels as nk
 from npmoji.kernels import Pool
-from npmoji.kernels import float32 as nk
 from npmoji.kernels.blocks import choose_widening
+from npmoji.kernels.panels import pack_columns
+from npmoji.kernels.target import LANES
 
 GATES = {
     "hard_sigmoid": lambda x: np.clip(0.2 * x + 0.5, 0, 1),
@@ -98,7 +100,7 @@ def test_matmul_is_the_chain_of_fused_multiply_adds(k, n):
     for m in [*range(1, 21), 97, 200]:
         x, kernel, bias = (np.float32(random.standard_normal(s)) for s in ((m, k), (k, n), (n,)))
         out = np.full((m, n), np.nan, np.float32)
-        nk.matmul(x, nk.pack_columns(kernel), nk.pack_bias(bias), out)
+        nk.matmul(x, pack_columns(kernel), nk.pack_bias(bias), out)
         np.testing.assert_array_equal(out, chain(x, kernel, bias))
 
 
@@ -107,14 +109,14 @@ def test_matmul_takes_strided_rows_and_writes_only_its_range():
     x, kernel = np.float32(random.standard_normal((30, 40))), np.float32(random.standard_normal((17, 33)))
     memory = np.full((30, 50), 7, np.float32)
     bias = np.zeros(33, np.float32)
-    nk.matmul(x[:, 5:22], nk.pack_columns(kernel), nk.pack_bias(bias), memory[:, 3:36], 4, 29)
+    nk.matmul(x[:, 5:22], pack_columns(kernel), nk.pack_bias(bias), memory[:, 3:36], 4, 29)
     np.testing.assert_array_equal(memory[4:29, 3:36], chain(x[4:29, 5:22], kernel, bias))
     memory[4:29, 3:36] = 7
     assert (memory == 7).all()
 
 
 def test_matmul_refuses_what_does_not_fit():
-    x, panels, bias = np.zeros((2, 3), np.float32), nk.pack_columns(np.zeros((3, 4), np.float32)), np.zeros(4, "f4")
+    x, panels, bias = np.zeros((2, 3), np.float32), pack_columns(np.zeros((3, 4), np.float32)), np.zeros(4, "f4")
     with pytest.raises(ValueError, match="do not fit"):
         nk.matmul(x[:, :2], panels, nk.pack_bias(bias), np.empty((2, 4), np.float32))
     with pytest.raises(ValueError, match="rows"):
@@ -135,7 +137,7 @@ def test_every_half_is_widened_exactly():
     values = halves[np.isfinite(halves)].astype(np.float32)  # subnormal ones and both zeros among them
     out = np.empty((1, len(values)), np.float32)
     minus_zero = nk.pack_bias(np.full(len(values), -0.0))
-    nk.matmul(np.ones((1, 1), np.float32), nk.pack_columns(values[None], np.float16), minus_zero, out)
+    nk.matmul(np.ones((1, 1), np.float32), pack_columns(values[None], np.float16), minus_zero, out)
     np.testing.assert_array_equal(out[0].view(np.int32), values.view(np.int32))
 
 
@@ -145,10 +147,10 @@ def test_matmul_with_halves_is_the_chain_on_rounded_weights(scale):
     for m, k, n in ((1, 257, 65), (2, 3, 200), (3, 7, 16), (6, 530, 33), (7, 31, 130), (97, 258, 64)):
         x, kernel, bias = (np.float32(random.standard_normal(s)) for s in ((m, k), (k, n), (n,)))
         kernel *= np.float32(scale)
-        out, panels = np.full((m, n), np.nan, np.float32), nk.pack_columns(kernel, np.float16)
+        out, panels = np.full((m, n), np.nan, np.float32), pack_columns(kernel, np.float16)
         nk.matmul(x, panels, nk.pack_bias(bias), out)
         np.testing.assert_array_equal(out, chain(x, rounded(kernel), bias))
-        assert 2 * panels.nbytes == nk.pack_columns(kernel).nbytes
+        assert 2 * panels.nbytes == pack_columns(kernel).nbytes
 
 
 def test_lstm_with_halves_equals_rounded_weights():
@@ -345,13 +347,13 @@ def in_another_process(code: str, **environment: str) -> str:
 )
 def test_bits_do_not_depend_on_the_target(target, tmp_path):
     printed = in_another_process(
-        "import test_kernels as t; print(t.nk.LANES, t.digest())", NUMBA_CACHE_DIR=str(tmp_path), **target
+        "import test_kernels as t; print(t.LANES, t.digest())", NUMBA_CACHE_DIR=str(tmp_path), **target
     )
     lanes, result = printed.split()
-    assert int(lanes) <= nk.LANES
+    assert int(lanes) <= LANES
     assert result == digest()
 
 
 def test_works_without_a_cache_folder():
-    code = "import numpy as np; from npmoji.kernels import float32 as nk; print(nk.tanh(np.zeros(3)))"
+    code = "import numpy as np; from npmoji import kernels; print(kernels.tanh(np.zeros(3)))"
     assert in_another_process(code, NUMBA_CACHE_DIR=os.devnull + "/no") == "[0. 0. 0.]"

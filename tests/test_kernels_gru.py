@@ -11,10 +11,10 @@ import pytest
 from conftest import DATA, SHARED
 from test_kernels import GATES, chain, in_another_process
 
+from npmoji import kernels as nk
 from npmoji.backends.numba_ops import NumbaOps
 from npmoji.backends.ops import REFERENCE, Ops
 from npmoji.formats import keras_hdf5
-from npmoji.kernels import float32 as nk
 from npmoji.kernels.gru import arrange_gates, gru, pack_gru
 from npmoji.kernels.target import LANES
 

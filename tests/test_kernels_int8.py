@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from test_kernels import GATES, in_another_process, packed, ragged, reference_lstm
 
-from npmoji.kernels import float32 as nk
+from npmoji import kernels as nk
 from npmoji.kernels import int8 as n8
 from npmoji.kernels.int8_blocks import choose_arithmetic
 

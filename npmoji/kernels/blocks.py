@@ -28,7 +28,7 @@ from .target import (
     TILE,
     VECTORS,
 )
-from .vectors import F32, FUNCTIONS, GATE_FUNCTIONS, I64, Emit, emit_tanh, int64, widen_half, widen_half_by_hand
+from .vectors import F32, FUNCTIONS, I64, Emit, emit_tanh, int64, widen_half, widen_half_by_hand
 
 
 def on_addresses(count: int, emit: Callable) -> Callable:
@@ -206,7 +206,7 @@ tile_6 = make_tile(6, 1, FLOATS)
 def _gates(kind: int) -> Callable:
     """State update of one row's block: (z, c, h) -> c' = f c + i tanh(z_c), h' = o tanh(c'); c in place,
     z holds the block's vectors i, f, c, o."""
-    recurrent = GATE_FUNCTIONS[kind]
+    recurrent = FUNCTIONS[kind]
 
     def emit(e, z, c, h):
         i, f, candidate, o = (e.load(z, FLOAT_BYTES * LANES * g) for g in range(4))
@@ -218,9 +218,9 @@ def _gates(kind: int) -> Callable:
     return on_addresses(3, emit)
 
 
-gates_hard = _gates(0)
-gates_hard_keras3 = _gates(1)
-gates_sigmoid = _gates(2)
+gates_hard = _gates(HARD_SIGMOID)
+gates_hard_keras3 = _gates(HARD_SIGMOID_KERAS3)
+gates_sigmoid = _gates(SIGMOID)
 
 
 def _apply(kind: int) -> Callable:

@@ -11,47 +11,49 @@ places. Buffers are as wide as the candidate's groups; units of padding stay 0.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import types
 
-from .blocks import address_of, apply_hard, apply_hard_keras3, apply_sigmoid, bytes_of, on_addresses
-from .float32 import (
-    aligned_empty,
-    check_packed,
-    check_range,
-    compiled,
-    copy_floats,
-    load_rows,
-    multiply_group,
-    pack_columns,
-    round_up,
-    state_floats,
-    state_width,
-    states_for,
-    write_rows,
-    zero_floats,
-)
+from .blocks import address_of, apply_hard, apply_hard_keras3, apply_sigmoid, on_addresses
+from .checks import check_packed, states_for
+from .memory import copy_floats
+from .panels import pack_columns, round_up
+from .products import multiply_panels
+from .recurrence import Batch, chunks, fill_buffers, projection, walk_of
 from .target import (
     FLOAT_BYTES,
     FLOATS,
     GATES,
     GROUP,
     GROUP_UNITS,
+    HARD_SIGMOID,
+    HARD_SIGMOID_KERAS3,
     INDEX_IN,
     LANES,
     MATRIX,
     MATRIX_IN,
-    ROW_CHUNK,
     TILE,
     VECTOR_IN,
+    compiled,
+    inlined,
     inner,
 )
 from .vectors import emit_tanh
 
 HALF = GROUP // 2  # units in a group of gates
 VECTOR_BYTES = LANES * FLOAT_BYTES
-Z_STRIDE = GROUP * FLOAT_BYTES
-STATE_GROUPS = GROUP // GROUP_UNITS  # a group of candidates, counted in the LSTM's groups of units
+GROUP_BYTES = GROUP * FLOAT_BYTES
+HALF_BYTES = HALF * FLOAT_BYTES
+
+
+class _Weights(NamedTuple):
+    projected: np.ndarray
+    panels: np.ndarray
+    bias: np.ndarray
+    reset_after: bool
+    kind: int  # of the gates' function
 
 
 def _blend(e, candidate, state, update):
@@ -68,52 +70,81 @@ blend = on_addresses(3, _blend)
 
 @inner
 def _gate(kind, target, source):
-    if kind == 0:
-        apply_hard(target, source)
-    elif kind == 1:
-        apply_hard_keras3(target, source)
+    """The gates' function of HALF floats."""
+    if kind == HARD_SIGMOID:
+        for at in range(0, HALF_BYTES, VECTOR_BYTES):
+            apply_hard(target + at, source + at)
+    elif kind == HARD_SIGMOID_KERAS3:
+        for at in range(0, HALF_BYTES, VECTOR_BYTES):
+            apply_hard_keras3(target + at, source + at)
     else:
-        apply_sigmoid(target, source)
+        for at in range(0, HALF_BYTES, VECTOR_BYTES):
+            apply_sigmoid(target + at, source + at)
 
 
 @inner
-def _reset_and_update(
-    rows, old, group, kind, reset_after, projected, index, panels, k, z, state, update, reset, stride, dtype
-):
-    """First pass over one group for `rows` rows, of which the first `old` have a state that is not zero: z to `update`,
-    and to `reset` r, or r times the state if the reset comes before the product."""
-    for r in range(rows):
-        x = address_of(projected) + index[r] * projected.strides[0] + group * Z_STRIDE
-        copy_floats(z + r * Z_STRIDE, x, GROUP)
-    if old:
-        multiply_group(old, state, stride, panels + group * k * GROUP * bytes_of(dtype), z, k, dtype)
-    for r in range(rows):
-        for at in range(0, HALF * FLOAT_BYTES, VECTOR_BYTES):
-            gates, unit = z + r * Z_STRIDE + at, group * HALF * FLOAT_BYTES + r * stride + at
-            _gate(kind, update + unit, gates)
-            _gate(kind, reset + unit, gates + HALF * FLOAT_BYTES)
-            if not reset_after:
-                multiply(reset + unit, state + unit)
+def _update_and_reset(kind, reset_after, z, state, update, reset):
+    """The gates of one row's group: from z to `update` and to `reset`, there times the state if the reset comes before the
+    product."""
+    _gate(kind, update, z)
+    _gate(kind, reset, z + HALF_BYTES)
+    if not reset_after:
+        for at in range(0, HALF_BYTES, VECTOR_BYTES):
+            multiply(reset + at, state + at)
 
 
 @inner
-def _new_state(
-    rows, old, group, column, reset_after, projected, index, bias, panels, k, z, state, update, reset, stride, dtype
-):
-    """Second pass: the candidate of a group's units, found at group `column` of the matrices; the new state replaces z."""
-    for r in range(rows):
-        x = address_of(projected) + index[r] * projected.strides[0] + column * Z_STRIDE
-        copy_floats(z + r * Z_STRIDE, address_of(bias) + group * Z_STRIDE if reset_after else x, GROUP)
-    if old:
-        source = state if reset_after else reset
-        multiply_group(old, source, stride, panels + column * k * GROUP * bytes_of(dtype), z, k, dtype)
-    for r in range(rows):
-        x = address_of(projected) + index[r] * projected.strides[0] + column * Z_STRIDE
-        for at in range(0, GROUP * FLOAT_BYTES, VECTOR_BYTES):
-            candidate, unit = z + r * Z_STRIDE + at, group * GROUP * FLOAT_BYTES + r * stride + at
-            if reset_after:
-                multiply_and_add(candidate, reset + unit, x + at)
-            blend(candidate, state + unit, update + unit)
+def _new_state(reset_after, z, x, state, update, reset):
+    """The new state of one row's group, in place of its update gates; z holds the candidates, or what of them the reset
+    gates are still to be applied to, and x the rest."""
+    if reset_after:
+        for at in range(0, GROUP_BYTES, VECTOR_BYTES):
+            multiply_and_add(z + at, reset + at, x + at)
+    for at in range(0, GROUP_BYTES, VECTOR_BYTES):
+        blend(z + at, state + at, update + at)
+
+
+@inlined
+def _first_pass(weights, step, group):
+    """The gates of one group: update gates to the target, reset gates or r h to the third buffer."""
+    for r in range(step.rows):
+        copy_floats(step.z + r * GROUP_BYTES, projection(weights.projected, step.index[r], group), GROUP)
+    if step.old:
+        multiply_panels(step.old, step.source, step.stride, weights.panels, group, step.z)
+    for r in range(step.rows):
+        z, unit = step.z + r * GROUP_BYTES, group * HALF_BYTES + r * step.stride
+        state, update, reset = step.source + unit, step.target + unit, step.third + unit
+        _update_and_reset(weights.kind, weights.reset_after, z, state, update, reset)
+
+
+@inlined
+def _second_pass(weights, step, group, column):
+    """The new states of one group of candidates, found at group `column` of the matrices."""
+    after = weights.reset_after
+    for r in range(step.rows):
+        bias, x = address_of(weights.bias) + group * GROUP_BYTES, projection(weights.projected, step.index[r], column)
+        copy_floats(step.z + r * GROUP_BYTES, bias if after else x, GROUP)
+    if step.old:
+        source = step.source if after else step.third
+        multiply_panels(step.old, source, step.stride, weights.panels, column, step.z)
+    for r in range(step.rows):
+        z, unit = step.z + r * GROUP_BYTES, group * GROUP_BYTES + r * step.stride
+        x = projection(weights.projected, step.index[r], column)
+        _new_state(after, z, x, step.source + unit, step.target + unit, step.third + unit)
+
+
+@inlined
+def _advance(weights, step):
+    """One time step of a GRU."""
+    groups = weights.bias.shape[0] // GROUP
+    gates = weights.projected.shape[1] // GROUP - groups
+    for group in range(gates):
+        _first_pass(weights, step, group)
+    for group in range(groups):
+        _second_pass(weights, step, group, gates + group)
+
+
+_walk = walk_of(_advance)
 
 
 def _signature(panels: types.Array) -> types.Type:
@@ -127,49 +158,9 @@ def _gru(
     projected, index, recurrent, bias, batches, reverse, reset_after, kind, initial, out, places, first, last, scratch
 ):
     """One direction of a GRU layer for the rows first..last, at most ROW_CHUNK, of a packed batch (see `gru`)."""
-    units, steps = out.shape[1], batches.shape[0]
-    groups = bias.shape[0] // GROUP
-    gates = projected.shape[1] // GROUP - groups
-    width = state_width(groups * STATE_GROUPS)
-    stride = width * FLOAT_BYTES
-    size = (last - first) * stride  # bytes of one buffer
-    reset = address_of(scratch) + 2 * size
-    z = address_of(scratch) + 3 * size
-    panels, dtype = address_of(recurrent), recurrent.dtype
-    zero_floats(address_of(scratch), 3 * (last - first) * width)
-    for buffer in range(2):  # a row that joins later may find its state in either
-        load_rows(scratch[buffer * (last - first) * width :], width, initial[first:last])
-    start = 0
-    if reverse:
-        for t in range(steps):
-            start += batches[t]
-    given = initial.shape[0] > 0
-    old = last - first if given else 0
-    for step in range(steps):
-        t = steps - 1 - step if reverse else step
-        rows = min(batches[t], last) - first
-        if reverse:
-            start -= batches[t]
-        if rows > 0:
-            state = address_of(scratch) + (step & 1) * size
-            update = address_of(scratch) + (1 - (step & 1)) * size
-            here = index[start + first : start + first + rows]
-            known = min(old, rows)
-            for group in range(gates):
-                _reset_and_update(
-                    rows, known, group, kind, reset_after, projected, here, panels, units, z, state, update, reset,
-                    stride, dtype,
-                )  # fmt: skip
-            for group in range(groups):
-                _new_state(
-                    rows, known, group, gates + group, reset_after, projected, here, bias, panels, units, z, state,
-                    update, reset, stride, dtype,
-                )  # fmt: skip
-            write_rows(rows, update, stride, scratch, out, places[start + first : start + first + rows])
-        if not given:
-            old = max(rows, 0)
-        if not reverse:
-            start += batches[t]
+    batch = Batch(index, batches, out, places, reverse, first, last)
+    buffers = fill_buffers(scratch, batch, bias.shape[0] // GROUP_UNITS, initial)
+    _walk(_Weights(projected, recurrent, bias, reset_after, kind), batch, buffers, initial.shape[0] > 0)
 
 
 # Packing, and the functions to be called from Python ----------------------------------------------------------------------
@@ -220,23 +211,17 @@ def gru(
     initial: (rows, H) states before the first step; None: zeros, and the first products are left out
     first, last: range of rows to compute, for splitting the work
     """
-    rows = int(batch_sizes[0]) if len(batch_sizes) else 0
-    last = rows if last is None else last
     (initial,) = states_for(batch_sizes, out.shape[1], initial)
-    _check(projected, index, recurrent, bias, batch_sizes, out, places)
-    check_range(first, last, rows)
+    _check(projected, index, recurrent, bias, out.shape[1])
+    check_packed(projected, index, batch_sizes, out, places)
     loop = compiled(_gru, _signature, recurrent.dtype)
-    width = state_floats(len(bias) // GROUP_UNITS)
-    for row in range(first, last, ROW_CHUNK):
-        end = min(row + ROW_CHUNK, last)
-        scratch = aligned_empty(((end - row) * (3 * width + GROUP),))
+    for row, end, scratch in chunks(batch_sizes, first, last, len(bias) // GROUP_UNITS):
         arguments = reverse, reset_after, GATES[gate], initial, out, places, row, end, scratch
         loop(projected, index, recurrent, bias, batch_sizes, *arguments)
 
 
-def _check(projected, index, recurrent, bias, batch_sizes, out, places) -> None:
-    """As `check_lstm`: nothing out of range may reach the compiled code."""
-    units = out.shape[1]
+def _check(projected: np.ndarray, index: np.ndarray, recurrent: np.ndarray, bias: np.ndarray, units: int) -> None:
+    """As `check_lstm`; there are no masked steps."""
     candidates = round_up(units, GROUP)
     width = 2 * round_up(units, HALF) + candidates
     shapes = projected.shape[1], recurrent.shape, bias.shape
@@ -244,4 +229,3 @@ def _check(projected, index, recurrent, bias, batch_sizes, out, places) -> None:
         raise ValueError(f"gru: projected {projected.shape}, others {shapes[1:]} do not fit {units} units")
     if len(index) and index.min() < 0:
         raise ValueError("gru: index out of range")
-    check_packed(projected, index, batch_sizes, out, places)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import types
 
-from .float32 import exp
+from .elementwise import exp
 from .target import jit
 
 _IN_3 = types.Array(types.float32, 3, "A", readonly=True)

@@ -14,26 +14,9 @@ from typing import NamedTuple
 import numpy as np
 from numba import types
 
-from ..precision import Int8Array, int8
+from ..precision import QUANTUM, TINY, Int8Array, int8
 from .blocks import address_of
-from .float32 import (
-    aligned_empty,
-    block_rows,
-    check_lstm,
-    check_range,
-    check_rows,
-    copy_floats,
-    interleave_gates,
-    load_rows,
-    round_up,
-    save_rows,
-    state_floats,
-    state_width,
-    states_for,
-    update_gates,
-    write_rows,
-    zero_floats,
-)
+from .checks import check_lstm, check_packed, check_product, check_range, states_for
 from .int8_blocks import (
     ARITHMETIC,
     QUAD,
@@ -47,6 +30,11 @@ from .int8_blocks import (
     tile_5,
     tile_6,
 )
+from .lstm_cell import lstm_walk_of, projection_of, there_and_back, update_row
+from .memory import aligned_empty, copy_floats, store_group, zero_floats
+from .panels import interleave_gates, round_up
+from .products import block_rows
+from .recurrence import Batch, chunks
 from .target import (
     CACHE_LINE,
     FLOAT_BYTES,
@@ -63,13 +51,12 @@ from .target import (
     TILE,
     VECTOR_IN,
     VECTORS,
+    inlined,
     inner,
     jit,
 )
 
 WORDS = np.dtype(np.int32)  # what four bytes are loaded as
-QUANTUM = 127.0
-TINY = 1e-30  # rows or columns no larger than this count as zeros
 ROWS_INT8 = 6 if VECTORS == 4 else 4  # a block's operands take more registers than the float kernels'
 K_BLOCK_STEPS = 256
 
@@ -98,34 +85,41 @@ def _multiply_panel(rows, a, a_stride, b, c, steps):
         c += count * c_stride
 
 
+class _Rows(NamedTuple):
+    """Rows in memory."""
+
+    address: int  # of the first
+    stride: int  # bytes from row to row
+
+
 @inner
-def _multiply_group(rows, a, a_stride, group, z, steps):
-    """z (rows, GROUP) += a (rows, steps) times a group of panels, all int32."""
+def _multiply_group(rows, inputs, group, z, steps):
+    """z (rows, GROUP) += quantised rows times a group of panels, all int32."""
     block = K_BLOCK_STEPS if rows > ROWS_INT8 else steps
     for panel in range(GROUP_PANELS):
         for first in range(0, steps, block):
             b = group + (panel * steps + first) * TILE * FLOAT_BYTES
             c = z + panel * TILE * FLOAT_BYTES
-            _multiply_panel(rows, a + first * FLOAT_BYTES, a_stride, b, c, min(block, steps - first))
+            _multiply_panel(rows, inputs.address + first * FLOAT_BYTES, inputs.stride, b, c, min(block, steps - first))
 
 
 @inner
-def _quantise_rows(rows, source, stride, width, target, target_stride, scales, scratch):
-    """Bytes and scales of `rows` rows of `width` floats, a multiple of LANES, at address `source`; `scratch` has LANES
-    floats. A row with a NaN gets the scale NaN, and so do all products with it."""
+def _quantise_rows(rows, source, width, target, scales, lanes):
+    """Bytes and scales of `rows` rows of `width` floats, a multiple of LANES; `lanes` is scratch for LANES floats. A row
+    with a NaN gets the scale NaN, and so do all products with it."""
     for r in range(rows):
-        row = source + r * stride
-        zero_floats(address_of(scratch), LANES)
+        row = source.address + r * source.stride
+        zero_floats(address_of(lanes), LANES)
         for at in range(0, width * FLOAT_BYTES, LANES * FLOAT_BYTES):
-            largest_of(address_of(scratch), row + at)
+            largest_of(address_of(lanes), row + at)
         largest = np.float32(0)
         for lane in range(LANES):
-            if not np.isnan(largest) and not scratch[lane] <= largest:  # a NaN wins and stays
-                largest = scratch[lane]
-        scales[r] = np.float32(0) if largest <= np.float32(TINY) else largest / np.float32(QUANTUM)
-        scratch[0] = np.float32(0) if largest <= np.float32(TINY) else np.float32(QUANTUM) / largest
+            if not np.isnan(largest) and not lanes[lane] <= largest:  # a NaN wins and stays
+                largest = lanes[lane]
+        scales[r] = np.float32(0) if largest <= TINY else largest / QUANTUM
+        lanes[0] = np.float32(0) if largest <= TINY else QUANTUM / largest
         for at in range(0, width, LANES):
-            quantise(target + r * target_stride + at, row + at * FLOAT_BYTES, address_of(scratch))
+            quantise(target.address + r * target.stride + at, row + at * FLOAT_BYTES, address_of(lanes))
 
 
 @inner
@@ -149,10 +143,9 @@ _BYTES = types.Array(types.int32, 1, "C")
 def _matmul(x, quads, scales, start, bias, out, first, last, z, q, row_scales):
     """out[first:last] = bias + x[first:last] @ kernel, quantised. Scratch: z (ROW_CHUNK groups), q (ROW_CHUNK rows of
     int32), row_scales (ROW_CHUNK + a row of x + LANES)."""
-    steps, width = quads.shape[1], out.shape[1]
-    k = x.shape[1]
+    k, steps = x.shape[1], quads.shape[1]
     padded = (k + LANES - 1) // LANES * LANES
-    q_stride = q.shape[0] // ROW_CHUNK * FLOAT_BYTES
+    inputs = _Rows(address_of(q), q.shape[0] // ROW_CHUNK * FLOAT_BYTES)
     z_stride = GROUP * FLOAT_BYTES
     lanes = row_scales[ROW_CHUNK : ROW_CHUNK + LANES]
     line = row_scales[ROW_CHUNK + LANES :]
@@ -163,65 +156,66 @@ def _matmul(x, quads, scales, start, bias, out, first, last, z, q, row_scales):
                 line[i] = x[row + r, i]
             for i in range(k, padded):
                 line[i] = np.float32(0)
-            target = address_of(q) + r * q_stride
-            _quantise_rows(1, address_of(line), 0, padded, target, 0, row_scales[r : r + 1], lanes)
+            target = _Rows(inputs.address + r * inputs.stride, 0)
+            _quantise_rows(1, _Rows(address_of(line), 0), padded, target, row_scales[r : r + 1], lanes)
         for column in range(0, bias.shape[0], GROUP):
             at = column * FLOAT_BYTES
             for r in range(rows):
                 copy_floats(address_of(z) + r * z_stride, address_of(start) + at, GROUP)
             group = address_of(quads) + column * steps * FLOAT_BYTES
-            _multiply_group(rows, address_of(q), q_stride, group, address_of(z), steps)
+            _multiply_group(rows, inputs, group, address_of(z), steps)
             for r in range(rows):
                 zr = address_of(z) + r * z_stride
                 scale = address_of(row_scales) + r * FLOAT_BYTES
                 _finish_row(zr, address_of(bias) + at, address_of(scales) + at, scale)
-                if column + GROUP <= width:
-                    copy_floats(address_of(out) + (row + r) * out.strides[0] + at, zr, GROUP)
-                else:
-                    for j in range(width - column):
-                        out[row + r, column + j] = z[r * GROUP + j]
+                store_group(out, row + r, column, z, r)
 
 
-@inner
-def _step(
-    rows,
-    old,
-    group,
-    kind,
-    projected,
-    index,
-    panels,
-    steps,
-    q,
-    q_stride,
-    row_scales,
-    scales,
-    start,
-    z,
-    c,
-    source,
-    target,
-    stride,
-):
-    """One time step of one group of units; as the float kernels' `_step`, with the rows' states quantised in q."""
-    z_stride = GROUP * FLOAT_BYTES
-    at = group * GROUP_UNITS * FLOAT_BYTES
-    for r in range(old):
-        copy_floats(z + r * z_stride, start, GROUP)
-    if old:
-        _multiply_group(old, q, q_stride, panels, z, steps)
-    for r in range(rows):
-        place = max(index[r], 0)  # a masked row computes something and throws it away
-        projection = address_of(projected) + place * projected.strides[0] + group * z_stride
-        if r < old:
-            _finish_row(z + r * z_stride, projection, scales, row_scales + r * FLOAT_BYTES)
+class _Kernel(NamedTuple):
+    """A `Quantised` in compiled code: addresses of its arrays."""
+
+    steps: int  # length of the panels' axis of K, four of them at once
+    quads: int
+    scales: int
+    start: int
+
+
+class _Weights(NamedTuple):
+    projected: np.ndarray
+    kind: int  # of the gates' function
+    recurrent: _Kernel
+    states: _Rows  # quantised
+    row_scales: np.ndarray  # theirs, and room for LANES floats more
+
+
+@inlined
+def _advance(weights, step):
+    """One time step of an LSTM; as the float kernels', with the rows' states quantised first."""
+    groups = weights.projected.shape[1] // GROUP
+    source, lanes = _Rows(step.source, step.stride), weights.row_scales[ROW_CHUNK:]
+    _quantise_rows(step.old, source, groups * GROUP_UNITS, weights.states, weights.row_scales, lanes)
+    for turn in range(groups):
+        _advance_group(weights, step, there_and_back(turn, groups, step.odd))
+
+
+@inlined
+def _advance_group(weights, step, group):
+    """Product, projections and gates of one group of units."""
+    z_stride, at, recurrent = GROUP * FLOAT_BYTES, group * GROUP * FLOAT_BYTES, weights.recurrent
+    for r in range(step.old):
+        copy_floats(step.z + r * z_stride, recurrent.start + at, GROUP)
+    if step.old:
+        _multiply_group(step.old, weights.states, recurrent.quads + at * recurrent.steps, step.z, recurrent.steps)
+    for r in range(step.rows):
+        x, z = projection_of(weights.projected, step, r, group), step.z + r * z_stride
+        if r < step.old:
+            _finish_row(z, x, recurrent.scales + at, address_of(weights.row_scales) + r * FLOAT_BYTES)
         else:
-            copy_floats(z + r * z_stride, projection, GROUP)
-        offset = at + r * stride
-        if index[r] >= 0:
-            update_gates(kind, z + r * z_stride, c + offset, target + offset)
-        else:
-            copy_floats(target + offset, source + offset, GROUP_UNITS)
+            copy_floats(z, x, GROUP)
+        update_row(weights.kind, step, r, group)
+
+
+_walk = lstm_walk_of(_advance)
 
 
 @jit(
@@ -235,50 +229,10 @@ def _lstm(
     scratch, q, row_scales,
 ):  # fmt: skip
     """One direction of an LSTM layer for the rows first..last, at most ROW_CHUNK; as the float kernels' `_lstm`."""
-    times, steps = batch_sizes.shape[0], quads.shape[1]
-    groups = projected.shape[1] // GROUP
-    width = state_width(groups)
-    stride = width * FLOAT_BYTES
-    size = (last - first) * stride
-    z = address_of(scratch) + 3 * size
-    zero_floats(address_of(scratch), 3 * (last - first) * width)
-    for state in range(2):
-        load_rows(scratch[state * (last - first) * width :], width, initial[first:last])
-    load_rows(scratch[2 * (last - first) * width :], width, cells[first:last])
-    lanes = row_scales[ROW_CHUNK : ROW_CHUNK + LANES]
-    q_stride = groups * GROUP_UNITS + CACHE_LINE
-    here = 0
-    if reverse:
-        for t in range(times):
-            here += batch_sizes[t]
-    given = initial.shape[0] > 0
-    old = last - first if given else 0
-    for time in range(times):
-        t = times - 1 - time if reverse else time
-        rows = min(batch_sizes[t], last) - first
-        if reverse:
-            here -= batch_sizes[t]
-        if rows > 0:
-            odd = time & 1
-            source = address_of(scratch) + odd * size
-            target = address_of(scratch) + (1 - odd) * size
-            tokens = index[here + first : here + first + rows]
-            known = min(old, rows)
-            _quantise_rows(known, source, stride, groups * GROUP_UNITS, address_of(q), q_stride, row_scales, lanes)
-            for g in range(groups):
-                group = groups - 1 - g if odd else g
-                at = group * GROUP * FLOAT_BYTES
-                _step(
-                    rows, known, group, kind, projected, tokens, address_of(quads) + at * steps, steps,
-                    address_of(q), q_stride, address_of(row_scales), address_of(scales) + at, address_of(start) + at,
-                    z, address_of(scratch) + 2 * size, source, target, stride,
-                )  # fmt: skip
-            write_rows(rows, target, stride, scratch, out, places[here + first : here + first + rows])
-        if not given:
-            old = max(rows, 0)
-        if not reverse:
-            here += batch_sizes[t]
-    save_rows(cells[first:last], scratch[2 * (last - first) * width :], width)
+    batch = Batch(index, batch_sizes, out, places, reverse, first, last)
+    states = _Rows(address_of(q), projected.shape[1] // GROUP * GROUP_UNITS + CACHE_LINE)
+    recurrent = _Kernel(quads.shape[1], address_of(quads), address_of(scales), address_of(start))
+    _walk(_Weights(projected, kind, recurrent, states, row_scales), batch, initial, cells, scratch)
 
 
 # Packing, and the functions to be called from Python ----------------------------------------------------------------------
@@ -328,12 +282,8 @@ def matmul(
 ) -> None:
     """out[first:last] = bias + x[first:last] @ kernel, as `float32.matmul`, both sides quantised."""
     last = len(x) if last is None else last
-    width = len(kernel.scales)
-    if x.shape[1] != kernel.inputs or out.shape[1] > width or bias.shape != (width,):
-        raise ValueError(f"matmul: x {x.shape}, {kernel.inputs} inputs, bias {bias.shape}, out {out.shape}")
-    if not (0 <= first <= last <= min(len(x), len(out))):
-        raise ValueError(f"matmul: rows {first}..{last} of x {x.shape}, out {out.shape}")
-    check_rows(x=x, out=out)
+    check_product(x, kernel.inputs, len(kernel.scales), bias, out)
+    check_range(first, last, min(len(x), len(out)))
     padded = round_up(x.shape[1], max(LANES, QUAD)) + CACHE_LINE
     z, q = aligned_empty((ROW_CHUNK * GROUP,)), np.zeros(ROW_CHUNK * padded // 4, np.int32)
     rest = np.zeros(ROW_CHUNK + LANES + padded, np.float32)
@@ -356,15 +306,11 @@ def lstm(
     last: int | None = None,
 ) -> None:
     """As `float32.lstm`, with the recurrent product in int8; projections, gates and states stay float32."""
-    rows = int(batch_sizes[0]) if len(batch_sizes) else 0
-    last = rows if last is None else last
-    check_lstm(projected, index, recurrent.quads.shape, batch_sizes, out, places, -(-out.shape[1] // QUAD))
+    check_lstm(projected, recurrent.quads.shape, -(-out.shape[1] // QUAD), out.shape[1])
+    check_packed(projected, index, batch_sizes, out, places)
     initial, cells = states_for(batch_sizes, out.shape[1], initial, cells)
-    check_range(first, last, rows)
     groups = projected.shape[1] // GROUP
-    for row in range(first, last, ROW_CHUNK):
-        end = min(row + ROW_CHUNK, last)
-        scratch = aligned_empty(((end - row) * (3 * state_floats(groups) + GROUP),))
+    for row, end, scratch in chunks(batch_sizes, first, last, groups):
         q = np.zeros((end - row) * (groups * GROUP_UNITS + CACHE_LINE) // 4, np.int32)
         rest = np.zeros(ROW_CHUNK + LANES, np.float32)
         arguments = (batch_sizes, reverse, GATES[gate], initial, cells, out, places, row, end, scratch, q, rest)

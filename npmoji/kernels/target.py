@@ -1,4 +1,4 @@
-"""What Numba compiles for: the vector width and register count, from which the kernels' block sizes follow.
+"""What Numba compiles for, the vector width and register count, from which the kernels' block sizes follow; and its decorators.
 
 Names used throughout this package: a *vector* holds LANES floats; a *tile* is VECTORS vectors, the width of one register
 block; a *panel* is a column block of a matrix, one tile wide, stored k-major as (K, TILE). A *block* is LANES units of an
@@ -11,11 +11,14 @@ import functools
 import os
 import platform
 import sys
+import threading
 from collections.abc import Callable
 
+import numpy as np
 from numba import njit, types
 from numba.core import config
 from numba.core.codegen import get_host_cpu_features
+from numba.np.numpy_support import from_dtype
 
 from .notices import notices
 
@@ -83,8 +86,8 @@ FLOAT_BYTES = 4
 CACHE_LINE = 64
 PREFETCH = 1024  # bytes ahead of the weights in use; the hardware's own prefetchers stop at every 4 KB page
 
-GATES = {"hard_sigmoid": 0, "hard_sigmoid_keras3": 1, "sigmoid": 2}
 TANH, EXP, SIGMOID, HARD_SIGMOID, HARD_SIGMOID_KERAS3 = range(5)
+GATES = {"hard_sigmoid": HARD_SIGMOID, "hard_sigmoid_keras3": HARD_SIGMOID_KERAS3, "sigmoid": SIGMOID}
 
 # Array types in the kernels' signatures; inputs may be read-only, as mapped weights are
 MATRIX = types.Array(types.float32, 2, "A")
@@ -120,4 +123,21 @@ def place_in_application(function: Callable) -> None:
         function.__code__ = function.__code__.replace(co_filename=f"{place}.py")
 
 
-inner = functools.partial(njit, nogil=True, error_model="numpy")
+inner = functools.partial(njit, nogil=True, error_model="numpy")  # for functions that compiled code calls
+#: The same, written into the caller before that is compiled. For functions called in one place with much below them: for
+#: each level of calls Numba optimises everything below it once more, which takes seconds where register blocks are.
+inlined = functools.partial(inner, inline="always")
+
+_COMPILED: dict[tuple[Callable, np.dtype], Callable] = {}
+_compiling = threading.Lock()
+
+
+def compiled(loop: Callable, signature: Callable[[types.Array], types.Type], weights: np.dtype) -> Callable:
+    """The loop for panels of this type, compiled, or loaded from the cache, on first use: whoever stores weights in one
+    way need not wait for the code of the other."""
+    if (loop, weights) not in _COMPILED:
+        with _compiling:  # threads tend to come here at the same time
+            if (loop, weights) not in _COMPILED:
+                panels = types.Array(from_dtype(weights), 3, "C", readonly=True)
+                _COMPILED[loop, weights] = jit(signature(panels))(loop)
+    return _COMPILED[loop, weights]

@@ -192,4 +192,3 @@ FUNCTIONS = {
     HARD_SIGMOID: emit_hard_sigmoid,
     HARD_SIGMOID_KERAS3: emit_hard_sigmoid_keras3,
 }
-GATE_FUNCTIONS = {0: emit_hard_sigmoid, 1: emit_hard_sigmoid_keras3, 2: emit_sigmoid}
