@@ -43,7 +43,8 @@ def lines(model: Model) -> Iterator[tuple[str, str]]:
         yield "tokenizer", _tokenizer(model, model.tokenizer)
     yield (
         "engine",
-        f"{model.engine}, precision {model.precision}: {', '.join(f'{name} {version(name)}' for name in ('numpy', 'numba', 'h5py'))}",
+        f"{model.engine}, precision {model.precision}: "
+        + ", ".join(f"{name} {version(name)}" for name in ("numpy", "numba", "h5py")),
     )
     yield "CPU", f"{platform.machine()}: {' '.join(cpu_features()) or 'features unknown'}"
     yield "threads", str(model.threads or default_threads())

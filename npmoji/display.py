@@ -79,7 +79,8 @@ def shorten(text: str, width: int) -> str:
 
 
 class ProgressLine:
-    """One line on standard error, rewritten as the work goes on: only on a terminal, and only if the work takes a while.
+    """One line on standard error, rewritten as the work goes on: only on a terminal, and only if the work takes a
+    while.
 
     Args:
         size: how much there is to do, in the unit `step` uses for ``done``: bytes, texts, anything; 0 if unknown.

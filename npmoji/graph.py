@@ -26,10 +26,11 @@ class Graph:
         layers: in graph order, one for each layer of the file.
         inputs, outputs: where values come in and what comes out, in the order in which a list gives or holds them: in a
             Keras file that of its ``input_layers`` and ``output_layers``. Keras 3 may list one twice.
-        input_names: the names by which a dict gives the inputs, in their order: those of the layers, unless the model was
-            made with a dict that has other keys.
+        input_names: the names by which a dict gives the inputs, in their order: those of the layers, unless the model
+            was made with a dict that has other keys.
         named: all layers that have a name of their own, `layers` and what comes before them.
-        weights: the arrays by layer and name, as the file that the graph was built from holds them; else the layers' own.
+        weights: the arrays by layer and name, as the file that the graph was built from holds them; else the layers'
+            own.
         trims_padding: whether one padded step stands for all that follow it, as in DeepMoji.
     """
 
@@ -51,7 +52,8 @@ class Graph:
         self.weights = {layer.name: layer.weights() for layer in layers} if weights is None else weights
 
     def belonging_to(self, network: Any) -> Graph:
-        """This graph, its layers now belonging to the network; a copy of it if any of them belongs to a network already."""
+        """This graph, its layers now belonging to the network; a copy of it if any of them belongs to a network
+        already."""
         graph = self.copy() if any(layer.network is not None for layer in self.named.values()) else self
         for layer in graph.named.values():
             layer.network = network
@@ -87,8 +89,8 @@ class Graph:
         """Compute every layer for one row of zeros, which shows whether they fit together; returns their values.
 
         Args:
-            steps: the size of the axes that the inputs' shapes leave free; if the network cannot take it, the fixed sizes
-                are tried, largest first.
+            steps: the size of the axes that the inputs' shapes leave free; if the network cannot take it, the fixed
+                sizes are tried, largest first.
 
         Raises:
             WeightsError: names the first layer that does not take what comes before it.

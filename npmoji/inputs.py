@@ -4,8 +4,8 @@
     ids(x)       token ids as an array          numbers(x)    numbers as an array
     by_name(x)   what a network with several inputs is given, by their names
 
-Tables, dicts, sets and files can be iterated over too, but that gives column names, keys, or things in no order: they are
-refused. pandas, polars and pyarrow are recognised by their objects' attributes, so that none of them is imported.
+Tables, dicts, sets and files can be iterated over too, but that gives column names, keys, or things in no order: they
+are refused. pandas, polars and pyarrow are recognised by their objects' attributes, so that none of them is imported.
 """
 
 from __future__ import annotations

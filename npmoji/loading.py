@@ -50,41 +50,45 @@ def load(
     """Load a network from its weights file; without a path, the small bundled model.
 
     Args:
-        path: a file of any kind that `formats` reads, or ``"original"`` or ``"torchmoji"``: what `npmoji download` fetched.
-            Here and in all of npmoji ``~`` is the home directory, and a ``file:///...`` address is the path in it.
-        vocabulary: path of a vocabulary.json or a dict word -> id; by default the one the file carries, or `vocabulary.json`
-            beside it. Without any the model takes token ids only.
+        path: a file of any kind that `formats` reads, or ``"original"`` or ``"torchmoji"``: what `npmoji download`
+            fetched. Here and in all of npmoji ``~`` is the home directory, and a ``file:///...`` address is the path in
+            it.
+        vocabulary: path of a vocabulary.json or a dict word -> id; by default the one the file carries, or
+            `vocabulary.json` beside it. Without any the model takes token ids only.
         maxlen: texts are cut and padded to this many tokens, unless the network takes another number only.
-        engine: ``"numpy"`` (lowest start-up), ``"numba"`` (compiled loops), ``"torch"`` (PyTorch, an extra), or ``"auto"``:
-            numpy until this model's calls, the present one included, come to 2e10 multiply-adds (about two thousand words
-            with the original's sizes), numba from then on. Their results differ in the last bits, so those of a text may
-            after the switch; other models have no say in it. For bit-identical results name the engine.
+        engine: ``"numpy"`` (lowest start-up), ``"numba"`` (compiled loops), ``"torch"`` (PyTorch, an extra), or
+            ``"auto"``: numpy until this model's calls, the present one included, come to 2e10 multiply-adds (about two
+            thousand words with the original's sizes), numba from then on. Their results differ in the last bits, so
+            those of a text may after the switch; other models have no say in it. For bit-identical results name the
+            engine.
         precision: of the large matrices; by default as the file stores them, ``"fp32"`` for all but converted files.
             ``"fp16"``: rounded to IEEE halves, half the memory. ``"int8"``: weights and what is multiplied with them as
-            whole numbers from -127 to 127 with scales, a third of the memory and the fastest; about one text in 100 gets
-            another best class. The numpy engine computes the same, but gains nothing by it.
-        threads: how many threads the numba engine may use; by default the cores this process may use. For the torch engine
-            PyTorch's own setting, which is the whole process'; by default it stays as it is.
+            whole numbers from -127 to 127 with scales, a third of the memory and the fastest; about one text in 100
+            gets another best class. The numpy engine computes the same, but gains nothing by it.
+        threads: how many threads the numba engine may use; by default the cores this process may use. For the torch
+            engine PyTorch's own setting, which is the whole process'; by default it stays as it is.
         device: ``"cpu"`` or ``"cuda"``, for the torch engine.
-        config: for a file with weights only, of another network than DeepMoji: what Keras' ``model.to_json()`` gave, as a
-            dict or the path of a .json file; by default `config.json` beside the weights.
+        config: for a file with weights only, of another network than DeepMoji: what Keras' ``model.to_json()`` gave, as
+            a dict or the path of a .json file; by default `config.json` beside the weights.
         compat: whose token ids texts get: ``"deepmoji"``, the original's under Python 2.7; ``"torchmoji"``, that port's
             under Python 3, see `Tokenizer`. By default what a converted file was made with, else the original's: a
             torchMoji `.bin` too, as its weights are the original's, trained on the original's ids.
-        layers: for this file what `register_layer` is for all: by the name of a class or a layer a function that makes the
-            layer, a pair of one and the names of its weights, or the name of one of several formulas that go by one class
-            name, as in ``{"Attention": "tanh-unmasked"}``. A layer's name comes before its class.
+        layers: for this file what `register_layer` is for all: by the name of a class or a layer a function that makes
+            the layer, a pair of one and the names of its weights, or the name of one of several formulas that go by one
+            class name, as in ``{"Attention": "tanh-unmasked"}``. A layer's name comes before its class.
         mmap: map the file instead of reading it. With ``False`` all weights are in memory, and the file is not needed
             afterwards.
-        embed: a pickle of the model holds its weights and vocabulary, so that it works where the file is not; see `Model`.
+        embed: a pickle of the model holds its weights and vocabulary, so that it works where the file is not; see
+            `Model`.
 
     A mapped file must not be written to while the model is in use: its weights would change under way, and if the file
     is cut short the system may end the process. Each call looks at the file's size and time first, and raises a
-    WeightsError if it was written to. To replace it by another one, rename that over it, which changes nothing for models
-    already loaded; npmoji itself writes all its files that way. On Windows a mapped file can be neither replaced nor
-    deleted before `Model.close`.
+    WeightsError if it was written to. To replace it by another one, rename that over it, which changes nothing for
+    models already loaded; npmoji itself writes all its files that way. On Windows a mapped file can be neither replaced
+    nor deleted before `Model.close`.
 
-    Everything is checked to be finite here, but for an embedding of more than 16 MiB: its rows are checked as they are used.
+    Everything is checked to be finite here, but for an embedding of more than 16 MiB: its rows are checked as they are
+    used.
 
     Raises:
         WeightsError, VocabularyError, InputError: the file, the vocabulary or a setting cannot be used.
@@ -122,7 +126,8 @@ def load(
 
 
 def _words(given: Any, file: Contents) -> Any:
-    """The vocabulary given, else the one that the file carries, else the path of the one beside it; None if there is none."""
+    """The vocabulary given, else the one that the file carries, else the path of the one beside it; None if there is
+    none."""
     if given is not None or file.vocabulary is not None:
         return file.vocabulary if given is None else given
     beside = vocabulary_beside(file.path)
@@ -137,7 +142,8 @@ def _file_of(words: Any, weights_file: FileFacts) -> FileFacts | None:
 
 
 def _source(given: dict[str, Any], path: str) -> dict[str, Any]:
-    """The arguments of `load` for another time, when the current folder may be another one; ``path`` is the file found."""
+    """The arguments of `load` for another time, when the current folder may be another one; ``path`` is the file
+    found."""
     named = given["path"] is None or given["path"] in SOURCES
     return {
         **given,

@@ -31,9 +31,10 @@ OPEN = ("graph", "layers", "_tokens", "_attlayer")  # what a model has until it 
 class Model(Network):
     """A network with its tokenizer.
 
-    ``with npmoji.load(...) as model:`` closes it at the end. `pickle` (joblib, process pools) stores where the model came
-    from and the settings, and loads it again from there: the same file must be in the same place, or it is a WeightsError.
-    With ``embed`` the pickle holds weights and vocabulary, too. `copy.copy` and `copy.deepcopy` need no file.
+    ``with npmoji.load(...) as model:`` closes it at the end. `pickle` (joblib, process pools) stores where the model
+    came from and the settings, and loads it again from there: the same file must be in the same place, or it is a
+    WeightsError. With ``embed`` the pickle holds weights and vocabulary, too. `copy.copy` and `copy.deepcopy` need no
+    file.
 
     Attributes:
         layers: the layers in graph order, each callable: ``model.layers[-1](tokens)``.
@@ -94,7 +95,8 @@ class Model(Network):
         return self._file._replace(layers=self.graph.weights, references=self.references)
 
     def close(self) -> None:
-        """Let go of the weights and their mapped file, which can then be deleted on Windows too. Calls raise an InputError.
+        """Let go of the weights and their mapped file, which can then be deleted on Windows too. Calls raise an
+        InputError.
 
         The file stays mapped for as long as anything else holds a layer of this model, or an array of its weights.
 
@@ -149,11 +151,11 @@ class Model(Network):
         """Class probabilities, float32 (N, C); a list of arrays for a network with several outputs.
 
         Args:
-            x: a list of N texts, or integer token ids (N, T), 0 = padding. Texts may be any iterable of str, or an array or
-                column of strings of NumPy, pandas, polars or pyarrow. A network with several inputs takes a dict by their
-                names, or a list in their order; the one of token ids may be texts.
-            progress: show on standard error how far the work has come; or a function to call for that, with the texts done
-                and all texts, from whatever thread did them, one call at a time.
+            x: a list of N texts, or integer token ids (N, T), 0 = padding. Texts may be any iterable of str, or an
+                array or column of strings of NumPy, pandas, polars or pyarrow. A network with several inputs takes a
+                dict by their names, or a list in their order; the one of token ids may be texts.
+            progress: show on standard error how far the work has come; or a function to call for that, with the texts
+                done and all texts, from whatever thread did them, one call at a time.
 
         Raises:
             InputError: one str instead of a list, a table instead of one of its columns, something that is not text, a

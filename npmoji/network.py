@@ -66,8 +66,8 @@ class Network:
         """The inputs as checked arrays, by name.
 
         Args:
-            x: an array for the one input there is, a dict by `Graph.input_names` or by the layers' names, or a list in the
-                order of `Graph.inputs`. What this method returned is not checked again.
+            x: an array for the one input there is, a dict by `Graph.input_names` or by the layers' names, or a list in
+                the order of `Graph.inputs`. What this method returned is not checked again.
 
         Raises:
             InputError: an input is missing or unknown, an array does not fit, or their numbers of rows differ.

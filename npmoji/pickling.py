@@ -1,8 +1,9 @@
 """Copies and pickles of models.
 
-A model that `load` made is pickled as its source, the arguments of `load`. It is loaded again where the pickle is, and must
-then have the weights and the vocabulary that it had. With ``embed``, or where there is no such source, the pickle holds
-weights, vocabulary and settings itself. What engines made of the weights, and what they keep in between, is in no pickle.
+A model that `load` made is pickled as its source, the arguments of `load`. It is loaded again where the pickle is, and
+must then have the weights and the vocabulary that it had. With ``embed``, or where there is no such source, the pickle
+holds weights, vocabulary and settings itself. What engines made of the weights, and what they keep in between, is in no
+pickle.
 
 The functions here know models from what is handed to them: `model` is the module that uses this one.
 """
@@ -81,7 +82,8 @@ def duplicate(model: Any, deep: bool) -> Any:
 
 
 def fingerprint(model: Any) -> str:
-    """A digest of what the model computes with: all layers, about a thousand numbers of each array, the vocabulary's size.
+    """A digest of what the model computes with: all layers, about a thousand numbers of each array, the vocabulary's
+    size.
 
     It tells another file, but not a single weight that differs.
     """

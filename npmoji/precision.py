@@ -1,8 +1,9 @@
 """Weights in less than float32: what the precisions mean for engines and files.
 
-fp16: the embedding and the LSTMs' matrices are rounded to IEEE half precision. int8: each column of a matrix holds integers
-from -127 to 127 and has one scale; the embedding and the first LSTM's input matrix, where the error of int8 would be largest,
-are fp16. The numbers are the same whether they are rounded when a file is written or when a float32 file is loaded.
+fp16: the embedding and the LSTMs' matrices are rounded to IEEE half precision. int8: each column of a matrix holds
+integers from -127 to 127 and has one scale; the embedding and the first LSTM's input matrix, where the error of int8
+would be largest, are fp16. The numbers are the same whether they are rounded when a file is written or when a float32
+file is loaded.
 """
 
 from __future__ import annotations
@@ -55,7 +56,8 @@ def halves(weights: np.ndarray | Int8Array) -> np.ndarray:
 
 
 def int8(weights: np.ndarray | Int8Array) -> Int8Array:
-    """A matrix (K, N) quantised, with each column's largest magnitude / 127 as its scale; unchanged if it is quantised."""
+    """A matrix (K, N) quantised, with each column's largest magnitude / 127 as its scale; unchanged if it is
+    quantised."""
     if isinstance(weights, Int8Array):
         return weights
     weights = float32(weights)

@@ -33,8 +33,9 @@ def vocabulary_beside(path: str) -> str:
 
 @functools.cache
 def bundled() -> str:
-    """The path of the small model that ships with npmoji: in the package if installed, in `weights/` in a checkout. If npmoji
-    is imported from an archive (a zipapp), the model is copied to a temporary folder for the lifetime of this process."""
+    """The path of the small model that ships with npmoji: in the package if installed, in `weights/` in a checkout. If
+    npmoji is imported from an archive (a zipapp), the model is copied to a temporary folder for the lifetime of this
+    process."""
     package = os.path.dirname(os.path.realpath(__file__))
     folders = [os.path.join(place, "weights") for place in (package, os.path.dirname(package))]
     for folder in folders:

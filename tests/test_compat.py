@@ -1,4 +1,5 @@
-"""Whose token ids texts get: the default for torchMoji's files, `compat` in every place it is taken, kept and reported."""
+"""Whose token ids texts get: the default for torchMoji's files, `compat` in every place it is taken, kept and
+reported."""
 
 import json
 import shutil
@@ -25,7 +26,8 @@ STRETCHES = {"!!": 390, "!!!!": 391, "!!!": 392}
 
 @pytest.fixture
 def place(folder, toy_vocabulary, tmp_path):
-    """A folder with the small model as Keras' weights and as torchMoji's `.bin`, and a vocabulary that has stretched words."""
+    """A folder with the small model as Keras' weights and as torchMoji's `.bin`, and a vocabulary that has stretched
+    words."""
     here = tmp_path / "here"
     shutil.copytree(folder, here)
     (here / "vocabulary.json").write_text(json.dumps(toy_vocabulary | STRETCHES))

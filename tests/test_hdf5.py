@@ -251,7 +251,8 @@ def test_arrays_are_views_of_the_file(tmp_path, layers):
 
 def test_h5py_is_not_imported(tmp_path, layers):
     path = write_keras(tmp_path / "x.h5", layers)
-    code = "import sys; sys.path.insert(0, sys.argv[1]); from npmoji.formats import keras_hdf5; keras_hdf5.read(sys.argv[2]); "
+    code = "import sys; sys.path.insert(0, sys.argv[1]); from npmoji.formats import keras_hdf5; "
+    code += "keras_hdf5.read(sys.argv[2]); "
     code += "sys.exit('h5py' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code, str(ROOT), str(path)], check=False).returncode == 0
 

@@ -171,7 +171,8 @@ def test_a_choice_that_does_not_fit():
 
 
 def test_the_class_that_started_it():
-    """W (F, 1), b (T, 1), a softmax, no mask: below Embedding(mask_zero=True) npmoji once applied the mask all the same."""
+    """W (F, 1), b (T, 1), a softmax, no mask: below Embedding(mask_zero=True) npmoji once applied the mask all the
+    same."""
     with pytest.raises(WeightsError, match="'tanh-masked', 'tanh-unmasked'"):
         npmoji.load(KERAS3)
     wanted, X = golden("keras3_called_attention", "outputs")["0"], given("keras3_called_attention")

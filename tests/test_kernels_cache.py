@@ -1,4 +1,5 @@
-"""What was compiled once is loaded by every process after: the time loops are made of functions that Numba can cache."""
+"""What was compiled once is loaded by every process after: the time loops are made of functions that Numba can
+cache."""
 
 from __future__ import annotations
 

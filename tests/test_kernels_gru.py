@@ -1,5 +1,5 @@
-"""The GRU on both engines: genuine goldens, the defining order of operations, and bits that depend on nothing but the row.
-At the end the states of the LSTM, which go the same way."""
+"""The GRU on both engines: genuine goldens, the defining order of operations, and bits that depend on nothing but the
+row. At the end the states of the LSTM, which go the same way."""
 
 from __future__ import annotations
 
@@ -137,7 +137,8 @@ def test_odd_sizes(engine, units):
 @pytest.mark.parametrize("gate", FUNCTIONS)
 @pytest.mark.parametrize("reset_after", [False, True])
 def test_every_bit_follows_from_the_defining_order(gate, reset_after):
-    """The order of operations in NumPy: chains of fused multiply-adds from bias or projection on, then elementwise ones."""
+    """The order of operations in NumPy: chains of fused multiply-adds from bias or projection on, then elementwise
+    ones."""
     rng = np.random.default_rng(6)
     inputs, units, n = 4, 2 * LANES + 5, 3
     kernel, recurrent, bias = random_gru(rng, inputs, units, 2 if reset_after else 1)
@@ -319,7 +320,7 @@ def test_bits_do_not_depend_on_the_target(target, tmp_path):
     assert there == digest()
 
 
-# -- what the kernel refuses --------------------------------------------------------------------------------------------
+# -- what the kernel refuses -------------------------------------------------------------------------------------------
 
 
 def test_what_does_not_fit_is_refused():
@@ -343,7 +344,7 @@ def test_what_does_not_fit_is_refused():
             run(**change)
 
 
-# -- LSTM states --------------------------------------------------------------------------------------------------------
+# -- LSTM states -------------------------------------------------------------------------------------------------------
 
 
 def random_lstm(rng, inputs, units):

@@ -1,4 +1,5 @@
-"""What npmoji is installed from: wheel and source distribution; and npmoji inside an archive or a frozen application."""
+"""What npmoji is installed from: wheel and source distribution; and npmoji inside an archive or a frozen
+application."""
 
 import configparser
 import os
@@ -181,7 +182,8 @@ def test_the_bundled_model_is_found_in_an_archive(app, weights, tmp_path):
 
 
 def test_an_archive_without_it_says_so(app, tmp_path):
-    code = f"import sys; sys.path.insert(0, {str(app(None))!r}); import npmoji\ntry: npmoji.load()\nexcept npmoji.WeightsError as e: print(e)"
+    code = f"import sys; sys.path.insert(0, {str(app(None))!r}); import npmoji\n"
+    code += "try: npmoji.load()\nexcept npmoji.WeightsError as e: print(e)"
     out = python("-c", code, folder=tmp_path)
     assert (
         "app.pyz" in out and "'deepmoji_small.hdf5' are missing" in out and "load other weights with load(path)" in out

@@ -355,7 +355,8 @@ def test_what_torch_and_safetensors_write(folder, tmp_path):
 
 @needs_shared
 def test_the_genuine_state_dict_without_its_last_layer(tmp_path):
-    """The tensors of a genuine file, by npmoji's reader, in safetensors: features as the genuine torchMoji gives them."""
+    """The tensors of a genuine file, by npmoji's reader, in safetensors: features as the genuine torchMoji gives
+    them."""
     from npmoji.formats import torch_pickle
 
     place = SHARED / "goldens" / "models" / "torchmoji_state"

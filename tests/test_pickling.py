@@ -1,4 +1,5 @@
-"""Models, layers and tokenizers that are pickled and copied: in this process, in spawned ones, by joblib and scikit-learn."""
+"""Models, layers and tokenizers that are pickled and copied: in this process, in spawned ones, by joblib and
+scikit-learn."""
 
 import copy
 import io

@@ -114,7 +114,8 @@ WRITERS = {"legacy": legacy, "zip": zipped}
 
 
 def torch_arrays(layers):
-    """A state dict with the weights of a Keras file's layers, which are {name: [arrays]} or have names for these too."""
+    """A state dict with the weights of a Keras file's layers, which are {name: [arrays]} or have names for these
+    too."""
     layers = {name: list(arrays.values()) if isinstance(arrays, dict) else arrays for name, arrays in layers.items()}
     state = {"embed.weight": layers["embedding"][0]}
     for i in (0, 1):

@@ -1,6 +1,7 @@
 """Untrained DeepMoji weights of any size, in Keras 2's layout: for measurements and tests of other programs.
 
-    python tools/fresh_weights.py OUT.hdf5 [--seed 0] [--vocabulary 50000] [--embedding 256] [--units 512] [--classes 64]
+    python tools/fresh_weights.py OUT.hdf5 [--seed 0] [--vocabulary 50000] [--embedding 256] [--units 512] [--classes
+    64]
 
 The numbers are those of `npmoji.layers.initialisers.deepmoji`, Keras' own initialisers from a seed.
 """

@@ -45,8 +45,8 @@ def input_format(path: str) -> str:
         return INPUTS[suffix]
     if suffix == ".json":
         raise InputError(
-            f"{path}: JSON documents are not supported, expected one object per line (.jsonl); jq -c '.[]' makes that from an "
-            "array; if the file has one per line: --input-format jsonl"
+            f"{path}: JSON documents are not supported, expected one object per line (.jsonl); jq -c '.[]' makes that "
+            "from an array; if the file has one per line: --input-format jsonl"
         )
     if suffix in _BINARY:
         raise InputError(f"{path}: {suffix} files of texts are not supported; export the texts as .csv, .tsv or .jsonl")

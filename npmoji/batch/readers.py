@@ -1,4 +1,5 @@
-"""The records of one file. Each reader takes the file's lines, and yields None where the next record has not arrived yet."""
+"""The records of one file. Each reader takes the file's lines, and yields None where the next record has not arrived
+yet."""
 
 from __future__ import annotations
 
@@ -98,7 +99,8 @@ def _object(line: str, columns: Columns) -> tuple[str | None, dict[str, Any], st
 
 
 def table(lines: Lines, columns: Columns, delimiter: str | None, default: str) -> Iterator[Record | None]:
-    """Comma- or tab-separated columns with a header; unless a delimiter is given, others are recognised from the header."""
+    """Comma- or tab-separated columns with a header; unless a delimiter is given, others are recognised from the
+    header."""
     csv.field_size_limit(2**31 - 1)
     feed, source = _Feed(lines), lines.source.name
     if delimiter is None:
@@ -239,7 +241,8 @@ class _Feed:
                 yield row
 
     def problem(self) -> tuple[int, str]:
-        """The line number and kind of a problem with the last row's characters; if there is none, its first line and ""."""
+        """The line number and kind of a problem with the last row's characters; if there is none, its first line and
+        ""."""
         first = self.lines.number - len(self._again) - len(self.taken) + 1
         for number, line in enumerate(self.taken, first):
             if "\0" in line:

@@ -19,8 +19,8 @@ from . import Record
 
 
 class JsonLines:
-    """One object per line: the columns that are kept, then ``"text": ..., "emojis": [{"id": 36, "emoji": ..., "p": 0.1234},
-    ...]``."""
+    """One object per line: the columns that are kept, then ``"text": ..., "emojis": [{"id": 36, "emoji": ..., "p":
+    0.1234}, ...]``."""
 
     def __init__(self, out: TextIO, k: int, kept: list[str] | None = None, emojis: bool = False):
         import json
@@ -86,7 +86,8 @@ class Tsv(Csv):
 
 
 class People:
-    """The text, then a line per emoji: emoji, name, percentage, and on a terminal a small bar, at most 80 columns wide."""
+    """The text, then a line per emoji: emoji, name, percentage, and on a terminal a small bar, at most 80 columns
+    wide."""
 
     BAR = 20  # columns for 100 %
 
@@ -124,8 +125,8 @@ def check_names(kept, results) -> None:
     clash = next((name for name in kept if name in results), None)
     if clash is not None:
         raise InputError(
-            f"column {clash!r} cannot be kept: the results have one of that name; name the columns to keep with --keep COL,…, "
-            "or the texts' column with --column"
+            f"column {clash!r} cannot be kept: the results have one of that name; name the columns to keep with --keep "
+            "COL,…, or the texts' column with --column"
         )
 
 

@@ -1,9 +1,10 @@
 """Golden outputs: every layer's output for a list of texts, for authors of other ports; `npmoji golden`.
 
-A folder of `manifest.json` and a `.npy` file for each tensor (or one `.npz` of the same files). Tensors are little-endian
-and in C order: ``tokens`` int64 (N, T), and one float32 tensor for each layer that `golden_names` lists, at all N texts
-and T steps, masked ones too; T is the model's maxlen, or the width of the token ids given. A network that takes something
-else has its inputs by their names in place of ``tokens``; a layer with several outputs is kept as name/0, name/1, ...
+A folder of `manifest.json` and a `.npy` file for each tensor (or one `.npz` of the same files). Tensors are
+little-endian and in C order: ``tokens`` int64 (N, T), and one float32 tensor for each layer that `golden_names` lists,
+at all N texts and T steps, masked ones too; T is the model's maxlen, or the width of the token ids given. A network
+that takes something else has its inputs by their names in place of ``tokens``; a layer with several outputs is kept as
+name/0, name/1, ...
 
 The bytes depend on input and weights only: not on the CPU, the number of threads or the size of the blocks that are
 computed together. That is the numba engine's promise, so it computes them unless another was asked for by name.
@@ -14,13 +15,13 @@ The manifest, JSON in ASCII, has these keys in this order:
     npmoji_version          who wrote it
     engine                  "numba"; with "numpy" or "torch" the last bits depend on the machine
     precision               "fp32", "fp16" or "int8": that of the LSTM's matrices
-    weights                 {"name", "sha256", "bytes", "vocabulary_size", "features", "classes"}: the file, the network's sizes;
-                            null for digest and bytes that are not known, as of a model made by hand
+    weights                 {"name", "sha256", "bytes", "vocabulary_size", "features", "classes"}: the file, the
+                            network's sizes; null for digest and bytes that are not known, as of a model made by hand
     keras_version           of the Keras that made the file, "" if it does not tell
     recurrent_activation    the LSTMs' gates: "hard_sigmoid" (Keras 2's), "hard_sigmoid_keras3" or "sigmoid"
     holds_masked_outputs    whether an LSTM repeats its last output at masked steps (true), or gives 0 there
     vocabulary_sha256       of the vocabulary's file, null without one; of its JSON text by id where it came from none
-    compat                  whose tokenizer it was, "deepmoji" (the original's) or "torchmoji"; null without a vocabulary
+    compat                  whose tokenizer it was, "deepmoji" (the original's) or "torchmoji"; null without one
     maxlen                  tokens kept of a text, null for a model without a vocabulary
     T                       steps
     tensors                 a list of {"name", "file", "shape", "dtype", "sha256", "tolerance"}
@@ -74,13 +75,14 @@ BLOCK_STEPS = 2048  # texts x steps computed together: at the original's sizes 4
 NOTHING = np.zeros(0, np.float32)
 WIDTH = 30  # steps of the builtin rows for a model without a vocabulary, which has no maxlen
 
-# Two float32 implementations add up in different orders. At the original's sizes (2304 features, 30 steps) each of npmoji's
-# engines is up to 5.3e-6 from float64 in some of a layer's numbers, and 3.4e-7 in probabilities and attention weights: two
-# correct ports may be twice that apart. Genuine Keras stays within half of these limits on all reference outputs.
-# Where a tensor's values exceed 1, as logits may, rounding grows with them: there the limit is relative as well.
+# Two float32 implementations add up in different orders. At the original's sizes (2304 features, 30 steps) each of
+# npmoji's engines is up to 5.3e-6 from float64 in some of a layer's numbers, and 3.4e-7 in probabilities and attention
+# weights: two correct ports may be twice that apart. Genuine Keras stays within half of these limits on all reference
+# outputs. Where a tensor's values exceed 1, as logits may, rounding grows with them: there the limit is relative as
+# well.
 PROBABILITIES, LAYERS = 2e-6, 1e-5
-# int8 rounds activations: where two implementations differ in the last bit a number may go to the other side, and a step
-# of 1/127 follows.
+# int8 rounds activations: where two implementations differ in the last bit a number may go to the other side, and a
+# step of 1/127 follows.
 INT8 = 1e-2
 
 
@@ -133,8 +135,8 @@ def collect(model: Model, source: Source, block: int | None = None) -> Golden:
 def golden_names(model: Model) -> list[str]:
     """The layers whose outputs are kept, in graph order.
 
-    Each layer of the file but the inputs. Of DeepMoji also the parts of its last two layers, and none that only hands on
-    numbers that others hold.
+    Each layer of the file but the inputs. Of DeepMoji also the parts of its last two layers, and none that only hands
+    on numbers that others hold.
     """
     if set(deepmoji.FEATURES) <= set(model.graph.named):
         layers, skipped = model.graph.named.values(), (Input, Embedding, Concatenate, Dropout)
@@ -267,7 +269,8 @@ def _blocks(model: Model, engine: str, rows: _Rows, block: int | None) -> Iterat
 
 
 def tolerance(tensor: TensorFile, parts_of_one: bool, precision: str) -> dict[str, float]:
-    """How far another implementation may be off: see the limits above. ``parts_of_one``: probabilities, attention weights."""
+    """How far another implementation may be off: see the limits above. ``parts_of_one``: probabilities, attention
+    weights."""
     if tensor.dtype.kind != "f":
         return {"absolute": 0.0, "relative": 0.0}
     limit = INT8 if precision == "int8" else PROBABILITIES if parts_of_one else LAYERS

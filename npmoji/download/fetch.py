@@ -188,7 +188,8 @@ def note(url: str, part: str, response: http.client.HTTPResponse) -> None:
 
 
 def mark(response: http.client.HTTPResponse) -> str:
-    """What tells this version of the file from others: a strong ETag, else the date of the last change, else nothing."""
+    """What tells this version of the file from others: a strong ETag, else the date of the last change, else
+    nothing."""
     etag = response.headers.get("ETag", "")
     return etag if etag.startswith('"') else response.headers.get("Last-Modified", "")
 

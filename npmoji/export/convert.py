@@ -27,7 +27,8 @@ class Writer(NamedTuple):
     """A kind of file that can be written.
 
     Attributes:
-        module: of `formats`; its ``write`` takes the open file, the contents and, if it has a place for them, the words.
+        module: of `formats`; its ``write`` takes the open file, the contents and, if it has a place for them, the
+            words.
         precisions: those that it can hold.
         holds_words: whether it has a place for the vocabulary.
     """
@@ -56,13 +57,14 @@ def convert(
 ) -> None:
     """Write the weights of one file, which are checked by building the network, to another kind of file.
 
-    A `.safetensors` file also carries the vocabulary, the names of the classes and reference results, those of the source
-    or else computed now; `formats.npmoji_file` describes it. It gives what the source gives in the same precision, bit for
-    bit. A `.hdf5` or `.h5` file is float32 in Keras 2's layout, whatever the precision of the source.
+    A `.safetensors` file also carries the vocabulary, the names of the classes and reference results, those of the
+    source or else computed now; `formats.npmoji_file` describes it. It gives what the source gives in the same
+    precision, bit for bit. A `.hdf5` or `.h5` file is float32 in Keras 2's layout, whatever the precision of the
+    source.
 
     Args:
-        source: any file that `load` takes, or a name that it knows; or a model, whose file need not be there any more. Its
-            own precision, vocabulary, compat and layers then hold.
+        source: any file that `load` takes, or a name that it knows; or a model, whose file need not be there any more.
+            Its own precision, vocabulary, compat and layers then hold.
         target: ends in `.safetensors`, `.hdf5` or `.h5`.
         precision: of the embedding and the LSTMs' matrices; by default as in the source.
         vocabulary: as `load` takes it; by default the one the source carries, or the one beside it.
@@ -72,7 +74,8 @@ def convert(
     Raises:
         InputError: the target is the source, of no known kind, cannot be written or cannot hold the precision; or the
             source is a model, and settings are given that it has itself.
-        WeightsError, VocabularyError: the source or its vocabulary cannot be used, or the precision cannot hold a weight.
+        WeightsError, VocabularyError: the source or its vocabulary cannot be used, or the precision cannot hold a
+            weight.
     """
     target = local(target, "target")
     writer = _writer(target)
@@ -147,7 +150,8 @@ def _stored(file: Contents, model: Model, precision: str) -> Contents:
 
 
 def storage(layer: Layer, precision: str) -> dict[str, str]:
-    """The precision in which to store the layer's weights, by their names: those that `precision` does not keep in fp32."""
+    """The precision in which to store the layer's weights, by their names: those that `precision` does not keep in
+    fp32."""
     if precision == "fp32":
         return {}
     if isinstance(layer, Embedding):

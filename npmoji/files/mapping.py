@@ -1,8 +1,8 @@
 """A file's bytes, memory-mapped, and a check that they have not changed since.
 
-A mapped file is read as its pages are used. Renaming another file over it changes nothing here: the old one lives on until it
-is released. Writing to it, however, changes the arrays that are views of it, and truncating it makes reading them fatal: the
-system kills the process (SIGBUS). So the file is checked before each use.
+A mapped file is read as its pages are used. Renaming another file over it changes nothing here: the old one lives on
+until it is released. Writing to it, however, changes the arrays that are views of it, and truncating it makes reading
+them fatal: the system kills the process (SIGBUS). So the file is checked before each use.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ class MappedFile(memory_map.mmap):
         return file
 
     def check(self) -> None:
-        """Raise a WeightsError if the file was written to or truncated since it was mapped. Takes a microsecond or two."""
+        """Raise a WeightsError if the file was written to or truncated since it was mapped. Takes a microsecond or
+        two."""
         now = os.fstat(self.descriptor)
         if now.st_mtime_ns == self.time_then and now.st_size == self.size_then:
             return

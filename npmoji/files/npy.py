@@ -1,4 +1,5 @@
-"""`.npy` files: their header, and appending rows. The same array gives the same bytes, whatever the version of NumPy."""
+"""`.npy` files: their header, and appending rows. The same array gives the same bytes, whatever the version of
+NumPy."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ def header(dtype: np.dtype, shape: tuple[int, ...]) -> bytes:
 
 
 class ArrayFile:
-    """A `.npy` file, float32 (rows, width) in C order, to which rows are appended; their number is known only at the end."""
+    """A `.npy` file, float32 (rows, width) in C order, to which rows are appended; their number is known only at the
+    end."""
 
     def __init__(self, file: BinaryIO, width: int):
         self.file, self.width, self.rows = file, width, 0

@@ -1,7 +1,8 @@
-"""Files and folders being written beside their targets as `NAME.xxxxxxxx.part`, and what killed processes leave of them.
+"""Files and folders being written beside their targets as `NAME.xxxxxxxx.part`, and what killed processes leave of
+them.
 
-The process that writes a part holds a lock on it, which the system releases when the process ends, however it ends. Windows
-does not rename open files, so there a part counts as abandoned if nothing has been written to it for an hour.
+The process that writes a part holds a lock on it, which the system releases when the process ends, however it ends.
+Windows does not rename open files, so there a part counts as abandoned if nothing has been written to it for an hour.
 """
 
 from __future__ import annotations

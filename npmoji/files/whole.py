@@ -22,9 +22,9 @@ class Unfinished(InputError):
 def whole_file(path: str | bytes | os.PathLike) -> Iterator[BinaryIO]:
     """A binary file to be written in the ``with`` block: it takes its name only if the block succeeds.
 
-    It is written beside the target and renamed, so that processes that have mapped the old file keep it. Devices and pipes,
-    which cannot be replaced by renaming, are written directly. If the block raises `Unfinished`, the file is kept with
-    ``.partial`` appended to its name. What killed processes have left of earlier attempts is removed.
+    It is written beside the target and renamed, so that processes that have mapped the old file keep it. Devices and
+    pipes, which cannot be replaced by renaming, are written directly. If the block raises `Unfinished`, the file is
+    kept with ``.partial`` appended to its name. What killed processes have left of earlier attempts is removed.
 
     Raises:
         InputError: the file cannot be written.
@@ -56,8 +56,8 @@ def whole_file(path: str | bytes | os.PathLike) -> Iterator[BinaryIO]:
 def whole_folder(path: str, may_replace: Callable[[str], None]) -> Iterator[str]:
     """A new folder to be filled in the ``with`` block: it takes its name only if the block succeeds.
 
-    It is made beside the target and renamed. An empty folder of that name is replaced; for any other one ``may_replace`` is
-    called with its path, and raises unless it may be replaced.
+    It is made beside the target and renamed. An empty folder of that name is replaced; for any other one
+    ``may_replace`` is called with its path, and raises unless it may be replaced.
 
     Raises:
         InputError: the folder cannot be written, or something else has that name.

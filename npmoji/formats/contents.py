@@ -18,9 +18,9 @@ class Contents(NamedTuple):
     """What a weights file holds.
 
     Attributes:
-        layers: arrays by layer and name, in the file's order; layers without weights have none. They are float32, from a
-            converted file also float16 and `Int8Array`. Where a container tells only their order, as Keras' HDF5 does, the
-            names are numbers, see `numbered`.
+        layers: arrays by layer and name, in the file's order; layers without weights have none. They are float32, from
+            a converted file also float16 and `Int8Array`. Where a container tells only their order, as Keras' HDF5
+            does, the names are numbers, see `numbered`.
         keras_version: of the Keras that wrote it, e.g. ``"2.0.5"``; empty if the file does not tell.
         config: the parsed `model_config` of a full model, else None.
         vocabulary: if the file carries one, as `Tokenizer` takes it.
@@ -53,7 +53,8 @@ class Contents(NamedTuple):
 
     @property
     def holds_masked_outputs(self) -> bool:
-        """Whether a recurrent layer repeats its output at masked steps (Keras 2.0 to 2.3) or gives 0 there (later ones)."""
+        """Whether a recurrent layer repeats its output at masked steps (Keras 2.0 to 2.3) or gives 0 there (later
+        ones)."""
         return self.version < (2, 4) and not self.keras_version.endswith("-tf")
 
 

@@ -4,8 +4,8 @@
     item(entry, "inbound_nodes", where, list, default=[])      or may be missing, or null
     typed(value, where, dict, list)                            a value by itself
 
-A value of another type is a WeightsError that says where it is, what was found and what was expected. The code that follows
-may rely on the type, so that a TypeError or KeyError there is a mistake of the code.
+A value of another type is a WeightsError that says where it is, what was found and what was expected. The code that
+follows may rely on the type, so that a TypeError or KeyError there is a mistake of the code.
 """
 
 from __future__ import annotations

@@ -5,9 +5,10 @@
     root["embedding/embedding/embeddings"].array()  # float32 (50000, 256), a view of the file's pages
 
 Why not h5py: importing it takes 141 ms where this module and its lower half take 4 (medians of 5, on a busy machine),
-which a start on the default path would notice; and its C library crashes with segmentation faults on files in which single
-bits are flipped, or hangs. Here nothing is believed: every address, size and count is checked against the bytes there are, every structure is
-visited once. So a file gives its data, or `Hdf5Error` (damaged), or `Unsupported` (a feature this reader lacks).
+which a start on the default path would notice; and its C library crashes with segmentation faults on files in which
+single bits are flipped, or hangs. Here nothing is believed: every address, size and count is checked against the bytes
+there are, every structure is visited once. So a file gives its data, or `Hdf5Error` (damaged), or `Unsupported` (a
+feature this reader lacks).
 
 Sections in brackets are those of the "HDF5 File Format Specification", version 3.0; `hdf5_format` has the lower levels.
 """

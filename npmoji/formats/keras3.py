@@ -1,9 +1,9 @@
 """Keras 3's own files: `model.weights.h5`, and `.keras`, a zip file of `config.json` and such weights.
 
-Groups are named by class and number (`layers/bidirectional_1`), in the order of the model's layers; newer versions add the
-layer's name as an attribute of its `vars` group. Arrays are `vars/0`, `vars/1`, ...; a recurrent layer's are under `cell`, a
-Bidirectional's under `forward_layer` and `backward_layer`, a nested model's under `layers` again. tf_keras writes the same,
-but calls the group of the layers `_layer_checkpoint_dependencies`.
+Groups are named by class and number (`layers/bidirectional_1`), in the order of the model's layers; newer versions add
+the layer's name as an attribute of its `vars` group. Arrays are `vars/0`, `vars/1`, ...; a recurrent layer's are under
+`cell`, a Bidirectional's under `forward_layer` and `backward_layer`, a nested model's under `layers` again. tf_keras
+writes the same, but calls the group of the layers `_layer_checkpoint_dependencies`.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Keras' HDF5 weight files to `Contents`. Nothing in a file is ever executed.
 
 Layout (Keras 2 `save_weights` and `model.save`): the attribute `layer_names` lists the layers; each is a group whose
-attribute `weight_names` lists the datasets below it. A full model keeps all that under the group `model_weights` and adds
-the attribute `model_config`. Only the order of these lists is relied on: dataset names vary, and HDF5's own order is
-alphabetical.
+attribute `weight_names` lists the datasets below it. A full model keeps all that under the group `model_weights` and
+adds the attribute `model_config`. Only the order of these lists is relied on: dataset names vary, and HDF5's own order
+is alphabetical.
 
 npmoji adds attributes of its own to files it writes: `npmoji_references`, JSON, see `verify`; `npmoji_compat`, the
 tokenizer's, if it is not the original's.

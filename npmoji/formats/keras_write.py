@@ -21,7 +21,8 @@ OLDEST_KERAS = "2.0.0"  # what a file means that does not tell; a Keras would ta
 
 
 def write(file: BinaryIO, contents: Contents) -> None:
-    """Write a weights file, or a full model's if there is a config, as float32; the same contents always as the same bytes."""
+    """Write a weights file, or a full model's if there is a config, as float32; the same contents always as the same
+    bytes."""
     import h5py
 
     with h5py.File("in memory", "w", driver="core", backing_store=False, track_order=False) as root:
@@ -50,7 +51,8 @@ def _write_layer(group: Any, arrays: dict[str, np.ndarray]) -> None:
 
 
 def _write_names(group: Any, key: str, names: Iterable[str]) -> None:
-    """A list of names as fixed-length bytes; as Keras does, in several attributes key0, key1, ... if one cannot hold it."""
+    """A list of names as fixed-length bytes; as Keras does, in several attributes key0, key1, ... if one cannot hold
+    it."""
     array = np.array([name.encode("utf-8") for name in names])
     if array.itemsize > LARGEST_ATTRIBUTE:
         raise WeightsError(

@@ -1,7 +1,8 @@
-"""One file with everything: weights in any precision, vocabulary, class names and reference results. `npmoji convert` writes it.
+"""One file with everything: weights in any precision, vocabulary, class names and reference results. `npmoji convert`
+writes it.
 
-A safetensors file, so that others can read it too. Its tensors are named ``layer/weight``, weights without a name of their
-own by numbers; its metadata, all texts:
+A safetensors file, so that others can read it too. Its tensors are named ``layer/weight``, weights without a name of
+their own by numbers; its metadata, all texts:
 
     format          "npmoji 1"
     npmoji_version  of the npmoji that wrote it
@@ -14,8 +15,8 @@ own by numbers; its metadata, all texts:
     classes         JSON: [name, ...]
     references      JSON: results that the model should give, see `verify`
 
-The last five only if there is such a thing. Matrices are F32, F16, or I8 with a scale for each column in a tensor of the
-same name and `_scale`: the weight in row k and column n is ``matrix[k, n] * scale[n]``.
+The last five only if there is such a thing. Matrices are F32, F16, or I8 with a scale for each column in a tensor of
+the same name and `_scale`: the weight in row k and column n is ``matrix[k, n] * scale[n]``.
 """
 
 from __future__ import annotations

@@ -10,8 +10,8 @@ writing.
 The format is described at https://github.com/huggingface/safetensors. What it leaves open is chosen here so that every
 array can be used where it lies: the header is padded with spaces to whole cache lines, larger types come first.
 
-Why not the public package: it would be a fourth one to install, and its arrays are not views of a file that `files.mapping`
-watches. Start-up is no reason: either imports in a few milliseconds.
+Why not the public package: it would be a fourth one to install, and its arrays are not views of a file that
+`files.mapping` watches. Start-up is no reason: either imports in a few milliseconds.
 """
 
 from __future__ import annotations

@@ -5,10 +5,10 @@ stranger's file is running a stranger's program. `Unpickler` here is another mac
 state dict takes, imports nothing, calls nothing, and builds numbers, texts, tuples, lists, dicts and descriptions of
 tensors. All else is refused, and so is a program too long for weights.
 
-Why not `pickle.Unpickler` with a `find_class` and a `persistent_load` that refuse all but tensors: it runs nothing either,
-but it still hangs on a pickle of 150 bytes (a tuple doubled 32 times, as the key of a dict, takes exponential time to hash),
-crashes with a segmentation fault on one of 300 kB (a tuple nested 300,000 deep, as a key), and takes 1.5 GB of memory for
-one of 20 MB.
+Why not `pickle.Unpickler` with a `find_class` and a `persistent_load` that refuse all but tensors: it runs nothing
+either, but it still hangs on a pickle of 150 bytes (a tuple doubled 32 times, as the key of a dict, takes exponential
+time to hash), crashes with a segmentation fault on one of 300 kB (a tuple nested 300,000 deep, as a key), and takes 1.5
+GB of memory for one of 20 MB.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Attention layers of one name that several authors wrote: their formulas, and which of them a file means.
 
-All are an average over time, ``sum over t of a_t · x_t``, of x (N, T, F), and let no mask through. They differ in the scores
-that a is made of, and in whether they respect a mask. Keras stores a class' name and arrays, not its code: the arrays' shapes
-say which scores a file means; whether masks count is known only
+All are an average over time, ``sum over t of a_t · x_t``, of x (N, T, F), and let no mask through. They differ in the
+scores that a is made of, and in whether they respect a mask. Keras stores a class' name and arrays, not its code: the
+arrays' shapes say which scores a file means; whether masks count is known only
 
 - from Keras 3's Functional models: a layer whose ``call`` takes no mask is stored as called without one;
 - from settings that only one author's constructor takes, or from the name where all copies of the class agree.
@@ -92,8 +92,9 @@ CHOICES = {f"{score}-{mask}": _maker(score, mask == "masked") for score in SCORE
 def settled(at: Place, scores: tuple[str, ...]) -> str | None:
     """The choice that a file settles, or None.
 
-    ``step_dim`` is a setting of the author's that Kaggle took `Attention` from, who keeps W as (F,) where others have (F, 1);
-    ``attention_dim`` of the hierarchical network's `AttLayer`. All known copies of `AttentionWithContext` respect the mask.
+    ``step_dim`` is a setting of the author's that Kaggle took `Attention` from, who keeps W as (F,) where others have
+    (F, 1); ``attention_dim`` of the hierarchical network's `AttLayer`. All known copies of `AttentionWithContext`
+    respect the mask.
     """
     name = at.config["class_name"]
     if at.takes_mask is False and len(scores) == 1:

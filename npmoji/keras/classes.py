@@ -1,4 +1,5 @@
-"""Keras' layer classes in terms of ours: for each, the arrays it has in a file and how the layer is made from its config.
+"""Keras' layer classes in terms of ours: for each, the arrays it has in a file and how the layer is made from its
+config.
 
 A class that is not here can be added with `register_layer`; a file that has it is otherwise refused.
 """
@@ -160,8 +161,8 @@ def _cell(class_name: str, at: Place, within: bool) -> Cell:
 def _from_cudnn(at: Place, gates: int, arrays: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
     """The arrays of a CuDNN layer as those of the plain one.
 
-    cuDNN keeps each gate's matrix (H, F) row by row; Keras stores those numbers in an array of shape (F, H). There are two
-    biases: an LSTM's add up, a GRU's are its (2, 3H).
+    cuDNN keeps each gate's matrix (H, F) row by row; Keras stores those numbers in an array of shape (F, H). There are
+    two biases: an LSTM's add up, a GRU's are its (2, 3H).
     """
     H = arrays[1].shape[0] if arrays[1].ndim else 0
     found = [array.shape for array in arrays]

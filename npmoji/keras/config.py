@@ -1,7 +1,8 @@
 """The `model_config` of a Keras file, in whatever dialect, to one plain description of the graph.
 
-Three dialects: Keras 2.0 to 2.3 (class `Model`, a Sequential's config a list), tf_keras (class `Functional`, dicts), Keras 3
-(`batch_shape`, calls as args and kwargs, tensors as `__keras_tensor__`). Nothing here knows what any layer computes.
+Three dialects: Keras 2.0 to 2.3 (class `Model`, a Sequential's config a list), tf_keras (class `Functional`, dicts),
+Keras 3 (`batch_shape`, calls as args and kwargs, tensors as `__keras_tensor__`). Nothing here knows what any layer
+computes.
 
 All values that the description is made of are checked here, by `formats.fields`.
 """
@@ -60,8 +61,8 @@ class Network(NamedTuple):
 
     Attributes:
         inputs, outputs: in the order in which Keras takes and gives them as lists.
-        keys: if the model was made with a dict of inputs, its keys in the order of ``inputs``; a dict goes by them then, and
-            not by the layers' names.
+        keys: if the model was made with a dict of inputs, its keys in the order of ``inputs``; a dict goes by them
+            then, and not by the layers' names.
     """
 
     name: str
@@ -198,8 +199,8 @@ def _check_names(names: list[str]) -> None:
 def _renumbered(nodes: list[Node], outputs: list[Ref]) -> tuple[list[Node], list[Ref]]:
     """Models used as layers with the number of their first call, and the network's outputs numbered alike.
 
-    The making of a Functional model counts as its call 0: in Keras 2 for whatever refers to later ones, in Keras 3 for the
-    network's outputs only. No call is in a config without something that refers to it.
+    The making of a Functional model counts as its call 0: in Keras 2 for whatever refers to later ones, in Keras 3 for
+    the network's outputs only. No call is in a config without something that refers to it.
     """
     called = [ref for node in nodes for call in node.calls for ref in refs_of(call)]
     count = {node.name: len(node.calls) for node in nodes if node.class_name in CONTAINERS and node.calls}

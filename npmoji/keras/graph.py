@@ -23,8 +23,8 @@ from .place import LARGEST, Place
 
 
 class Slot(NamedTuple):
-    """An array that the config says a file must have: of which layer (nested ones as ``outer/inner``), its name, and whether
-    training leaves it alone."""
+    """An array that the config says a file must have: of which layer (nested ones as ``outer/inner``), its name, and
+    whether training leaves it alone."""
 
     layer: str
     name: str

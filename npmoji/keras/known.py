@@ -21,15 +21,15 @@ def register_layer(class_name: str, make: Callable[..., Layer] | str, arrays: Na
     """Let files with layers of a class of your own be loaded; for one load only: ``load(path, layers={...})``.
 
     Args:
-        class_name: as Keras stores it; or the name of a layer (in a nested model ``outer/inner``), which comes before its
-            class, for Lambdas say. The name of a class that npmoji knows is always meant as the class.
-        make: called as ``make(*previous, config=..., name=..., **arrays)`` with the layers before it, the config as stored
-            and the weights by name; returns an `npmoji.Layer`. Or one of the formulas of `choices.CHOICES` by its name, such
-            as ``"tanh-unmasked"``, for an attention layer.
+        class_name: as Keras stores it; or the name of a layer (in a nested model ``outer/inner``), which comes before
+            its class, for Lambdas say. The name of a class that npmoji knows is always meant as the class.
+        make: called as ``make(*previous, config=..., name=..., **arrays)`` with the layers before it, the config as
+            stored and the weights by name; returns an `npmoji.Layer`. Or one of the formulas of `choices.CHOICES` by
+            its name, such as ``"tanh-unmasked"``, for an attention layer.
         arrays: the names of the layer's weights in Keras' order (``layer.weights``); or a function of the config.
 
-    What your functions raise when a file is loaded comes out as it is, a TypeError as a TypeError, with a note that names the
-    layer; a WeightsError gets the name of the file.
+    What your functions raise when a file is loaded comes out as it is, a TypeError as a TypeError, with a note that
+    names the layer; a WeightsError gets the name of the file.
 
     Raises:
         InputError: not a name, or neither a function nor the name of a choice.
@@ -70,11 +70,12 @@ def _are_names(value: Any) -> bool:
 class Known:
     """What the layers of one file may be: npmoji's kinds, those registered, and those given for this file.
 
-    What is given comes before what is registered, and that before npmoji's own; in each a layer's name before its class.
+    What is given comes before what is registered, and that before npmoji's own; in each a layer's name before its
+    class.
 
     Args:
-        layers: by class or layer name what `register_layer` takes: a function, one with the names of its arrays as a pair,
-            or the name of a choice.
+        layers: by class or layer name what `register_layer` takes: a function, one with the names of its arrays as a
+            pair, or the name of a choice.
 
     Raises:
         InputError: not such a dict.
@@ -109,7 +110,8 @@ class Known:
         if found is None:
             reason = "holds code, which is never run" if class_name in CODE else "is not known"
             raise WeightsError(
-                f"layer {layer!r}: class {class_name!r} {reason}; npmoji.register_layer({class_name!r}, ...) can supply it, "
+                f"layer {layer!r}: class {class_name!r} {reason}; "
+                f"npmoji.register_layer({class_name!r}, ...) can supply it, "
                 f"or for this layer alone register_layer({layer!r}, ...)"
             )
         return found

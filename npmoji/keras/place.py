@@ -56,7 +56,8 @@ class Place(NamedTuple):
         return bool(item(self.config, name, f"layer {self.name!r}", bool, int, default=default))
 
     def activation(self, key: str = "activation", default: str = "linear") -> str:
-        """A setting that names an activation, as its name in `ACTIVATIONS`: Keras 3's hard_sigmoid is another function."""
+        """A setting that names an activation, as its name in `ACTIVATIONS`: Keras 3's hard_sigmoid is another
+        function."""
         found = self.setting(key, default)
         if isinstance(found, dict):  # {"class_name": "function", "config": "relu"}
             found = found.get("config") if isinstance(found.get("config"), str) else found.get("class_name")

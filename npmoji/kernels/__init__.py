@@ -1,8 +1,9 @@
 """The compiled kernels: the fast part, kept in a room of its own. `backends/ops.py` says what they must compute.
 
-Why they are not plain Numba or BLAS: BLAS repacks the recurrent matrix at every time step and sums in an order that depends
-on the batch and the CPU; Numba's vectoriser offers no fused multiply-add and stays at half width on AVX-512. Here matrices
-are packed once, and each result is one fixed chain of operations, whatever the batch, the thread count or the CPU.
+Why they are not plain Numba or BLAS: BLAS repacks the recurrent matrix at every time step and sums in an order that
+depends on the batch and the CPU; Numba's vectoriser offers no fused multiply-add and stays at half width on AVX-512.
+Here matrices are packed once, and each result is one fixed chain of operations, whatever the batch, the thread count or
+the CPU.
 
 What the compiled code is made of:
 

@@ -1,4 +1,5 @@
-"""The innermost pieces, as intrinsics for nopython code: register blocks of a product, the gates, one vector of a function.
+"""The innermost pieces, as intrinsics for nopython code: register blocks of a product, the gates, one vector of a
+function.
 
 Addresses and strides are in bytes.
 """

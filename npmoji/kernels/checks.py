@@ -1,5 +1,5 @@
-"""What the functions to be called from Python check: compiled code follows every index and stride blindly, so nothing out of
-range may reach it. All raise ValueError."""
+"""What the functions to be called from Python check: compiled code follows every index and stride blindly, so nothing
+out of range may reach it. All raise ValueError."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def check_rows(**arrays: np.ndarray) -> None:
 
 
 def check_lstm(projected: np.ndarray, panels: tuple[int, ...], steps: int, units: int) -> None:
-    """That projections and recurrent panels, given by their shape, are those of an LSTM of so many units. `steps` is the
-    length that the panels' axis of K must have."""
+    """That projections and recurrent panels, given by their shape, are those of an LSTM of so many units. `steps` is
+    the length that the panels' axis of K must have."""
     width = 4 * round_up(units, GROUP_UNITS)
     if projected.shape[1] != width or panels != (width // TILE, steps, TILE):
         raise ValueError(f"lstm: projected {projected.shape}, recurrent {panels} do not fit {units} units")

@@ -91,7 +91,7 @@ def _lstm(projected, index, recurrent, batch_sizes, reverse, kind, initial, cell
     _walk(_Weights(projected, recurrent, kind), batch, initial, cells, scratch)
 
 
-# The functions to be called from Python --------------------------------------------------------------------------------
+# The functions to be called from Python -------------------------------------------------------------------------------
 
 
 def matmul(

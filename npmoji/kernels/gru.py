@@ -84,8 +84,8 @@ def _gate(kind, target, source):
 
 @inner
 def _update_and_reset(kind, reset_after, z, state, update, reset):
-    """The gates of one row's group: from z to `update` and to `reset`, there times the state if the reset comes before the
-    product."""
+    """The gates of one row's group: from z to `update` and to `reset`, there times the state if the reset comes before
+    the product."""
     _gate(kind, update, z)
     _gate(kind, reset, z + HALF_BYTES)
     if not reset_after:
@@ -163,12 +163,12 @@ def _gru(
     _walk(_Weights(projected, recurrent, bias, reset_after, kind), batch, buffers, initial.shape[0] > 0)
 
 
-# Packing, and the functions to be called from Python ----------------------------------------------------------------------
+# Packing, and the functions to be called from Python ------------------------------------------------------------------
 
 
 def arrange_gates(array: np.ndarray) -> np.ndarray:
-    """(..., 3H) in Keras' order z, r, h -> (..., W): groups of z and r, each half and half, then h; zeros fill each part
-    up to whole groups."""
+    """(..., 3H) in Keras' order z, r, h -> (..., W): groups of z and r, each half and half, then h; zeros fill each
+    part up to whole groups."""
     units = array.shape[-1] // 3
     gates = np.zeros((*array.shape[:-1], 2, round_up(units, HALF)), np.float32)
     gates[..., :units] = array[..., : 2 * units].reshape(*array.shape[:-1], 2, units)

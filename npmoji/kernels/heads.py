@@ -1,4 +1,5 @@
-"""What follows the recurrent layers: dense layers, attention, softmax. Plain loops: they take a few per cent of the time.
+"""What follows the recurrent layers: dense layers, attention, softmax. Plain loops: they take a few per cent of the
+time.
 
 Each sum has one fixed order, as everywhere in this package; the dense layer's is kept in float64, since a chain of 2304
 float32 roundings would be the largest error of the whole network.

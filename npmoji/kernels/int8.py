@@ -105,8 +105,8 @@ def _multiply_group(rows, inputs, group, z, steps):
 
 @inner
 def _quantise_rows(rows, source, width, target, scales, lanes):
-    """Bytes and scales of `rows` rows of `width` floats, a multiple of LANES; `lanes` is scratch for LANES floats. A row
-    with a NaN gets the scale NaN, and so do all products with it."""
+    """Bytes and scales of `rows` rows of `width` floats, a multiple of LANES; `lanes` is scratch for LANES floats. A
+    row with a NaN gets the scale NaN, and so do all products with it."""
     for r in range(rows):
         row = source.address + r * source.stride
         zero_floats(address_of(lanes), LANES)
@@ -235,7 +235,7 @@ def _lstm(
     _walk(_Weights(projected, kind, recurrent, states, row_scales), batch, initial, cells, scratch)
 
 
-# Packing, and the functions to be called from Python ----------------------------------------------------------------------
+# Packing, and the functions to be called from Python ------------------------------------------------------------------
 
 
 class Quantised(NamedTuple):

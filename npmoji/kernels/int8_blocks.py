@@ -1,5 +1,5 @@
-"""The innermost pieces of the int8 kernels, as intrinsics for nopython code: register blocks of a product of whole numbers,
-rounding to bytes and back.
+"""The innermost pieces of the int8 kernels, as intrinsics for nopython code: register blocks of a product of whole
+numbers, rounding to bytes and back.
 
 A register block has the shape of the float kernels'. Its step takes four k at once: four bytes of the row, and for each
 column the four bytes that belong to them, which sit together in one 32-bit lane. Sums are exact, so every arithmetic
@@ -21,7 +21,8 @@ QUAD = 4  # k values of one step
 _PAIRS = ir.VectorType(ir.IntType(16), 2 * LANES)
 _QUADS = ir.VectorType(BYTE, QUAD * LANES)
 
-# Arithmetic of a step: acc[lane] += sum of 4 products of bytes, in the instructions that the target has ----------------
+# Arithmetic of a step: acc[lane] += sum of 4 products of bytes, in the instructions that the target has
+# ----------------
 
 
 class IntArithmetic:

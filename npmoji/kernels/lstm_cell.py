@@ -1,4 +1,5 @@
-"""What the LSTMs share, in whatever arithmetic their recurrent product is computed: gates, cells and the order of groups."""
+"""What the LSTMs share, in whatever arithmetic their recurrent product is computed: gates, cells and the order of
+groups."""
 
 from __future__ import annotations
 
@@ -40,7 +41,8 @@ def projection_of(projected, step, r, group):
 
 @inlined
 def update_row(kind, step, r, group):
-    """The new state of row r's units of a group from what the gates are applied to, in z; a masked row keeps its own."""
+    """The new state of row r's units of a group from what the gates are applied to, in z; a masked row keeps its
+    own."""
     z = step.z + r * GROUP * FLOAT_BYTES
     offset = r * step.stride + group * GROUP_UNITS * FLOAT_BYTES
     if step.index[r] >= 0:

@@ -17,7 +17,8 @@ ARCHIVE = "npmoji is in an archive, and Numba keeps them for files on disk only;
 
 
 class Notices(events.Listener):
-    """One line on standard error, on a terminal only, when the first kernel is compiled; none if all are in the cache."""
+    """One line on standard error, on a terminal only, when the first kernel is compiled; none if all are in the
+    cache."""
 
     told = False
 

@@ -17,8 +17,8 @@ def round_up(number: int, multiple: int) -> int:
 
 
 def pack_columns(kernel: np.ndarray, dtype: type[np.floating] = np.float32) -> np.ndarray:
-    """(K, N) -> panels (P, K, TILE): column blocks, each contiguous; N padded with zeros to whole groups. Of float32, or
-    with dtype float16 the bits of halves."""
+    """(K, N) -> panels (P, K, TILE): column blocks, each contiguous; N padded with zeros to whole groups. Of float32,
+    or with dtype float16 the bits of halves."""
     k, n = kernel.shape
     panels = aligned_empty((round_up(n, GROUP) // TILE, k, TILE), dtype)
     for p in range(len(panels)):

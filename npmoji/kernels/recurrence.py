@@ -1,8 +1,8 @@
 """The walk over time that all recurrent kernels share; what one step computes is a function of each kernel's own.
 
 `walk_of` writes that function into the walk. Its result is for use in a compiled function of a module, which Numba can
-cache; a cached function must not be a closure that holds compiled ones, nor have them as arguments: Numba knows those by
-random numbers or addresses, and would compile it again in every process.
+cache; a cached function must not be a closure that holds compiled ones, nor have them as arguments: Numba knows those
+by random numbers or addresses, and would compile it again in every process.
 
 A walk's scratch memory holds three buffers with a row for each row of the batch: two states, which take turns as source
 and target of a step, and a third for the kernel's own use; then z, GROUP floats a row.
@@ -45,8 +45,8 @@ class Buffers(NamedTuple):
 
 
 class Step(NamedTuple):
-    """One time step. Addresses are those of the first row's floats; from row to row it is `stride` bytes, in z those of a
-    group."""
+    """One time step. Addresses are those of the first row's floats; from row to row it is `stride` bytes, in z those of
+    a group."""
 
     rows: int  # still running
     old: int  # the first of them, whose states are not zero
@@ -112,8 +112,8 @@ def walk_of(advance: Callable) -> Callable:
 
     @inlined
     def walk(weights, batch, buffers, given):
-        """Takes every step of a batch, one direction of a layer, and writes the new states to their places. `given`: the
-        states before the first step need not be zero, as they otherwise are."""
+        """Takes every step of a batch, one direction of a layer, and writes the new states to their places. `given`:
+        the states before the first step need not be zero, as they otherwise are."""
         base, size, stride = address_of(buffers.memory), buffers.size, buffers.width * FLOAT_BYTES
         first, steps = batch.first, batch.batch_sizes.shape[0]
         start = batch.index.shape[0] if batch.reverse else 0  # packed position of the step's first row
@@ -138,7 +138,7 @@ def walk_of(advance: Callable) -> Callable:
     return walk
 
 
-# For the functions to be called from Python ----------------------------------------------------------------------------
+# For the functions to be called from Python ---------------------------------------------------------------------------
 
 
 def _state_floats(groups: int) -> int:

@@ -1,8 +1,9 @@
-"""What Numba compiles for, the vector width and register count, from which the kernels' block sizes follow; and its decorators.
+"""What Numba compiles for, the vector width and register count, from which the kernels' block sizes follow; and its
+decorators.
 
-Names used throughout this package: a *vector* holds LANES floats; a *tile* is VECTORS vectors, the width of one register
-block; a *panel* is a column block of a matrix, one tile wide, stored k-major as (K, TILE). A *block* is LANES units of an
-LSTM, i.e. the four vectors i, f, c, o side by side; a *group* is two blocks.
+Names used throughout this package: a *vector* holds LANES floats; a *tile* is VECTORS vectors, the width of one
+register block; a *panel* is a column block of a matrix, one tile wide, stored k-major as (K, TILE). A *block* is LANES
+units of an LSTM, i.e. the four vectors i, f, c, o side by side; a *group* is two blocks.
 """
 
 from __future__ import annotations
@@ -98,7 +99,8 @@ FLOATS = types.Array(types.float32, 1, "C")
 
 
 def jit(*signatures: str) -> Callable:
-    """`njit` that releases the GIL and caches; without any writable cache folder it warns, and compiles each time instead."""
+    """`njit` that releases the GIL and caches; without any writable cache folder it warns, and compiles each time
+    instead."""
 
     def decorate(function: Callable) -> Callable:
         options = {"nogil": True, "error_model": "numpy"}
@@ -115,8 +117,8 @@ def jit(*signatures: str) -> Callable:
 
 
 def place_in_application(function: Callable) -> None:
-    """In a frozen application, let a function's file name not depend on the current folder, nor on where a single file was
-    unpacked to: Numba finds what it compiled by that name."""
+    """In a frozen application, let a function's file name not depend on the current folder, nor on where a single file
+    was unpacked to: Numba finds what it compiled by that name."""
     name = function.__code__.co_filename
     if getattr(sys, "frozen", False) and not (os.path.isabs(name) and os.path.exists(name)):
         place = os.path.join(os.path.dirname(os.path.abspath(sys.executable)), function.__module__)
@@ -124,8 +126,8 @@ def place_in_application(function: Callable) -> None:
 
 
 inner = functools.partial(njit, nogil=True, error_model="numpy")  # for functions that compiled code calls
-#: The same, written into the caller before that is compiled. For functions called in one place with much below them: for
-#: each level of calls Numba optimises everything below it once more, which takes seconds where register blocks are.
+#: The same, written into the caller before that is compiled. For functions called in one place with much below them:
+#: for each level of calls Numba optimises everything below it once more, which takes seconds where register blocks are.
 inlined = functools.partial(inner, inline="always")
 
 _COMPILED: dict[tuple[Callable, np.dtype], Callable] = {}

@@ -148,7 +148,8 @@ def _scale(e: Emit, p: ir.Value, n: ir.Value) -> ir.Value:
 
 
 def emit_exp(e: Emit, x: ir.Value) -> ir.Value:
-    """2**n in two factors, so that results may be denormal or overflow to infinity; beyond the clamp they are 0, inf."""
+    """2**n in two factors, so that results may be denormal or overflow to infinity; beyond the clamp they are 0,
+    inf."""
     b = e.builder
     p, n = _exp_parts(e, e.clamp(x, -105.0, 89.0))
     half = b.ashr(n, ir.Constant(INTS, [1] * LANES))

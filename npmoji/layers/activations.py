@@ -114,7 +114,8 @@ class ThresholdedReLU(Layer):
 class TopK(Layer):
     """Keeps the ``k`` largest values of the last axis; the others become so small that softmax gives them exactly 0.
 
-    Among equal values the earlier ones are kept. From "Outrageously Large Neural Networks", arXiv:1701.06538, section 2.1.
+    Among equal values the earlier ones are kept. From "Outrageously Large Neural Networks", arXiv:1701.06538, section
+    2.1.
 
     >>> npmoji.Softmax(npmoji.TopK(npmoji.Input(), 2))(np.float32([[3, 1, 3]]))
     array([[0.5, 0. , 0.5]], dtype=float32)

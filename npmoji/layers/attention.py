@@ -67,7 +67,8 @@ class AttentionWeightedAverage(Layer):
 
 class AttentionWithContext(Layer):
     """The attention layers common in Kaggle's text classifiers: an average over time weighted by
-    ``exp(tanh(x · kernel + bias))``, or with a context vector by ``exp(tanh(x · kernel + bias) · context)``, normalised.
+    ``exp(tanh(x · kernel + bias))``, or with a context vector by ``exp(tanh(x · kernel + bias) · context)``,
+    normalised.
 
     Unlike in DeepMoji's, no maximum is subtracted before exp. Epsilon (1e-7) is added to the sum of the weights. Some
     variants use a softmax over all steps instead, and ignore the mask: ``masked=False``.

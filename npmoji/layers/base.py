@@ -1,4 +1,5 @@
-"""What every layer has: predecessors, a name, weights, and a call that runs the network's input through all layers before it.
+"""What every layer has: predecessors, a name, weights, and a call that runs the network's input through all layers
+before it.
 
     ids = Input(name="input")
     x = Embedding(ids, table)
@@ -81,8 +82,8 @@ class Layer:
         self._packed: dict[Any, Any] = {}
 
     def __call__(self, X: inputs.Inputs) -> inputs.Outputs:
-        """This layer's output for the network's input ``X``, as Keras would return it: an array, or a list of arrays if the
-        layer has several outputs.
+        """This layer's output for the network's input ``X``, as Keras would return it: an array, or a list of arrays if
+        the layer has several outputs.
 
         ``X`` is an array if there is one input, or a dict of arrays by the names of the inputs.
         """
@@ -169,7 +170,8 @@ class Layer:
         return new
 
     def __reduce_ex__(self, protocol: int) -> Any:
-        """A network's layer is pickled as that network and the layer's name, any other layer with all it is made from."""
+        """A network's layer is pickled as that network and the layer's name, any other layer with all it is made
+        from."""
         if self.network is None or self.network.graph.named.get(self.name) is not self:
             return super().__reduce_ex__(protocol)
         return operator.getitem, (self.network, self.name)
@@ -314,7 +316,8 @@ class Unmasked(Layer):
     """Its predecessor without a mask.
 
     Args:
-        complaint: if given, a mask raises a WeightsError with this message: it is not known whether the next layer uses it.
+        complaint: if given, a mask raises a WeightsError with this message: it is not known whether the next layer uses
+            it.
     """
 
     def __init__(self, previous: Layer, complaint: str | None = None, name: str | None = None):

@@ -4,16 +4,17 @@
     kernel, bias = init.dense(rng, inputs=300, units=64)
     network = deepmoji.build(Contents("fresh", init.deepmoji(rng, vocabulary=2000, embedding=32, units=48)))
 
-Functions that draw numbers take a `numpy.random.Generator` or a seed as their first argument. A seed, an int >= 0, starts a
-new stream at every call, so two calls with the same int draw the same numbers; a Generator continues its stream. Arrays are
-float32, C order.
+Functions that draw numbers take a `numpy.random.Generator` or a seed as their first argument. A seed, an int >= 0,
+starts a new stream at every call, so two calls with the same int draw the same numbers; a Generator continues its
+stream. Arrays are float32, C order.
 
-What a seed guarantees: with the same build of NumPy on the same machine, always the same bits. On another machine that also
-holds for all uniform draws, which are 53 bits of the stream each, scaled by one float64 product and sum and rounded. Normal
-draws may differ there in the last digit, because NumPy's ziggurat method occasionally calls the C library's exp and log.
-`orthogonal` adds LAPACK's QR decomposition, whose order of summation depends on the BLAS build, the CPU and the number of
-threads: results agree to about 1e-15 before rounding, so nearly all float32 values are equal, but not necessarily all.
-Across versions, NumPy guarantees PCG64's bits but not what the distributions make of them (its NEP 19).
+What a seed guarantees: with the same build of NumPy on the same machine, always the same bits. On another machine that
+also holds for all uniform draws, which are 53 bits of the stream each, scaled by one float64 product and sum and
+rounded. Normal draws may differ there in the last digit, because NumPy's ziggurat method occasionally calls the C
+library's exp and log. `orthogonal` adds LAPACK's QR decomposition, whose order of summation depends on the BLAS build,
+the CPU and the number of threads: results agree to about 1e-15 before rounding, so nearly all float32 values are equal,
+but not necessarily all. Across versions, NumPy guarantees PCG64's bits but not what the distributions make of them (its
+NEP 19).
 
 Sources: the reference at https://keras.io/api/layers/initializers/ and the behaviour of Keras 2.0.5, 2.2.4, 2.3.1,
 tf_keras 2.16 and Keras 3.9, which agree on everything here except where a function says otherwise.
@@ -116,7 +117,8 @@ def normal(rng: Random, shape: Shape, mean: float = 0.0, stddev: float = 0.05) -
 
 
 def truncated_normal(rng: Random, shape: Shape, mean: float = 0.0, stddev: float = 0.05) -> np.ndarray:
-    """Normal, with draws more than 2 ``stddev`` from the mean redrawn: the standard deviation becomes 0.8796 ``stddev``.
+    """Normal, with draws more than 2 ``stddev`` from the mean redrawn: the standard deviation becomes 0.8796
+    ``stddev``.
 
     Keras 2 on Theano clipped such draws to the bounds instead: 2.0.5 always, 2.2.4 where Theano cannot truncate.
 
@@ -159,8 +161,9 @@ def orthogonal(rng: Random, shape: Shape, gain: float = 1.0) -> np.ndarray:
 def fans(shape: Shape) -> tuple[int, int]:
     """How many inputs feed one output of a kernel of this shape, and how many outputs one input feeds, as Keras counts.
 
-    Matrices: their two sizes (Dense (in, out), embeddings (V, E)). More dimensions: a convolution (steps, ..., in, out),
-    the last two each times the product of the others. One dimension: its size twice (Keras 2: its square root); none: 1, 1.
+    Matrices: their two sizes (Dense (in, out), embeddings (V, E)). More dimensions: a convolution (steps, ..., in,
+    out), the last two each times the product of the others. One dimension: its size twice (Keras 2: its square root);
+    none: 1, 1.
 
     >>> npmoji.init.fans((3, 8, 16))
     (24, 48)
@@ -254,7 +257,8 @@ def lecun_uniform(rng: Random, shape: Shape) -> np.ndarray:
 
 
 def lecun_normal(rng: Random, shape: Shape, corrected: bool = True) -> np.ndarray:
-    """Truncated normal with standard deviation sqrt(1 / fan_in) (not in Keras 2.0.5); ``corrected`` as in `variance_scaling`.
+    """Truncated normal with standard deviation sqrt(1 / fan_in) (not in Keras 2.0.5); ``corrected`` as in
+    `variance_scaling`.
 
     >>> round(float(npmoji.init.lecun_normal(1, (300, 64)).std()), 2)
     0.06
@@ -262,7 +266,7 @@ def lecun_normal(rng: Random, shape: Shape, corrected: bool = True) -> np.ndarra
     return variance_scaling(rng, shape, 1.0, "fan_in", "truncated_normal", corrected)
 
 
-# Layers: the arrays of a new one in Keras, as a tuple in the order of its `get_weights` ----------------------------------
+# Layers: the arrays of a new one in Keras, as a tuple in the order of its `get_weights` -------------------------------
 
 
 @overload

@@ -1,7 +1,7 @@
 """Layers that combine several arrays into one, elementwise or by concatenation.
 
-Masks are combined in two ways: in Keras 2 a step is valid if it is valid in all inputs' masks, in Keras 3 if it is valid in
-any of them (``any_valid``).
+Masks are combined in two ways: in Keras 2 a step is valid if it is valid in all inputs' masks, in Keras 3 if it is
+valid in any of them (``any_valid``).
 """
 
 from __future__ import annotations

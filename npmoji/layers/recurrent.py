@@ -19,7 +19,8 @@ class Recurrent(Layer):
         hold_masked: what a masked step returns: the previous output (Keras 2.0 to 2.3, and later versions outside of
             Bidirectional), or 0.
         go_backwards: run from the last step to the first.
-        time_order: whether the outputs of a layer that goes backwards are in time order, or in the order of computation.
+        time_order: whether the outputs of a layer that goes backwards are in time order, or in the order of
+            computation.
         return_sequences: return the outputs of all steps (N, T, H), else the last one (N, H).
         return_state: also return the states after the last step, each (N, H).
         initial_state: layers whose outputs are the states before the first step; 0 without any.

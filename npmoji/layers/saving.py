@@ -33,8 +33,8 @@ def save_layers(path: str | os.PathLike[str], *outputs: Layer) -> None:
     """Write the layers, and all they are computed from, to a `.npz` file.
 
     Raises:
-        InputError: a layer of a class that is not npmoji's, made from something that is neither numbers nor layers, or a
-            place that cannot be written to.
+        InputError: a layer of a class that is not npmoji's, made from something that is neither numbers nor layers, or
+            a place that cannot be written to.
 
     >>> npmoji.save_layers("net.npz", npmoji.Activation(npmoji.Input(), "relu"))
     >>> npmoji.load_layers("net.npz")
@@ -81,8 +81,8 @@ class _Writer:
         self.arrays: dict[str, np.ndarray] = {}
 
     def order(self, outputs: tuple[Layer, ...]) -> list[Layer]:
-        """The layers that were made by the caller, each after those it is made from: those that a layer makes for itself
-        come with it."""
+        """The layers that were made by the caller, each after those it is made from: those that a layer makes for
+        itself come with it."""
         ordered = ancestors(outputs, lambda layer: _layers_in(layer.made_from))
         self.places = {layer: i for i, layer in enumerate(ordered)}
         return ordered

@@ -3,9 +3,9 @@
     text ── strip ── lower ── line breaks ── variation selectors ── split ── per word: NFKC, punctuation
          ── token pattern ── per token: shorten, special word ── vocabulary ── cut to maxlen ── pad with 0
 
-The steps follow below in this order; `Tokenizer` is at the end. No token crosses whitespace, and every look-around treats
-a space like the edge of the text, so words can be tokenised one by one, and caching the words met so far is exact.
-Everything takes time proportional to the text's length.
+The steps follow below in this order; `Tokenizer` is at the end. No token crosses whitespace, and every look-around
+treats a space like the edge of the text, so words can be tokenised one by one, and caching the words met so far is
+exact. Everything takes time proportional to the text's length.
 """
 
 from __future__ import annotations
@@ -58,7 +58,8 @@ class _DeepMojiRules:
 
     @staticmethod
     def boundary_view(word: str) -> str:
-        r"""A string of the same length and with the same tokens, in which `\b` matches now where it matched then in `word`."""
+        r"""A string of the same length and with the same tokens, in which `\b` matches now where it matched then in
+        `word`."""
         word = _replace(word, _tables().STAND_INS)
         return _compiled(_tables().INERT).sub(lambda found: "£" * len(found[0]), word)
 
@@ -208,7 +209,7 @@ _TOKEN = "|".join(
         rf"[{_L}]+",
         *(re.escape(symbol) + "+" for symbol in _SYMBOLS),
         rf"#+(?![{_L}0-9_])|@+(?![{_L}0-9_])",  # leave the last one to a hashtag or mention
-        "\ud83c[\udf00-\udfff]|\ud83d[\udc00-\ude4f\ude80-\udeff]",  # emojis as surrogate pairs, never found in real text
+        "\ud83c[\udf00-\udfff]|\ud83d[\udc00-\ude4f\ude80-\udeff]",  # surrogate pairs, never found in real text
         ".",
     )
 )

@@ -1,8 +1,8 @@
 """Vocabularies: JSON files {word: id}, read, checked, and searched without being parsed as long as that is faster.
 
-Parsing 50,000 words takes 20 ms and 6 MB, more than everything else one text needs. So a large file in the usual form is
-only scanned, with NumPy, to check that it is valid; the first words are then searched for in its bytes. Weights files that
-include their vocabulary store it as one text (`WordText`), which is searched in the same way.
+Parsing 50,000 words takes 20 ms and 6 MB, more than everything else one text needs. So a large file in the usual form
+is only scanned, with NumPy, to check that it is valid; the first words are then searched for in its bytes. Weights
+files that include their vocabulary store it as one text (`WordText`), which is searched in the same way.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ SEARCHES = 64  # words searched for one by one before the file is parsed after a
 
 
 class WordText(NamedTuple):
-    """A vocabulary as one text, for `Vocabulary`: the words in the order of their ids from 0, with a space before and after
-    each; or, if they cannot be written like that, JSON as in a vocabulary.json.
+    """A vocabulary as one text, for `Vocabulary`: the words in the order of their ids from 0, with a space before and
+    after each; or, if they cannot be written like that, JSON as in a vocabulary.json.
 
     Attributes:
         name: what to call it in messages.
@@ -57,9 +57,9 @@ class Vocabulary:
         source: the path of a JSON file, a dict, or a `WordText`.
 
     Raises:
-        VocabularyError: the file is missing or not a JSON object; an id is not an integer from 0 to 65535, or is shared;
-            there are more than 65,535 words; CUSTOM_MASK (padding, 0) is missing; a special word has the wrong id, or
-            another word has id 1.
+        VocabularyError: the file is missing or not a JSON object; an id is not an integer from 0 to 65535, or is
+            shared; there are more than 65,535 words; CUSTOM_MASK (padding, 0) is missing; a special word has the wrong
+            id, or another word has id 1.
 
     Unknown words get id 1, as in the original, whether or not the vocabulary has CUSTOM_UNKNOWN.
     """
