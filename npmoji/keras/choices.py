@@ -18,7 +18,7 @@ import numpy as np
 
 from .. import layers
 from ..errors import WeightsError
-from ..layers import Layer, Unmasked
+from ..layers import DroppedMask, Layer
 from .classes import weighted_average
 from .place import Place, any_number, kind
 
@@ -68,7 +68,7 @@ def make_attention(at: Place, score: str, masked: bool) -> Layer | list[Layer]:
     previous, kernel, *rest = at.previous[0], *arrays
     kernel = kernel[:, None] if kernel.ndim == 1 else kernel
     if score == "linear":
-        previous = previous if masked else Unmasked(previous, name=f"{at.name}/unmasked")
+        previous = previous if masked else DroppedMask(previous, name=f"{at.name}/unmasked")
         return weighted_average(at, previous, kernel, both)
     context = rest.pop() if score == "context" else None
     context = context[:, None] if context is not None and context.ndim == 1 else context
@@ -122,7 +122,7 @@ def _attention_of_several_authors(at: Place) -> Layer | list[Layer]:
     if len(scores) > 1:
         raise WeightsError(unsettled(at, scores))
     # without a mask it does not matter which; try_out shows whether there is one
-    guard = Unmasked(at.previous[0], unsettled(at, scores), name=f"{at.name}/unmasked")
+    guard = DroppedMask(at.previous[0], unsettled(at, scores), name=f"{at.name}/unmasked")
     return CHOICES[f"{scores[0]}-masked"](at._replace(previous=[guard]))
 
 

@@ -27,12 +27,12 @@ from .attention import AttentionWeightedAverage as AttentionWeightedAverage
 from .attention import AttentionWeights as AttentionWeights
 from .attention import AttentionWithContext as AttentionWithContext
 from .base import Checked as Checked
+from .base import DroppedMask as DroppedMask
 from .base import Input as Input
 from .base import Layer as Layer
 from .base import Part as Part
 from .base import Pass as Pass
 from .base import Remask as Remask
-from .base import Unmasked as Unmasked
 from .core import Activation as Activation
 from .core import Dense as Dense
 from .core import Dropout as Dropout

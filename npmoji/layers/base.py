@@ -312,7 +312,7 @@ class Remask(Layer):
         return mask
 
 
-class Unmasked(Layer):
+class DroppedMask(Layer):
     """Its predecessor without a mask.
 
     Args:
