@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Iterator, Sequence
 
 from ..errors import InputError
 from ..files.paths import local
@@ -136,10 +135,3 @@ class Inputs:
                 raise InputError(f"{where}: {option} does not apply, {hint}")
         elif self._delimiter and not {"csv", "tsv"} & set(self._forms):
             raise InputError(f"{where}: --delimiter does not apply, {' and '.join(self._forms)} has none")
-
-
-def chunks(items: Iterable[str], size: int) -> Iterator[list[str]]:
-    """Lists of up to ``size`` items."""
-    iterator = iter(items)
-    while block := list(islice(iterator, size)):
-        yield block

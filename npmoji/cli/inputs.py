@@ -11,7 +11,6 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..batch import Record
-from ..batch.records import chunks
 from ..errors import InputError
 
 if TYPE_CHECKING:
@@ -41,8 +40,8 @@ class Given:
 
     def blocks(self, size: int) -> Iterator[list[Record]]:
         """Lists of up to ``size`` records."""
-        for block in chunks(self.texts, size):
-            yield [Record(text) for text in block]
+        for start in range(0, len(self.texts), size):
+            yield [Record(text) for text in self.texts[start : start + size]]
 
 
 @contextlib.contextmanager
