@@ -99,6 +99,9 @@ def load(
     """
     given = dict(locals())
     _check_settings(engine, precision, threads, device)
+    for name in ("mmap", "embed"):
+        if not isinstance(given[name], bool):
+            raise InputError(f"{name} {given[name]!r:.60}: expected True or False")
     check_maxlen(maxlen)
     if compat is not None:
         rules_of(compat)

@@ -268,3 +268,9 @@ def test_a_long_message_keeps_its_beginning_and_its_end():
 def test_an_empty_path():
     with pytest.raises(InputError, match="path: expected the path of a file, got an empty string"):
         npmoji.load("")
+
+
+def test_flags_are_true_or_false():
+    for name in ("mmap", "embed"):
+        with pytest.raises(InputError, match=f"{name} 'no': expected True or False"):
+            npmoji.load(**{name: "no"})
