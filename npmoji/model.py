@@ -91,6 +91,9 @@ class Model(Network):
 
         Raises:
             InputError: the model is closed.
+
+        >>> npmoji.load(engine="numpy").contents.layers["softmax"]["kernel"].shape
+        (320, 64)
         """
         return self._file._replace(layers=self.graph.weights, references=self.references)
 

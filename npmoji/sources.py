@@ -18,6 +18,8 @@ def find(path: str | os.PathLike | None) -> str:
         return bundled()
     if isinstance(path, str) and path in SOURCES:
         return downloaded(path)
+    if path in ("", b""):
+        raise InputError("path: expected the path of a file, got an empty string")
     from .files.paths import local
 
     return local(path)

@@ -6,7 +6,6 @@ Keras gave.
 """
 
 import itertools
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -345,7 +344,7 @@ def test_others_do_not_and_the_report_says_so(small):
     result = small.diagnosis(gates("iofc"), weights=False)
     assert result.diagnosis == []
     assert "none of the faults that show without the weights explains it" in result.text()
-    other = SimpleNamespace(path=DATA / "models" / "keras205_padmax" / "weights.hdf5")
+    other = npmoji.load(DATA / "models" / "keras205_padmax" / "weights.hdf5")
     candidate = Golden(None, {"bi_lstm_0": -small.golden.tensors["bi_lstm_0"]}, "candidate")
     text = compare(small.golden, candidate, lambda: other).text()
     assert f"give --weights the golden's weights: weights, sha256 {small.golden.manifest['weights']['sha256']}" in text

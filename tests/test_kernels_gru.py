@@ -86,7 +86,7 @@ def golden_layers(folder):
     states = np.concatenate(results[1:], axis=-1) if sequence is not None and results[1:] else None
     if sequence is None:
         states = results[0]
-    arrays = contents.layers[name]
+    arrays = list(contents.layers[name].values())
     return (arrays[:3], arrays[3:]), options, golden[before], mask, sequence, states
 
 

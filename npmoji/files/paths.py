@@ -24,8 +24,6 @@ def local(path: str | bytes | os.PathLike, what: str = "path") -> str:
         name = os.fspath(path)
     except TypeError as error:
         raise InputError(f"{what}: expected the path of a file, got {type(path).__name__}") from error
-    if not name:
-        raise InputError(f"{what}: expected the path of a file, got an empty string")
     if len(name) > LONGEST or (isinstance(name, bytes) and b"\0" in name):
         content = "bytes" if isinstance(name, bytes) else "characters"
         raise InputError(

@@ -385,7 +385,7 @@ def deepmoji(
         vocabulary: V; embedding: E; units: H per direction; classes: C, or 1 for the sigmoid of a 2-class model.
 
     >>> arrays = npmoji.init.deepmoji(1, vocabulary=50, embedding=4, units=3)
-    >>> list(arrays), arrays["softmax"][0].shape
+    >>> list(arrays), arrays["softmax"]["kernel"].shape
     (['embedding', 'bi_lstm_0', 'bi_lstm_1', 'attlayer', 'softmax'], (16, 64))
     """
     vocabulary, embedding, units, classes = _shape((vocabulary, embedding, units, classes))
