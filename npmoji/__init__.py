@@ -27,7 +27,7 @@ _MODULES: dict[str, str] = {
         Maximum Minimum Multiply Permute Pooling1D Projection ReLU RepeatVector Reshape SimpleRNN
         Softmax Subtract ThresholdedReLU TimeDistributed TopK
         """,
-        "layers.initialisers": "init",
+        "initialisers": "init",
         "layers.saving": "load_layers save_layers",
         "loading": "Ensemble load",
         "model": "Model",
@@ -39,6 +39,7 @@ _MODULES: dict[str, str] = {
 __all__ = sorted(_MODULES)  # noqa: PLE0605
 
 if TYPE_CHECKING:  # the same for type checkers, which read no tables; a test compares the two
+    from . import initialisers as init  # noqa: F401
     from .errors import InputError as InputError
     from .errors import NpmojiError as NpmojiError
     from .errors import VocabularyError as VocabularyError
@@ -83,7 +84,6 @@ if TYPE_CHECKING:  # the same for type checkers, which read no tables; a test co
     from .layers import ThresholdedReLU as ThresholdedReLU
     from .layers import TimeDistributed as TimeDistributed
     from .layers import TopK as TopK
-    from .layers import initialisers as init  # noqa: F401
     from .layers.saving import load_layers as load_layers
     from .layers.saving import save_layers as save_layers
     from .loading import Ensemble as Ensemble

@@ -24,10 +24,10 @@ from npmoji import (
     Softmax,
     TopK,
     WeightsError,
+    initialisers,
     load_layers,
     save_layers,
 )
-from npmoji.layers import initialisers
 
 
 def rows_equal(a, b):

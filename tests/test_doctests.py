@@ -20,7 +20,7 @@ WITHOUT = {"Model.check_ready"}
 def for_users(name):
     """The functions and classes of a module that users call, and such methods."""
     module = importlib.import_module(name)
-    everything = name == "npmoji.layers.initialisers"
+    everything = name == "npmoji.initialisers"
     for label, value in public(module):
         first, _, method = label.partition(".")
         if (everything or first in npmoji.__all__) and (not method or first in CALLED) and label not in WITHOUT:

@@ -11,10 +11,9 @@ import numpy as np
 import pytest
 
 import npmoji
-from npmoji import deepmoji
+from npmoji import deepmoji, initialisers
 from npmoji.errors import InputError
 from npmoji.formats import Contents
-from npmoji.layers import initialisers
 
 LARGE = [(300, 500), (3, 200, 250), (3000, 50)]  # a dense kernel, a convolution's, an embedding table: 150,000 each
 FANS = {(300, 500): (300, 500), (3, 200, 250): (600, 750), (3000, 50): (3000, 50)}
@@ -504,7 +503,7 @@ def test_a_refused_draw_uses_nothing_up():
 
 def test_it_is_there_after_a_bare_import_and_costs_little():
     code = (
-        "import sys, npmoji; before = 'npmoji.layers.initialisers' in sys.modules\n"
+        "import sys, npmoji; before = 'npmoji.initialisers' in sys.modules\n"
         "npmoji.init.zeros(2); print(before, *sys.modules)"
     )
     path = os.pathsep.join([str(Path(npmoji.__file__).parent.parent), os.environ.get("PYTHONPATH", "")])
@@ -520,7 +519,7 @@ def test_it_is_there_after_a_bare_import_and_costs_little():
     assert {name for name in names if name.startswith("npmoji")} == {
         "npmoji",
         "npmoji.errors",
-        "npmoji.layers.initialisers",
+        "npmoji.initialisers",
     }
     assert not set(names) & {"numba", "h5py", "torch"}
-    assert npmoji.layers.initialisers is initialisers and "init" in npmoji.__all__
+    assert npmoji.init is initialisers and "init" in npmoji.__all__

@@ -9,8 +9,8 @@ import pytest
 from conftest import DATA
 
 import npmoji
-from npmoji import Dense, Embedding, Input, InputError
-from npmoji.layers import Csr, initialisers
+from npmoji import Dense, Embedding, Input, InputError, initialisers
+from npmoji.layers import Csr
 
 TEXTS = ["i love mom's cooking", "so tired", "", "lol that was funny"]
 STATE = DATA / "models" / "seed003_tfk_state_masked"

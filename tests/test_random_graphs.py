@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import npmoji
-from npmoji import layers
+from npmoji import initialisers, layers
 from npmoji.backends import backend
-from npmoji.layers import Input, Pass, initialisers
+from npmoji.layers import Input, Pass
 
 STEPS = 7
 ROWS = 9

@@ -32,8 +32,8 @@ from npmoji import (
     Softmax,
     VocabularyError,
     WeightsError,
+    init,
 )
-from npmoji.layers import initialisers
 
 
 def use_the_model() -> None:
@@ -110,25 +110,25 @@ def use_layers_by_hand() -> None:
     npmoji.register_layer("Scale", make_scale, arrays=["gain"])
     rng = np.random.default_rng(0)
     inp = Input()
-    pro = Projection(inp, *initialisers.dense(rng, 10, 14))
-    norm = BatchNorm(pro, *initialisers.batch_normalization(14))
-    kernel, bias = initialisers.dense(rng, 14, 6)
+    pro = Projection(inp, *init.dense(rng, 10, 14))
+    norm = BatchNorm(pro, *init.batch_normalization(14))
+    kernel, bias = init.dense(rng, 14, 6)
     net: list[npmoji.Layer] = [inp, pro, norm, Softmax(Dense(norm, kernel, bias))]
     X = rng.standard_normal((5, 10)).astype(np.float32)
     y: np.ndarray = net[-1](X)
-    print(y.shape, net[-3](X).sum(), Dense(inp, *initialisers.dense(rng, 10, 2, use_bias=False))(X).shape)
-    words = Embedding(Input(vocabulary_size=100), *initialisers.embedding(rng, 100, 8), mask_zero=True)
-    wide = Conv1D(words, *initialisers.conv1d(rng, 3, 8, 4), padding="same")
-    lstm = LSTM(words, *initialisers.lstm(rng, 8, 5), return_sequences=False)
-    both = Bidirectional(words, initialisers.lstm(rng, 8, 5), initialisers.lstm(rng, 8, 5))
+    print(y.shape, net[-3](X).sum(), Dense(inp, *init.dense(rng, 10, 2, use_bias=False))(X).shape)
+    words = Embedding(Input(vocabulary_size=100), *init.embedding(rng, 100, 8), mask_zero=True)
+    wide = Conv1D(words, *init.conv1d(rng, 3, 8, 4), padding="same")
+    lstm = LSTM(words, *init.lstm(rng, 8, 5), return_sequences=False)
+    both = Bidirectional(words, init.lstm(rng, 8, 5), init.lstm(rng, 8, 5))
     merged = Concatenate(MaskedMean(words), GlobalMaxPooling1D(wide), lstm, GlobalMaxPooling1D(both))
     last = Activation(Scale(merged, np.ones(27, np.float32)), "tanh", name="last")
     print(last([[1, 2, 3]]).shape, words.embeddings.shape, {name: array.size for name, array in lstm.weights().items()})
     print(
-        initialisers.orthogonal(1, (3, 3)).dtype,
-        initialisers.glorot_uniform(rng, [2, 3]).shape,
-        initialisers.zeros(4).size,
-        initialisers.fans((3, 4))[0],
+        init.orthogonal(1, (3, 3)).dtype,
+        init.glorot_uniform(rng, [2, 3]).shape,
+        init.zeros(4).size,
+        init.fans((3, 4))[0],
     )
     with tempfile.TemporaryDirectory() as folder:
         npmoji.save_layers(Path(folder) / "net.npz", net[-1])

@@ -3,7 +3,7 @@
     python tools/fresh_weights.py OUT.hdf5 [--seed 0] [--vocabulary 50000] [--embedding 256] [--units 512] [--classes
     64]
 
-The numbers are those of `npmoji.layers.initialisers.deepmoji`, Keras' own initialisers from a seed.
+The numbers are those of `npmoji.init.deepmoji`, Keras' own initialisers from a seed.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ import argparse
 import os
 import sys
 
+from npmoji import initialisers
 from npmoji.files.whole import whole_file
 from npmoji.formats import Contents, keras_write
-from npmoji.layers import initialisers
 
 KERAS_VERSION = "2.0.5"  # the original's: masked steps repeat the output before them
 
 
 def write(path: str | os.PathLike, seed: int = 0, **sizes: int) -> None:
-    """Write a weights file; ``sizes`` as `npmoji.layers.initialisers.deepmoji` takes them."""
+    """Write a weights file; ``sizes`` as `npmoji.init.deepmoji` takes them."""
     contents = Contents(os.fspath(path), initialisers.deepmoji(seed, **sizes), KERAS_VERSION)
     with whole_file(os.fspath(path)) as file:
         keras_write.write(file, contents)

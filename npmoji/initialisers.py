@@ -30,7 +30,7 @@ from typing import Literal, TypeAlias, overload
 
 import numpy as np
 
-from ..errors import InputError
+from .errors import InputError
 
 Random: TypeAlias = np.random.Generator | int
 Shape: TypeAlias = int | Sequence[int]
