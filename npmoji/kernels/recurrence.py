@@ -1,8 +1,9 @@
 """The walk over time that all recurrent kernels share; what one step computes is a function of each kernel's own.
 
-`walk_of` writes that function into the walk. Its result is for use in a compiled function of a module, which Numba can
-cache; a cached function must not be a closure that holds compiled ones, nor have them as arguments: Numba knows those
-by random numbers or addresses, and would compile it again in every process.
+`walk_of` writes that function into the walk, and the walk is written into the compiled function that uses it, which is
+an ordinary one of its module: so Numba can cache it. It could not if that function were made here, as a closure over
+compiled ones, or handed one on as an argument: Numba knows these by random numbers and addresses, and would compile the
+loop again in every process.
 
 A walk's scratch memory holds three buffers with a row for each row of the batch: two states, which take turns as source
 and target of a step, and a third for the kernel's own use; then z, GROUP floats a row.
@@ -45,8 +46,8 @@ class Buffers(NamedTuple):
 
 
 class Step(NamedTuple):
-    """One time step. Addresses are those of the first row's floats; from row to row it is `stride` bytes, in z those of
-    a group."""
+    """One time step. Buffers are given by the address of the first row; from row to row it is `stride` bytes, and in z
+    the bytes of a group."""
 
     rows: int  # still running
     old: int  # the first of them, whose states are not zero
@@ -54,8 +55,8 @@ class Step(NamedTuple):
     odd: int  # 1 at every other step
     source: int  # states before the step
     target: int  # states after it
-    third: int
-    z: int
+    third: int  # for the kernel's own use
+    z: int  # what a group's functions are applied to
     stride: int
 
 
