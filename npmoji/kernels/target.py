@@ -127,9 +127,8 @@ def place_in_application(function: Callable) -> None:
 
 inner = functools.partial(njit, nogil=True, error_model="numpy")  # for functions that compiled code calls
 #: The same, written into the caller before that is compiled. For what is called in one place, and for a line or two:
-# each
-#: function is compiled on its own, and each level of calls has LLVM optimise everything below it once more, which takes
-#: seconds where register blocks are.
+#: each function is compiled on its own, and each level of calls has LLVM optimise everything below it once more, which
+#: takes seconds where register blocks are.
 inlined = functools.partial(inner, inline="always")
 
 _COMPILED: dict[tuple[Callable, np.dtype], Callable] = {}
