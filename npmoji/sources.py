@@ -18,7 +18,7 @@ def find(path: str | os.PathLike | None) -> str:
         return bundled()
     if isinstance(path, str) and path in SOURCES:
         return downloaded(path)
-    if path in ("", b""):
+    if isinstance(path, (str, bytes)) and not path:
         raise InputError("path: expected the path of a file, got an empty string")
     from .files.paths import local
 
