@@ -29,6 +29,9 @@ _MODULES: dict[str, str] = {
         """,
         "initialisers": "init",
         "layers.saving": "load_layers save_layers",
+        "learn": "learn",
+        "learn.classifier": "Classifier",
+        "learn.features": "Features",
         "loading": "Ensemble load",
         "model": "Model",
         "text.emojis": "EMOJIS Prediction",
@@ -40,6 +43,7 @@ __all__ = sorted(_MODULES)  # noqa: PLE0605
 
 if TYPE_CHECKING:  # the same for type checkers, which read no tables; a test compares the two
     from . import initialisers as init  # noqa: F401
+    from . import learn as learn
     from .errors import InputError as InputError
     from .errors import NpmojiError as NpmojiError
     from .errors import VocabularyError as VocabularyError
@@ -86,6 +90,8 @@ if TYPE_CHECKING:  # the same for type checkers, which read no tables; a test co
     from .layers import TopK as TopK
     from .layers.saving import load_layers as load_layers
     from .layers.saving import save_layers as save_layers
+    from .learn.classifier import Classifier as Classifier
+    from .learn.features import Features as Features
     from .loading import Ensemble as Ensemble
     from .loading import load as load
     from .model import Model as Model
@@ -99,7 +105,7 @@ else:  # a checker would take any name
         if name not in _MODULES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         module = importlib.import_module(f"{__name__}.{_MODULES[name]}")
-        value = module if name == "init" else getattr(module, name)
+        value = module if name in ("init", "learn") else getattr(module, name)
         globals()[name] = value
         return value
 

@@ -29,6 +29,7 @@ CHAIN = (
     ("pickling", "model"),
     ("loading",),
     ("batch", "checks", "describe", "download", "export"),
+    ("learn",),
     ("cli",),
 )
 ROOMS = [room for line in CHAIN for room in line]
