@@ -13,6 +13,7 @@ gradients.py       layers in PyTorch, with gradients
 trainer.py         `Trainer`: one model, step by step
 loop.py            epochs, early stopping, the best weights
 schedule.py        learning rates that change from step to step
+folds.py           which fold a text is validated in
 finetune.py        `finetune`: whole runs
 
 The names are imported when they are first used: nothing here needs scikit-learn or PyTorch until then.
