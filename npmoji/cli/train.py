@@ -82,21 +82,27 @@ def check(arguments: argparse.Namespace) -> None:
             if getattr(arguments, name) != default:
                 option, methods = f"--{name.replace('_', '-')}", " or ".join(NETWORK)
                 raise InputError(f"{option} does not apply to --method last, which trains no network; for {methods}")
-        need("sklearn", "learn", "npmoji train")
     else:
         for name in ("C", "class_weight"):
             if getattr(arguments, name) is not None:
                 raise InputError(f"--{name.replace('_', '-')} applies to --method last only, not {arguments.method}")
-        need("torch", "torch", f"npmoji train --method {arguments.method}")
     if arguments.folds == 1:
         raise InputError("--folds 1: expected 2 or more: each fold is scored by what the others taught")
     target = local(arguments.output)
     if not target.lower().endswith(SUFFIXES):
         raise InputError(f"-o {arguments.output}: expected a name that ends in {', '.join(SUFFIXES)}")
-    for name, path in (("FILE", arguments.file), ("--weights", arguments.weights), ("--validation", arguments.validation)):
+    for name, path in (
+        ("FILE", arguments.file),
+        ("--weights", arguments.weights),
+        ("--validation", arguments.validation),
+    ):
         if path and os.path.exists(target) and os.path.exists(path) and os.path.samefile(target, path):
             raise InputError(f"-o {arguments.output}: is {name} as well; give another name")
     check_writable(target)
+    if arguments.method == "last":
+        need("sklearn", "learn", "npmoji train")
+    else:
+        need("torch", "torch", f"npmoji train --method {arguments.method}")
 
 
 def classes_of(arguments: argparse.Namespace, texts: list[str], found: list) -> Labels:
