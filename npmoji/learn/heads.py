@@ -188,9 +188,8 @@ def _with_last(model: Model, head: dict[str, np.ndarray], activation: str, after
         dense, ends = found
         config = configs.with_units(file.config, dense, ends, C, activation)
         return file._replace(config=config, layers={**file.layers, dense: head})
-    name = _free_name(file, found and found[0])
-    config, kept = configs.cut(file.config, after, name, F, C, activation)
-    return file._replace(config=config, layers={**_kept(file.layers, kept), name: head})
+    made = configs.cut(file.config, after, found[0] if found else "softmax", F, C, activation)
+    return file._replace(config=made.config, layers={**_kept(file.layers, made.kept), made.new: head})
 
 
 def file_layers(file: Contents) -> list[str]:
@@ -224,12 +223,6 @@ def _taken(model: Model, dense: str) -> str:
     while isinstance(layer, Dropout):
         layer = layer.previous[0]
     return layer.name
-
-
-def _free_name(file: Contents, old: str | None) -> str:
-    """What to call a new last layer: as the old one, or DeepMoji's."""
-    taken = file_layers(file)
-    return old or next(name for i in range(len(taken) + 1) if (name := f"softmax_{i}" if i else "softmax") not in taken)
 
 
 def _kept(layers: Layers, names: set[str]) -> Layers:
