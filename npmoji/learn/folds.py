@@ -35,7 +35,7 @@ def stratified(
 
     >>> from npmoji.learn.folds import stratified
     >>> stratified(["sad", "glad", "sad", "glad"], 2, seed=0).tolist()
-    [1, 1, 0, 0]
+    [1, 0, 0, 1]
     """
     if isinstance(folds, bool) or not isinstance(folds, (int, np.integer)) or folds < 2:
         raise InputError(f"folds {folds!r:.60}: expected an integer of at least 2")
@@ -68,7 +68,7 @@ def held_out(
 
     >>> from npmoji.learn.folds import held_out
     >>> held_out(["sad", "glad", "sad", "glad"], 0.1, seed=0).tolist()
-    [False, True, True, False]
+    [False, False, True, True]
     """
     if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 < share < 1:
         raise InputError(f"the share to hold back is {share!r:.60}, expected a number between 0 and 1")
