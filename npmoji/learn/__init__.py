@@ -9,7 +9,9 @@ heads.py           a model with another last layer, or other weights
 features.py        `Features`, the texts' features as a scikit-learn transformer
 classifier.py      `Classifier`, a scikit-learn estimator
 report.py          `Report`: how well a classifier does
-gradients.py       layers in PyTorch, with gradients
+gradients/         layers in PyTorch, with gradients
+training.py        what a `Trainer` is given, checked
+fresh.py           the arrays that a network starts with, before any training
 trainer.py         `Trainer`: one model, step by step
 loop.py            epochs, early stopping, the best weights
 schedule.py        learning rates that change from step to step
