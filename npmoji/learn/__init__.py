@@ -10,9 +10,13 @@ configs.py         the Keras config that goes with it
 features.py        `Features`, the texts' features as a scikit-learn transformer
 classifier.py      `Classifier`, a scikit-learn estimator
 report.py          `Report`: how well a classifier does
-gradients.py       layers in PyTorch, with gradients
+gradients/         layers in PyTorch, with gradients
+training.py        what a `Trainer` is given, checked
+fresh.py           the arrays that a network starts with, before any training
 trainer.py         `Trainer`: one model, step by step
 loop.py            epochs, early stopping, the best weights
+run.py             runs through stages, as the original makes them
+checkpoint.py      a run kept in a file, to go on from
 schedule.py        learning rates that change from step to step
 folds.py           which fold a text is validated in
 finetune.py        `finetune`: whole runs
