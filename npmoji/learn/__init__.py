@@ -6,6 +6,7 @@ benchmark_files.py the original's benchmark files, read without executing anythi
 words.py           a vocabulary extended by the words of one's own texts
 metrics.py         accuracy and F1, and the search for a threshold
 heads.py           a model with another last layer, or other weights
+configs.py         the Keras config that goes with it
 features.py        `Features`, the texts' features as a scikit-learn transformer
 classifier.py      `Classifier`, a scikit-learn estimator
 report.py          `Report`: how well a classifier does
