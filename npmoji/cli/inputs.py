@@ -16,7 +16,6 @@ from ..errors import InputError
 if TYPE_CHECKING:
     import numpy as np
 
-    from ..batch.labelled import Labelled
     from ..batch.records import Inputs
     from ..layers import Checked
     from ..model import Model
@@ -69,25 +68,6 @@ def read_files(arguments: argparse.Namespace, paths: list[str]) -> Inputs:
         keep=getattr(arguments, "keep", ()),
         on_error=getattr(arguments, "on_error", None),
     )
-
-
-def read_labelled(arguments: argparse.Namespace, path: str) -> Labelled:
-    """The texts and labels of a file, read as the options say; notes on what was read go to standard error."""
-    from ..batch.labelled import read
-
-    found = read(
-        path,
-        text=arguments.text,
-        label=arguments.label,
-        separator=arguments.label_separator,
-        form=arguments.input_format,
-        encoding=arguments.encoding or "utf-8",
-        delimiter=arguments.delimiter,
-        on_error=arguments.on_error,
-    )
-    for note in found.notes:
-        print(f"npmoji: note: {note}", file=sys.stderr)
-    return found
 
 
 def check_given(arguments: argparse.Namespace) -> None:

@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from ..errors import InputError
-from .inputs import read_labelled
+from .labelled import read_labelled
 from .options import add_labelled_options, add_model_options, positive
 from .scores import show
 
@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("training the network")
     group.add_argument("--epochs", type=positive, metavar="N", help="at most so many, a stage (default 1000)")
     validation = "texts that tell when to stop: a file, or a share of FILE such as 0.1 (the default)"
-    group.add_argument("--validation", metavar="FILE", help=validation)
+    group.add_argument("--validation", type=share, metavar="FILE", help=validation)
     extend = "add up to N words of the texts to the vocabulary (default 10000)"
     group.add_argument("--extend-with", type=whole, metavar="N", help=extend)
     resume = "go on from the last epoch of a run that was interrupted"
@@ -64,7 +64,7 @@ def run(arguments: argparse.Namespace) -> None:
         from .training import last as train
     else:
         from .training import network as train
-    show(train(arguments, data.texts, labels), arguments.format)
+    show(train(arguments, data.texts, data.labels, labels), arguments.format)
 
 
 def check(arguments: argparse.Namespace) -> None:
@@ -96,7 +96,7 @@ def check(arguments: argparse.Namespace) -> None:
         ("--weights", arguments.weights),
         ("--validation", arguments.validation),
     ):
-        if path and os.path.exists(target) and os.path.exists(path) and os.path.samefile(target, path):
+        if isinstance(path, str) and os.path.exists(target) and os.path.exists(path) and os.path.samefile(target, path):
             raise InputError(f"-o {arguments.output}: is {name} as well; give another name")
     check_writable(target)
     if arguments.method == "last":
@@ -128,6 +128,17 @@ def classes_of(arguments: argparse.Namespace, texts: list[str], found: list) -> 
 def whole(text: str) -> int:
     """argparse type: an integer from 0 that a random generator takes as its seed."""
     return 0 if text == "0" else positive(text)
+
+
+def share(text: str) -> float | str:
+    """argparse type: a number between 0 and 1, or the name of a file."""
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    if not 0 < number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a share between 0 and 1 nor the name of a file")
+    return number
 
 
 def above_zero(text: str) -> float:
