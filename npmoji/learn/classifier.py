@@ -12,7 +12,7 @@ from ..graph import Graph
 from ..layers import Dense, Input
 from ..model import Model
 from ..network import Network
-from . import cache, encoding, heads, labels
+from . import cache, data, encoding, heads, labels
 from .bases import ClassifierMixin
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class Classifier(ClassifierMixin, encoding.OfTexts):
         found = self._begin(X)
         known = labels.encode(y, count=len(found))
         if self.method == "last":
-            self._learn(self._features(found), known, found if isinstance(found, list) else None)
+            self._learn(self._features(found), known, data.groups(found) if isinstance(found, list) else None)
         else:
             self._finetune(found, known)
         return self
@@ -117,8 +117,8 @@ class Classifier(ClassifierMixin, encoding.OfTexts):
         self._finetuned: Model | None = None
         self.__dict__.pop("_made", None)
 
-    def _learn(self, X: np.ndarray, known: labels.Labels, groups: list[str] | None) -> None:
-        """The last layer, from features and the texts that they are of."""
+    def _learn(self, X: np.ndarray, known: labels.Labels, groups: np.ndarray | None) -> None:
+        """The last layer, from features; equal numbers are of equal texts."""
         from . import logistic
 
         self._take(known)

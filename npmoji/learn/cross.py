@@ -9,6 +9,7 @@ import numpy as np
 
 from ..errors import InputError
 from . import labels
+from .data import groups
 from .folds import stratified
 from .report import Report
 
@@ -27,7 +28,8 @@ def cross_validate(classifier: Classifier, X: Any, y: Any, folds: int, test: Any
     found = first._begin(X)
     known = labels.encode(y, count=len(found))
     texts = found if isinstance(found, list) else None
-    part = stratified(known.codes, folds, first._seed(), texts, known.names)
+    same = None if texts is None else groups(texts)
+    part = stratified(known.codes, folds, first._seed(), same, known.names)
     tested = None if test is None else first._given(test)
     if isinstance(tested, list) and texts is None:
         raise InputError("test: got texts, but features to learn from: expected both of one kind")
@@ -44,7 +46,7 @@ def cross_validate(classifier: Classifier, X: Any, y: Any, folds: int, test: Any
                 one._finetune([found[row] for row in train], inner)
                 probabilities[held] = one._probabilities([found[row] for row in held])
             else:
-                one._learn(values[train], inner, None if texts is None else [texts[row] for row in train])
+                one._learn(values[train], inner, None if same is None else same[train])
                 probabilities[held] = one._of_features(values[held])
             if tested is not None:
                 p = one._probabilities(tested)

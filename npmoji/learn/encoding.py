@@ -131,7 +131,7 @@ def texts_or_numbers(x: Any) -> list[str] | Any:
             inputs.check_texts(rows)
             return rows
     if isinstance(rows, list) or rows.dtype.kind == "O":
-        rows = inputs.numbers(list(rows))
+        rows = inputs.numbers(list(rows) if isinstance(rows, list) else rows.tolist())
     if rows.dtype.kind == "u":
         raise InputError(
             f"got an array of {rows.dtype}, as token ids are: expected texts, or features: model.encode(ids)"

@@ -69,4 +69,5 @@ class Features(ClassNamePrefixFeaturesOutMixin, TransformerMixin, encoding.OfTex
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.requires_fit = False
+        tags.transformer_tags.preserves_dtype = ["float32"]
         return tags

@@ -54,7 +54,7 @@ def fit(
     C: float | None = None,
     weights: np.ndarray | None = None,
     seed: int = 0,
-    groups: list[Any] | None = None,
+    groups: np.ndarray | None = None,
 ) -> Fitted:
     """The last layer that fits features (N, F) to labels.
 
@@ -135,14 +135,14 @@ def _directions(X: np.ndarray, seed: int) -> np.ndarray:
 
 
 def _choice(
-    Z: np.ndarray, labels: Labels, weights: np.ndarray | None, seed: int, groups: list[Any] | None
+    Z: np.ndarray, labels: Labels, weights: np.ndarray | None, seed: int, groups: np.ndarray | None
 ) -> tuple[float, dict[float, float]]:
     """The C with the best likelihood of held-out texts, and all that were tried."""
     rows = np.arange(len(Z))
     if len(Z) > MOST:
         rows = np.sort(np.random.RandomState(seed).permutation(len(Z))[:MOST])
     codes = labels.codes[rows]
-    part = _validated(codes, seed, None if groups is None else [groups[row] for row in rows])
+    part = _validated(codes, seed, None if groups is None else groups[rows])
     if part is None:
         return 1.0, {}
     Z, labels = Z[rows], labels._replace(codes=codes)
@@ -164,7 +164,7 @@ def _choice(
     return best, tried
 
 
-def _validated(codes: np.ndarray, seed: int, groups: list[Any] | None) -> np.ndarray | None:
+def _validated(codes: np.ndarray, seed: int, groups: np.ndarray | None) -> np.ndarray | None:
     """The fold of each text; None if a class has texts for less than two."""
     for number in range(FOLDS, 1, -1):
         with contextlib.suppress(InputError):

@@ -90,13 +90,16 @@ class Report:
         probabilities: Any,
         texts: Sequence[str] | None = None,
         multi_label: bool = False,
+        part: np.ndarray | None = None,
     ) -> Report:
         """The report on probabilities (N, C) of labelled texts.
 
         Args:
             classes: C of them, in the order of the columns.
-            labels: as `Classifier.fit` takes them; each is one of the classes, by its name.
+            labels: as `Classifier.fit` takes them, each one of the classes, by its name; or, an array of integers where
+                classes are strings, the classes' numbers.
             multi_label: the classes' probabilities are independent of each other.
+            part: int (N,), the number of each text's fold, if these are of a cross-validation.
 
         Raises:
             InputError: an unknown or missing label, or shapes that do not fit.
@@ -106,13 +109,18 @@ class Report:
             raise InputError(
                 f"probabilities of shape {p.shape} and type {p.dtype}: expected finite floats (N, {len(classes)})"
             )
-        known = given.encode(labels, classes=classes, count=len(p))
+        if isinstance(labels, np.ndarray) and labels.ndim == 1 and labels.dtype.kind == "i":
+            known = _numbered(classes, labels, len(p))
+        else:
+            known = given.encode(labels, classes=classes, count=len(p))
         if known.multi_label and not multi_label:
             raise InputError("labels: several a text, expected one of the classes")
         if multi_label and not known.multi_label:
             codes = (known.codes[:, None] == np.arange(len(classes))).astype(np.int8)
             known = known._replace(codes=codes, multi_label=True)
-        return cls(known, p, texts=texts)
+        if texts is not None and len(texts) != len(p):
+            raise InputError(f"{len(texts)} texts, but {len(p)} rows of probabilities")
+        return cls(known, p, texts=texts, part=part)
 
     # Scores -----------------------------------------------------------------------------------------------------------
 
@@ -321,6 +329,18 @@ class Report:
             for name, model in zip(names, self.models):
                 heads.save(model, os.path.join(new, name))
         return [os.path.join(place, name) for name in names]
+
+
+def _numbered(classes: Sequence[Any], numbers: np.ndarray, count: int) -> given.Labels:
+    """Labels of an array of integers: the classes' numbers, unless classes are integers themselves."""
+    if not all(isinstance(value, str) for value in classes):
+        return given.encode(numbers, classes=classes, count=count)
+    if len(numbers) != count or not count:
+        raise InputError(f"{len(numbers)} labels for {count} rows of probabilities: expected as many, and some")
+    bad = np.flatnonzero((numbers < 0) | (numbers >= len(classes)))
+    if len(bad):
+        raise InputError(f"row {bad[0]}: class number {numbers[bad[0]]}, expected 0 to {len(classes) - 1}")
+    return given.Labels(np.asarray(classes), numbers.astype(np.int64), False)
 
 
 def _may_replace(folder: str) -> None:
