@@ -1,7 +1,7 @@
 """Logistic regression on features: scikit-learn's, made quick by what does not change its optimum.
 
     centring      the bias is not penalised, so features less their means have the same optimum; a sixth of the steps
-    a start       the optimum over the leading directions of the features, which are much narrower, is near the whole one
+    a start       the optimum over the leading directions of the features, which are much narrower, is near it
     the path      C is chosen over those directions too, from the strongest regularisation on, each fit starting where
                   the one before ended, until the likelihood of held-out texts falls
 
@@ -19,7 +19,7 @@ import numpy as np
 
 from ..errors import InputError
 from . import folds
-from .labels import Labels
+from .labels import Labels, listed, name_of
 
 #: what C is chosen from, factors of the square root of ten
 GRID = tuple(float(f"{10 ** (step / 2):.3g}") for step in range(-8, 9))
@@ -54,7 +54,7 @@ def fit(
     C: float | None = None,
     weights: np.ndarray | None = None,
     seed: int = 0,
-    groups: list[Any] | None = None,
+    groups: np.ndarray | None = None,
 ) -> Fitted:
     """The last layer that fits features (N, F) to labels.
 
@@ -82,6 +82,36 @@ def fit(
     return _folded(start, labels, mean, C, tried)
 
 
+def class_weights(labels: Labels, given: dict[Any, float] | str | None) -> np.ndarray | None:
+    """How much each text counts, (N,); if multi-label, for each class, (N, C): a class' weight is that of its texts.
+
+    Args:
+        given: ``"balanced"``: each class as much as the others, if multi-label as much as the texts without it; or
+            class -> weight, 1 for those that are not there.
+
+    Raises:
+        InputError: neither, an unknown class, or no weight.
+    """
+    if given is None:
+        return None
+    counts, N, codes = labels.counts(), len(labels.codes), labels.codes
+    if isinstance(given, str) and given == "balanced":
+        if labels.multi_label:
+            return np.where(codes == 1, N / (2 * np.maximum(counts, 1)), N / (2 * np.maximum(N - counts, 1)))
+        return (N / (len(counts) * counts))[codes]
+    if not isinstance(given, dict):
+        raise InputError(f"class_weight {given!r:.60}: expected None, 'balanced' or a dict class -> weight")
+    numbers = {name: number for number, name in enumerate(labels.names)}
+    weights = np.ones(len(numbers))
+    for key, value in given.items():
+        if name_of(key) not in numbers:
+            raise InputError(f"class_weight: there is no class {key!r:.60}; the classes are {listed(numbers)}")
+        if not isinstance(value, (int, float, np.number)) or isinstance(value, bool) or not 0 <= value < np.inf:
+            raise InputError(f"class_weight of {key!r:.60}: {value!r:.60}, expected a number of at least 0")
+        weights[numbers[name_of(key)]] = value
+    return np.where(codes == 1, weights, 1.0) if labels.multi_label else weights[codes]
+
+
 def _folded(
     solved: list[tuple[np.ndarray, np.ndarray]], labels: Labels, mean: np.ndarray, C: float, tried: dict[float, float]
 ) -> Fitted:
@@ -105,14 +135,14 @@ def _directions(X: np.ndarray, seed: int) -> np.ndarray:
 
 
 def _choice(
-    Z: np.ndarray, labels: Labels, weights: np.ndarray | None, seed: int, groups: list[Any] | None
+    Z: np.ndarray, labels: Labels, weights: np.ndarray | None, seed: int, groups: np.ndarray | None
 ) -> tuple[float, dict[float, float]]:
     """The C with the best likelihood of held-out texts, and all that were tried."""
     rows = np.arange(len(Z))
     if len(Z) > MOST:
         rows = np.sort(np.random.RandomState(seed).permutation(len(Z))[:MOST])
     codes = labels.codes[rows]
-    part = _validated(codes, seed, None if groups is None else [groups[row] for row in rows])
+    part = _validated(codes, seed, None if groups is None else groups[rows])
     if part is None:
         return 1.0, {}
     Z, labels = Z[rows], labels._replace(codes=codes)
@@ -134,7 +164,7 @@ def _choice(
     return best, tried
 
 
-def _validated(codes: np.ndarray, seed: int, groups: list[Any] | None) -> np.ndarray | None:
+def _validated(codes: np.ndarray, seed: int, groups: np.ndarray | None) -> np.ndarray | None:
     """The fold of each text; None if a class has texts for less than two."""
     for number in range(FOLDS, 1, -1):
         with contextlib.suppress(InputError):
@@ -161,9 +191,7 @@ def _fit(
     if not labels.multi_label:
         return [_regression(X, labels.codes, C, weights, tolerance, start and start[0])]
     return [
-        _regression(
-            X, labels.codes[:, c], C, None if weights is None else weights[:, c], tolerance, start and start[c]
-        )
+        _regression(X, labels.codes[:, c], C, None if weights is None else weights[:, c], tolerance, start and start[c])
         for c in range(labels.codes.shape[1])
     ]
 
