@@ -69,7 +69,7 @@ def network(arguments: argparse.Namespace, texts: list[str], given: list[Label],
         made = tuned(arguments, model, texts, labels, ~test, validation, keep=True)
         held = chosen(texts, test)
         report = report_of(labels._replace(codes=labels.codes[test]), predicted(made, held), held)
-        title = f"scored on {len(held):,} of the {len(texts):,} texts, which were held out"
+        title = f"scored on {len(held):,} of the {len(texts):,} texts, held out from training"
     return written(arguments, made, report, labels, title)
 
 
@@ -177,7 +177,7 @@ def report_of(labels: Labels, p: np.ndarray, texts: list[str], part: np.ndarray 
 
 def cross_validated(folds: int) -> str:
     """The title of such scores."""
-    return f"each text scored by a classifier trained on the other folds, {folds} in all"
+    return f"each text scored by a classifier that was trained on the other {folds - 1} of {folds} folds"
 
 
 def written(arguments: argparse.Namespace, model: Model, report: Report, labels: Labels, title: str) -> Outcome:
