@@ -1,7 +1,9 @@
 """`npmoji train` and `npmoji evaluate`: what they print, what they write, and that bad input is one clear line."""
 
 import csv
+import functools
 import gzip
+import importlib
 import json
 import os
 import shutil
@@ -17,6 +19,10 @@ import npmoji
 EXAMPLE, TEST = (ROOT / "docs" / "examples" / name for name in ("messages.csv", "messages_test.csv"))
 KEYS = ["classes", "texts", "accuracy", "macro_f1", "per_class", "baseline_accuracy", "confusion"]
 TWO = "text,label\n" + "".join(f"so good {i},glad\nso bad {i},sad\n" for i in range(6))
+#: words of the toy vocabulary, some that it lacks
+WORDS = "text,label\n" + "".join(
+    f"wow i love mom's cooking {i},glad\nugh the worst day meh {i},sad\n" for i in range(20)
+)
 
 
 def sklearn():
@@ -247,6 +253,83 @@ def test_interrupted(place, capfd, monkeypatch):
     monkeypatch.setattr("npmoji.model.Model.predict", interrupted)
     assert run("train", "data.csv", "-o", "mine.h5") == 130
     assert os.listdir() == ["data.csv"] and capfd.readouterr().out == ""
+
+
+# Training the network ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def tune(place, folder, capfd, monkeypatch):
+    """Train a small network, two batches an epoch: what is printed, on standard output and standard error."""
+    pytest.importorskip("torch", reason="needs PyTorch: pip install '.[torch]'")
+    module = importlib.import_module("npmoji.learn.finetune")
+    monkeypatch.setattr(module, "finetune", functools.partial(module.finetune, epoch_size=500))
+    (place / "data.csv").write_text(WORDS)
+
+    def run_it(*options, code=0):
+        weights = ("--weights", folder / "weights.hdf5", "--maxlen", "6", "--engine", "numpy")
+        assert run("train", "data.csv", "-o", "mine.safetensors", *weights, "--method", "full", *options) == code
+        return capfd.readouterr()
+
+    return run_it
+
+
+def test_the_network(tune, place):
+    out, _ = tune("--epochs", "1", "--extend-with", "3")
+    assert "scored on 8 of the 40 texts, held out from training" in out and "--maxlen 6" in out
+    assert sorted(os.listdir()) == ["data.csv", "mine.safetensors"]
+    model = npmoji.load("mine.safetensors")
+    assert model.class_names == ["glad", "sad"] and model.provenance["method"] == "full"
+    assert model.provenance["added_words"] == 3 and 0 <= model.provenance["scores"]["accuracy"] <= 1
+
+
+def test_a_validation_file_and_folds(tune, place):
+    (place / "valid.jsonl").write_text(
+        '{"text": "lol you", "label": "glad"}\n{"text": "tired . day", "label": "sad"}\n'
+    )
+    out, err = tune("--epochs", "1", "--folds", "2", "--validation", "valid.jsonl", "--format", "json")
+    found = json.loads(out)
+    assert list(found)[: len(KEYS)] == KEYS and found["texts"] == 40 and len(found["folds"]) == 2
+    assert "fold 2 of 2" in err and npmoji.load("mine.safetensors").provenance["texts"] == 40
+    (place / "valid.jsonl").write_text('{"text": "lol you", "label": "gald"}\n')
+    os.unlink("mine.safetensors")
+    _, err = tune("--validation", "valid.jsonl", code=2)
+    assert "valid.jsonl, line 1: unknown label 'gald'; the classes of data.csv are 'glad', 'sad'" in err
+    assert sorted(os.listdir()) == ["data.csv", "valid.jsonl"]
+
+
+def test_interrupted_and_resumed(tune, monkeypatch):
+    """Ctrl-C in the second epoch keeps the first one's weights; resumed it gives what an unbroken run gives."""
+    from npmoji.learn.trainer import Trainer
+
+    out, _ = tune("--epochs", "2", "--seed", "5")
+    with open("mine.safetensors", "rb") as file:
+        whole = file.read()
+    step, count = Trainer.step, iter(range(1000))
+
+    def interrupted(*arguments, **options):
+        if next(count) == 3:
+            raise KeyboardInterrupt
+        return step(*arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "step", interrupted)
+        said, _ = tune("--epochs", "2", "--seed", "5")
+    assert "interrupted" in said and "--resume" in said
+    assert sorted(os.listdir()) == ["data.csv", "mine.safetensors", "mine.safetensors.checkpoint"]
+    assert npmoji.load("mine.safetensors").provenance["interrupted"]
+    _, err = tune("--epochs", "2", "--seed", "6", "--resume", code=2)
+    assert "seed is 5 there, 6 here" in err and os.path.exists("mine.safetensors.checkpoint")
+    again, _ = tune("--epochs", "2", "--seed", "5", "--resume")
+    assert again == out and sorted(os.listdir()) == ["data.csv", "mine.safetensors"]
+    with open("mine.safetensors", "rb") as file:
+        assert file.read() == whole
+
+
+def test_there_must_be_something_to_resume(tune):
+    _, err = tune("--resume", code=2)
+    assert "--resume: there is no mine.safetensors.checkpoint" in err or "mine.safetensors.checkpoint" in err
+    assert os.listdir() == ["data.csv"]
 
 
 # Evaluation ----------------------------------------------------------------------------------------------------------

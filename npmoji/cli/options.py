@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 LARGEST = 2**31 - 1  # the largest value of a numeric option
+FOLDS = 5  # of `train`, unless another number is given
 COMPAT: dict[str, Any] = {
     "choices": ("deepmoji", "torchmoji"),
     "help": "whose token ids: the original's or torchMoji's (default: as a converted file says, else the original's)",

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING
 
 from ..errors import InputError
 from .labelled import read_labelled
-from .options import add_labelled_options, add_model_options, positive
+from .options import FOLDS, add_labelled_options, add_model_options, positive
 from .scores import show
 
 if TYPE_CHECKING:
+    from ..batch.labelled import Label
     from ..learn.labels import Labels
 
 NETWORK = ("new", "full", "chain-thaw")  # methods that train the network itself, with PyTorch
 METHODS = ("last", *NETWORK)
-FOLDS = 5  # the default of `last`; for the network, one fifth of the texts is held out once
+PARTS = 3  # training the network takes a text of each class for every part
 SUFFIXES = (".safetensors", ".hdf5", ".h5")
 #: options that apply to the network only, with the values they have when not given
 FOR_NETWORK = {"epochs": None, "validation": None, "extend_with": None, "resume": False}
@@ -105,23 +106,29 @@ def check(arguments: argparse.Namespace) -> None:
         need("torch", "torch", f"npmoji train --method {arguments.method}")
 
 
-def classes_of(arguments: argparse.Namespace, texts: list[str], found: list) -> Labels:
+def classes_of(arguments: argparse.Namespace, texts: list[str], found: list[Label]) -> Labels:
     """The labels as class numbers, with enough texts in each class.
 
     Raises:
-        InputError: one class only, or one with fewer texts than there are folds.
+        InputError: one class only, or one with fewer texts than there are folds or parts.
     """
+    from ..learn.data import groups
     from ..learn.folds import stratified
     from ..learn.labels import encode
 
+    folds = arguments.folds or (FOLDS if arguments.method == "last" else 0)
     try:
         labels = encode(found, count=len(texts))
+        if folds:
+            stratified(labels.codes, folds, arguments.seed, groups=groups(texts), names=labels.names)
     except InputError as error:
-        raise InputError(f"{arguments.file}: {error}") from error
-    try:
-        stratified(labels.codes, arguments.folds or FOLDS, arguments.seed, groups=texts, names=labels.names)
-    except InputError as error:
-        raise InputError(f"{arguments.file}: {error}; expected more texts, or fewer folds: --folds N") from error
+        hint = "; expected more texts, or fewer folds: --folds N" if "folds" in str(error) else ""
+        raise InputError(f"{arguments.file}: {error}{hint}") from error
+    name, count = min(zip(labels.names, labels.counts().tolist()), key=lambda pair: pair[1])
+    if count < PARTS:
+        texts_ = "text" if count == 1 else "texts"
+        parts = f"expected {PARTS} or more: to train on, to tell when to stop, and to score"
+        raise InputError(f"{arguments.file}: class {name!r:.80} has {count} {texts_}, {parts}")
     return labels
 
 

@@ -21,6 +21,7 @@ from ..errors import InputError, NpmojiError
 from ..files.paths import local
 from .labelled import known, predicted, read_labelled
 from .models import load
+from .options import FOLDS
 from .scores import Outcome
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from ..model import Model
 
 MAXLEN = 30  # tokens that a model takes unless told otherwise
-FOLDS = 5  # the default of `last`
 TEST = 0.2  # share of the texts that is held out when the network is trained
 
 
@@ -52,6 +52,7 @@ def network(arguments: argparse.Namespace, texts: list[str], given: list[Label],
     from ..learn.folds import held_out, stratified
 
     model, validation, same = base(arguments, texts), validation_of(arguments, labels), groups(texts)
+    print("npmoji: Ctrl-C ends training and keeps the best weights so far", file=sys.stderr)
     if arguments.folds:
         fold = stratified(labels.codes, arguments.folds, arguments.seed, groups=same, names=labels.names)
         p = np.zeros((len(texts), len(labels.classes)), np.float32)
@@ -177,7 +178,7 @@ def report_of(labels: Labels, p: np.ndarray, texts: list[str], part: np.ndarray 
 
 def cross_validated(folds: int) -> str:
     """The title of such scores."""
-    return f"each text scored by a classifier that was trained on the other {folds - 1} of {folds} folds"
+    return f"{folds} folds: each text is scored by a classifier that was trained on the other folds"
 
 
 def written(arguments: argparse.Namespace, model: Model, report: Report, labels: Labels, title: str) -> Outcome:
