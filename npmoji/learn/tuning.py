@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
@@ -21,7 +22,7 @@ from .data import DRAW, BatchSampler
 from .heads import rebuilt
 from .loop import Batch, Patience
 from .prepare import Part, Prepared, prepare
-from .run import At, Run, State
+from .run import RESULTS, At, Run, State
 from .starting import start
 
 if TYPE_CHECKING:
@@ -263,8 +264,14 @@ def provenance(settings: Settings, data: Prepared, **more: Any) -> dict[str, Any
 
 
 def history(state: State) -> dict[str, Any]:
-    """A run's epochs, stage by stage, and the best one of all."""
-    stages = [{"epochs_run": len(entry["val_loss"]), **entry} for entry in state.history]
+    """A run's epochs, stage by stage, and the best one of all; None for losses that are no numbers."""
+    stages = [
+        {
+            name: [value if math.isfinite(value) else None for value in values] if name in RESULTS else values
+            for name, values in {"epochs_run": len(entry["val_loss"]), **entry}.items()
+        }
+        for entry in state.history
+    ]
     return {"best_stage": state.best.stage, "best_epoch": state.best.epoch, "stages": stages}
 
 
