@@ -100,6 +100,8 @@ class Trainer:
         self._output = losses.Output(model.graph, loss)
         self._network = Differentiable(model.graph, torch.float32, device_of(model, device))
         owners = dict.fromkeys(owner.name for owner in self._network.owners.values())
+        if self.dropout:
+            self._network.check_training([self._output.layer])
         self._frozen = frozen_layers(model, frozen, owners)
         self._weighted = self._weighted_layers()
         self.stages = [*self._weighted[-1:], *self._weighted[:-1], ALL]
