@@ -111,16 +111,19 @@ def test_those_who_watch():
     seen = []
     made, state = run([2, 1, 2], stages=("a", "b"), count=1, steps=2, watch=seen.append)
     made.fit(state)
-    assert [(at.stage, at.place, at.stages, at.epoch, at.batch, at.batches) for at in seen] == [
-        ("a", 0, 2, 1, 1, 2),
-        ("a", 0, 2, 1, 2, 2),
-        ("b", 1, 2, 1, 1, 2),
-        ("b", 1, 2, 1, 2, 2),
+    assert [(at.stage, at.place, at.stages, at.epoch, at.batch, at.batches, at.ended) for at in seen] == [
+        ("a", 0, 2, 1, 1, 2, False),
+        ("a", 0, 2, 1, 2, 2, False),
+        ("a", 0, 2, 1, 2, 2, True),
+        ("b", 1, 2, 1, 1, 2, False),
+        ("b", 1, 2, 1, 2, 2, False),
+        ("b", 1, 2, 1, 2, 2, True),
     ]
     seen.clear()
     made, state = run([2, 1], count=2, watch=seen.append)
     made.fit(state)
-    assert math.isnan(seen[0].val_loss) and (seen[1].val_loss, seen[1].val_score) == (2, 0.5)
+    assert math.isnan(seen[0].val_loss) and [at.val_loss for at in seen[1:]] == [2, 2, 1]
+    assert [at.val_score for at in seen[1:]] == [0.5] * 3
 
 
 def test_rates_and_what_follows_a_step():

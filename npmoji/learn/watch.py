@@ -30,7 +30,7 @@ def watching(progress: bool | Callable[[At], object]) -> Iterator[Callable[[At],
 
 def described(at: At) -> list[str]:
     """Where training is, in pieces, what matters most first."""
-    found = [f"epoch {at.epoch}", f"batch {at.batch}/{at.batches}", f"loss {at.loss:.4f}"]
+    found = [f"epoch {at.epoch}", *([] if at.ended else [f"batch {at.batch}/{at.batches}"]), f"loss {at.loss:.4f}"]
     if at.stages > 1:
         found[0] = f"stage {at.place + 1}/{at.stages} {at.stage}  {found[0]}"
     return found if math.isnan(at.val_loss) else [*found, f"val {at.val_loss:.4f} ({at.val_score:.1%})"]
@@ -44,6 +44,8 @@ class _Line:
 
     def update(self, at: At) -> None:
         """Show where training is."""
+        if at.ended:
+            return
         done = ((at.place * at.epochs) + at.epoch - 1) * at.batches + at.batch
         self.line = self.line or NotedLine(at.stages * at.epochs * at.batches)
         self.line.note(done, *described(at))
@@ -55,17 +57,12 @@ class _Line:
 
 
 class _Lines:
-    """Elsewhere: a line for each epoch, when the next begins."""
-
-    def __init__(self) -> None:
-        self.last: At | None = None
+    """Elsewhere: a line for each epoch."""
 
     def update(self, at: At) -> None:
         """Show an epoch that has ended."""
-        if at.batch == 1 and not math.isnan(at.val_loss) and self.last is not None and sys.stderr:
-            ended = self.last._replace(val_loss=at.val_loss, val_score=at.val_score)
-            print(f"npmoji: {'  '.join(described(ended))}", file=sys.stderr, flush=True)
-        self.last = at
+        if at.ended and sys.stderr:
+            print(f"npmoji: {'  '.join(described(at))}", file=sys.stderr, flush=True)
 
     def close(self) -> None:
         """Nothing to remove."""

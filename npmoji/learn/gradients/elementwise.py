@@ -27,7 +27,7 @@ from ...layers import (
 )
 from ...layers.base import HiddenMask
 from ...layers.wrappers import Named
-from .table import Run, rule
+from .table import Drop, Run, rule
 
 Tensor = torch.Tensor
 
@@ -132,7 +132,16 @@ def _thresholded_relu(run: Run, layer: ThresholdedReLU, values: list[Any], masks
 
 @rule(Dropout)
 def _dropout(run: Run, layer: Dropout, values: list[Any], masks: list[Any]) -> Any:
-    return values[0]
+    """By Keras' formulas of each kind."""
+    x = values[0]
+    if run.generator is None or not layer.rate:
+        return x
+    if layer.kind in ("Dropout", "SpatialDropout1D"):
+        return run.dropped(x, Drop(layer.rate, spatial=layer.kind != "Dropout"))
+    noise = torch.randn(x.shape, generator=run.generator).to(x.device, x.dtype)
+    if layer.kind == "GaussianNoise":
+        return x + layer.rate * noise
+    return x * (1 + math.sqrt(layer.rate / (1 - layer.rate)) * noise)
 
 
 @rule(Masking)

@@ -6,21 +6,15 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
-from .. import __version__
 from ..errors import InputError
-from ..files.paths import local
 from ..inputs import Inputs
 from ..model import Model
-from . import checkpoint as checkpoints
-from .checkpoint import Checkpoint
-from .heads import rebuilt
+from .binary import merged, trained
+from .labels import encode
 from .metrics import threshold as best_threshold
-from .prepare import Prepared, prepare
-from .run import At, State
-from .starting import HEADS, start
-from .tuning import EXTENDED, METHODS, Settings, default_batch_size, new_state, train, trainer_of, weights_digest
+from .prepare import Prepared
+from .run import At
+from .tuning import Job, Settings, begin, finished, history, new_state, provenance, train, trainer_of
 from .watch import watching
 
 
@@ -30,6 +24,7 @@ def finetune(
     labels: Any,
     *,
     method: str = "chain-thaw",
+    metric: str = "acc",
     validation: Any = None,
     test: Any = None,
     classes: Sequence[Any] | None = None,
@@ -68,6 +63,8 @@ def finetune(
         method: what is trained, and how fast: ``"last"``, the last layer at 0.001; ``"full"``, all at 0.0001;
             ``"new"``, all at 0.001, from fresh values; ``"chain-thaw"``: the last layer at 0.001, then each of the
             others alone and all together at 0.0001.
+        metric: ``"f1"``: the original's class-average F1, see `class_average`: a sigmoid for each class, trained on its
+            own, all of them in one network; of more than two classes only method ``"last"`` gives such a network.
         validation: a pair (texts, labels); or which share of the texts to hold back, by default a tenth: of each class,
             equal texts together.
         test: a pair (texts, labels) to measure the result on; the score is kept in `provenance`.
@@ -104,17 +101,16 @@ def finetune(
 
     >>> texts = ["what a lovely day", "i hate this", "so happy", "awful, just awful"] * 5
     >>> texts = [f"{text} {n}" for n, text in enumerate(texts)]
-    >>> mine = npmoji.learn.finetune(npmoji.load(), texts, ["good", "bad"] * 10, method="last", epochs=2, epoch_size=250)
+    >>> labels = ["good", "bad"] * 10
+    >>> mine = npmoji.learn.finetune(npmoji.load(), texts, labels, method="last", epochs=2, epoch_size=250)
     >>> mine.class_names
     ['bad', 'good']
     """
-    extend_with = default_extension(method, texts) if extend_with is None else extend_with
-    data = prepare(model, texts, labels, validation, test, classes, extend_with, maxlen, seed)
     settings = Settings(
         method,
         epochs,
         epoch_size,
-        default_batch_size(data.maxlen) if batch_size is None else batch_size,
+        batch_size,
         patience,
         learning_rate,
         l2,
@@ -125,73 +121,47 @@ def finetune(
         seed,
         sampling_seed,
     )
-    first = start(model, data, method, check_head(head), seed)
-    kept = Keeping(checkpoint, resume, identity(settings, data, first))
-    trainer, state, interrupted = trainer_of(first, settings), kept.state or new_state(settings), False
+    data = {
+        "validation": validation,
+        "test": test,
+        "classes": classes,
+        "head": head,
+        "extend_with": extend_with,
+        "maxlen": maxlen,
+        "checkpoint": checkpoint,
+        "resume": resume,
+    }
+    if metric == "f1":
+        one = method == "last" or len(encode(labels, classes=classes).classes) == 2
+        if not one:
+            raise InputError(
+                f"metric 'f1': method {method!r} trains a network for each class, which are no one model; "
+                "npmoji.learn.class_average gives them all, and method 'last' makes one of them"
+            )
+        return merged(trained(model, texts, labels, settings, progress=progress, **data))
+    if metric != "acc":
+        raise InputError(f"metric {metric!r:.60}: expected 'acc' or 'f1'")
+    job = begin(model, texts, labels, settings, **data)
+    return _trained(job, progress)
+
+
+def _trained(job: Job, progress: bool | Callable[[At], object]) -> Model:
+    """Train one network, with Ctrl-C as an end."""
+    data, settings, interrupted = job.data, job.settings, {}
+    trainer, state = trainer_of(job.first, settings), job.kept.state or new_state(settings)
     with watching(progress) as watch:
         try:
-            train(trainer, settings, data.train, data.validation, state, kept.save, watch)
+            train(trainer, settings, data.train, data.validation, state, job.kept.save, watch)
         except KeyboardInterrupt:
             if state.best.weights is None:
                 raise
             trainer.set_weights(state.best.weights)
-            interrupted = True
-    told = provenance(settings, data, [state], interrupted)
-    told["scores"] = scores(trainer, data, state)
-    return rebuilt(trainer.model(), {}, words=data.words, provenance=told)
+            interrupted = {"interrupted": True}
+    told = provenance(settings, data, **interrupted, **history(state), scores=scores(trainer, data))
+    return finished(trainer.model(), data, told)
 
 
-def default_extension(method: str, texts: Any) -> int:
-    """How many words to add where it was not said."""
-    return 0 if method == "last" or isinstance(texts, np.ndarray) and texts.dtype.kind in "iu" else EXTENDED
-
-
-def check_head(head: str) -> str:
-    """The head, if it is one."""
-    if head not in HEADS:
-        raise InputError(f"head {head!r:.60}: expected one of {', '.join(HEADS)}")
-    return head
-
-
-def identity(settings: Settings, data: Prepared, first: Model) -> dict[str, Any]:
-    """What must be the same for a run to go on from a checkpoint."""
-    return {
-        **settings.as_dict(),
-        "classes": data.classes,
-        "data": data.digest,
-        "validation": data.validated_on,
-        "added_words": data.added,
-        "maxlen": data.maxlen,
-        "initial_weights": weights_digest(first),
-    }
-
-
-class Keeping:
-    """A run's checkpoint, if it is to have one.
-
-    Attributes:
-        state: to go on from; None to begin.
-        results, done: what finished parts of the run left, see `checkpoint.Checkpoint`.
-    """
-
-    def __init__(self, path: Any, resume: Any, settings: dict[str, Any]):
-        if resume is True and path is None:
-            raise InputError("resume=True: expected checkpoint, the file to go on from")
-        source = path if resume is True else resume or None
-        self.path = local(source if path is None else path) if path or source else None
-        self.settings, self.state = settings, None
-        self.results: list[dict[str, Any]] = []
-        self.done: dict[str, np.ndarray] = {}
-        if source is not None and (resume is not True or os.path.exists(local(source))):
-            _, self.state, self.results, self.done = checkpoints.read(source, settings)
-
-    def save(self, state: State) -> None:
-        """Write it."""
-        if self.path is not None:
-            checkpoints.write(self.path, Checkpoint(self.settings, state, self.results, self.done))
-
-
-def scores(trainer: Any, data: Prepared, state: State) -> dict[str, Any]:
+def scores(trainer: Any, data: Prepared) -> dict[str, Any]:
     """What the best weights reach: on the validation part, and on the test part if there is one."""
     loss, accuracy = trainer.evaluate(*data.validation)
     found = {"val_loss": loss, "val_accuracy": accuracy}
@@ -202,26 +172,3 @@ def scores(trainer: Any, data: Prepared, state: State) -> dict[str, Any]:
         loss, accuracy = trainer.evaluate(*data.test)
         found |= {"test_loss": loss, "test_accuracy": accuracy}
     return found
-
-
-def provenance(settings: Settings, data: Prepared, states: list[State], interrupted: bool = False) -> dict[str, Any]:
-    """How the weights were made, for the model's file: what JSON holds, and nothing that differs from run to run."""
-    runs = [
-        {
-            "best_stage": state.best.stage,
-            "best_epoch": state.best.epoch,
-            "stages": [{"epochs_run": len(entry["val_loss"]), **entry} for entry in state.history],
-        }
-        for state in states
-    ]
-    return {
-        "made_by": f"npmoji {__version__} finetune",
-        **settings.as_dict(),
-        "data_sha256": data.digest,
-        "texts": len(data.train),
-        "validation": data.validated_on,
-        "added_words": data.added,
-        "maxlen": data.maxlen,
-        **({"interrupted": True} if interrupted else {}),
-        **(runs[0] if len(runs) == 1 else {"classes": dict(zip(data.classes, runs))}),
-    }
