@@ -1,7 +1,9 @@
 """Splits, batches, metrics and data sets: as the original's for the same seeds."""
 
+import doctest
 import gzip
 import hashlib
+import importlib
 import json
 from itertools import islice
 
@@ -23,6 +25,14 @@ def golden(name):
         if (folder / name).is_dir()
     )
     return dict(np.load(folder / "golden.npz")), json.loads((folder / "case.json").read_text())
+
+
+@pytest.mark.parametrize("name", ["benchmark_files", "data", "metrics", "words"])
+def test_the_examples_print_what_they_say(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    module = importlib.import_module(f"npmoji.learn.{name}")
+    result = doctest.testmod(module, extraglobs={"np": np, "npmoji": npmoji})
+    assert result.attempted and not result.failed
 
 
 # Sampling ------------------------------------------------------------------------------------------------------------

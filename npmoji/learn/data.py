@@ -173,6 +173,15 @@ class BatchSampler:
         return math.ceil(self.epoch_size / self.batch_size)
 
 
+def batch_size_for(maxlen: int) -> int:
+    """The original's size of a batch, for texts cut to ``maxlen`` tokens.
+
+    >>> batch_size_for(100), batch_size_for(110)
+    (250, 50)
+    """
+    return 250 if maxlen <= 100 else 50
+
+
 class Dataset:
     """Labelled texts.
 
@@ -261,7 +270,7 @@ class Dataset:
     @property
     def batch_size(self) -> int:
         """The original's size of a batch for texts of this length."""
-        return 250 if self.maxlen <= 100 else 50
+        return batch_size_for(self.maxlen)
 
     @property
     def straddling(self) -> int:
