@@ -51,6 +51,7 @@ def test_files_that_python_3_wrote_again(protocol, tmp_path):
     for info, expected in [
         ([{"label": np.int64(5)}, {"label": np.float32(2)}], [5, 2]),
         (flags, [[True, False], [0, 1]]),
+        ([{"label": np.array(5), "more": np.zeros((2, 2))}, {"label": 3}], [5, 3]),
         ([{"label": b"x"}, {"label": b""}], ["x", ""]),
     ]:
         path = tmp_path / "raw.pickle"
@@ -75,10 +76,11 @@ def test_files_that_python_3_wrote_again(protocol, tmp_path):
         (some(info=[{"label": 0}, {"label": [[1]]}]), "the label of text 1 is a list"),
         (some(info=[{"label": 0}, {"label": 2**64}]), "the label of text 1 has more than 64 bits"),
         (some(info=[{"label": 0}, {"label": 0.5}]), "the label of text 1 is a float"),
+        (some(info=[{"label": 0}, {"label": np.ones((1, 2))}]), r"'label' is an array of shape \(1, 2\)"),
         (some(info=[{"label": 0}, {"label": [1, 0]}]), "row 1: label"),
         (some(train_ind=[0, 1]), "row 0 is in train and in test"),
         (some(train_ind=[-1]), "row number -1"),
-        (some(train_ind=np.zeros((2, 2), int)), r"an array of shape \(2, 2\)"),
+        (some(train_ind=np.zeros((2, 2), int)), r"'train_ind' is an array of shape \(2, 2\)"),
         (some(more=np.array([None])), "its pickle is damaged or holds other objects"),
         (some(more={1: 2}), "a name is a int"),
         (some(more=2**400), "a number of 51 bytes|where a number was expected|too long"),

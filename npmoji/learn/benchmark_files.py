@@ -19,7 +19,7 @@ from ..errors import InputError
 from ..formats.unpickler import OPCODES, Global, PickleError, Unpickler, get, put
 
 LARGEST_FILE = 1 << 27  # bytes; the largest of the original's has 3 million
-LONGEST_ARRAY = 1 << 24  # bytes
+LONGEST_ARRAY = 1 << 24  # elements along an axis
 MOST_FLAGS = 1 << 24  # of all texts together; one list may be that of every text
 KEYS = ("texts", "info", "train_ind", "val_ind", "test_ind")
 ADVICE = "expected a benchmark file of the original: a dict of texts, info and row numbers; nothing in the file was run"
@@ -73,7 +73,8 @@ class Array:
     """A NumPy array; a pickle makes an empty one, and then says what it holds."""
 
     def __init__(self) -> None:
-        self.values: list[Any] | None = None
+        self.shape: tuple[int, ...] = (0,)
+        self.values: list[Any] = []
 
 
 class DataUnpickler(Unpickler):
@@ -176,8 +177,7 @@ def _build(pickle: DataUnpickler) -> None:
     if isinstance(target, Kind) and len(state) >= 2 and (order := _word(state[1])) in ("<", ">", "|", "="):
         target.code = f"{order}{target.code.lstrip('<>|=')}"
     elif isinstance(target, Array) and len(state) == 5 and _is_shape(state[1]) and type(state[4]) is bytes:
-        if len(state[4]) > LONGEST_ARRAY or len(state[1]) > 1:
-            raise PickleError(f"an array of shape {state[1]}, expected one of labels or row numbers")
+        target.shape = state[1]
         target.values = _values(pickle, state[2], state[4], math.prod(state[1]))
     else:
         raise PickleError(f"its pickle sets what an object is, {ADVICE}")
@@ -256,10 +256,12 @@ def _contents(found: Any) -> tuple[list[str], list[Any], list[list[int]]]:
 
 
 def _rows(key: str, value: Any) -> Any:
-    rows = value.values if isinstance(value, Array) else value
-    if type(rows) not in (list, tuple):
-        raise PickleError(f"{key!r} is a {type(value).__name__}, expected a list")
-    return rows
+    if type(value) is Array and len(value.shape) == 1:
+        return value.values
+    if type(value) not in (list, tuple):
+        found = f"an array of shape {value.shape}" if type(value) is Array else f"a {type(value).__name__}"
+        raise PickleError(f"{key!r} is {found}, expected a list")
+    return value
 
 
 def _text(row: int, text: Any) -> str:
@@ -278,12 +280,14 @@ def _flags(row: int, entry: Any) -> Any:
     if type(entry) is not dict or "label" not in entry:
         raise PickleError(f"entry {row} of info has no 'label', expected a dict with one")
     label = entry["label"]
-    return _rows("label", label) if isinstance(label, Array) or type(label) in (list, tuple) else []
+    if type(label) is Array and not label.shape:
+        label = entry["label"] = label.values[0]
+    return _rows("label", label) if type(label) in (Array, list, tuple) else []
 
 
 def _label(row: int, entry: dict[str, Any]) -> Any:
     label = entry["label"]
-    if isinstance(label, Array) or type(label) in (list, tuple):
+    if type(label) in (Array, list, tuple):
         return [_one_label(row, value) for value in _flags(row, entry)]
     return _one_label(row, label)
 

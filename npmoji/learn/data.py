@@ -215,7 +215,9 @@ class Dataset:
         self._check_parts()
 
     @classmethod
-    def read(cls, path: str | os.PathLike[str], *, text: str = "text", label: str = "label", part: str = "split") -> Dataset:
+    def read(
+        cls, path: str | os.PathLike[str], *, text: str = "text", label: str = "label", part: str = "split"
+    ) -> Dataset:
         """The texts of a file: one of the original's benchmarks (a pickle, of which nothing is run), or .jsonl, .csv
         or .tsv, also compressed, with columns for the text, the label and the part: train, val or test, or no column.
 
