@@ -1,5 +1,6 @@
 """The tool for the published benchmarks, on made-up ones: its figures are those that one gets by hand."""
 
+import importlib.util
 import json
 import pickle
 import shutil
@@ -9,6 +10,8 @@ import sys
 import numpy as np
 import pytest
 from conftest import ROOT
+
+import npmoji
 
 pytest.importorskip("sklearn", reason="needs scikit-learn: pip install '.[learn]'")
 
@@ -56,6 +59,18 @@ def test_figures(files, rows):
         assert found["sizes"] == [60, 15, 15] and found["straddling"] == 0
         assert found["scores"]["last"] > found["scores"]["constant"]
         assert set(found["scores"]) == {"constant", "TF-IDF", "last"}
+
+
+def test_the_network_itself_is_trained(files):
+    pytest.importorskip("torch", reason="needs PyTorch: pip install '.[torch]'")
+    spec = importlib.util.spec_from_file_location("benchmarks_tool", ROOT / "tools" / "benchmarks.py")
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    model, options = npmoji.load(maxlen=10), {"epochs": 1, "epoch_size": 40, "batch_size": 20}
+    flags, names = map(tool.read, files)
+    assert 0 < tool.finetuned(model, flags, "F1", "chain-thaw", options) <= 1
+    score = tool.finetuned(model, names, "accuracy", "full", options)
+    assert score * 15 == pytest.approx(round(score * 15))  # of the 15 rows of the test part
 
 
 def test_the_table_has_the_articles_figures(files, tmp_path):
