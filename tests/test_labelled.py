@@ -89,7 +89,7 @@ def test_columns_that_are_not_there(table, header, options, said):
 
 
 def test_an_empty_file(table):
-    with pytest.raises(InputError, match="no columns 'text'.*there are: none; expected a header row"):
+    with pytest.raises(InputError, match="no columns 'text'.*there are: none; a table starts with a row of its"):
         read(table(""))
     with pytest.raises(InputError, match=r"data.csv: no rows with a text and a label$"):
         read(table("text,label\n"))

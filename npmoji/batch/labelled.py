@@ -78,7 +78,9 @@ class LabelledColumns(Columns):
         if missing:
             options = " and ".join(f"{name!r} ({self.option(name)})" for name in missing)
             found = str(names)[:300] if names else "none"
-            header = "" if names else "; expected a header row with the columns' names"
+            header = (
+                "" if len(missing) < 2 else "; a table starts with a row of its columns' names, such as: text,label"
+            )
             columns = f"{self.source}: no column{'s' if len(missing) > 1 else ''}"
             raise InputError(f"{columns} {options}, there are: {found}{header}")
 

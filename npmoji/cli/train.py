@@ -125,7 +125,7 @@ def classes_of(arguments: argparse.Namespace, texts: list[str], found: list[Labe
         hint = "; expected more texts, or fewer folds: --folds N" if "folds" in str(error) else ""
         raise InputError(f"{arguments.file}: {error}{hint}") from error
     name, count = min(zip(labels.names, labels.counts().tolist()), key=lambda pair: pair[1])
-    if count < PARTS:
+    if not folds and count < PARTS:
         texts_ = "text" if count == 1 else "texts"
         parts = f"expected {PARTS} or more: to train on, to tell when to stop, and to score"
         raise InputError(f"{arguments.file}: class {name!r:.80} has {count} {texts_}, {parts}")
