@@ -186,6 +186,21 @@ def test_the_file_is_a_model_like_any_other(trained, capfd):
     assert "question" in capfd.readouterr().out
 
 
+def test_the_file_says_where_it_comes_from(place, capfd):
+    sklearn()
+    (place / "data.csv").write_text(TWO)
+    assert run("train", "data.csv", "-o", "mine.hdf5", "--maxlen", "3", "--engine", "numpy", "--seed", "4") == 0
+    assert "of 12 texts only the first 3 tokens are used (--maxlen)" not in capfd.readouterr().err
+    model = npmoji.load("mine.hdf5")
+    assert model.tokenizer.maxlen == 3 and npmoji.load("mine.hdf5", maxlen=8).tokenizer.maxlen == 8
+    told = model.provenance
+    assert (told["method"], told["seed"], told["maxlen"], told["texts"]) == ("last", 4, 3, 12)
+    assert len(told["data_sha256"]) == 64 and told["scores"]["baseline_accuracy"] == 0.5
+    assert run("train", "data.csv", "-o", "mine.hdf5", "--maxlen", "2", "--engine", "numpy") == 0
+    assert "note: of 12 texts only the first 2 tokens are used (--maxlen)" in capfd.readouterr().err
+    assert npmoji.load("mine.hdf5").provenance["data_sha256"] == told["data_sha256"]
+
+
 def test_json(place, capfd):
     sklearn()
     options = ("--format", "json", "--engine", "numpy", "--folds", "3", "--seed", "7", "--C", "0.1")
@@ -262,7 +277,7 @@ def test_interrupted(place, capfd, monkeypatch):
 def tune(place, folder, capfd, monkeypatch):
     """Train a small network, two batches an epoch: what is printed, on standard output and standard error."""
     pytest.importorskip("torch", reason="needs PyTorch: pip install '.[torch]'")
-    module = importlib.import_module("npmoji.learn.finetune")
+    module = importlib.import_module("npmoji.learn.finetuning")
     monkeypatch.setattr(module, "finetune", functools.partial(module.finetune, epoch_size=500))
     (place / "data.csv").write_text(WORDS)
 
@@ -276,7 +291,7 @@ def tune(place, folder, capfd, monkeypatch):
 
 def test_the_network(tune, place):
     out, _ = tune("--epochs", "1", "--extend-with", "3")
-    assert "scored on 8 of the 40 texts, held out from training" in out and "--maxlen 6" in out
+    assert "scored on 8 of the 40 texts, held out from training" in out
     assert sorted(os.listdir()) == ["data.csv", "mine.safetensors"]
     model = npmoji.load("mine.safetensors")
     assert model.class_names == ["glad", "sad"] and model.provenance["method"] == "full"

@@ -40,9 +40,8 @@ def add_model_options(parser: argparse.ArgumentParser, engine: bool = True) -> N
     group.add_argument("--weights", metavar="PATH", help=f"{kinds} (default: the small bundled model)")
     group.add_argument("--vocabulary", metavar="PATH", help="vocabulary.json (default: the one beside the weights)")
     group.add_argument("--compat", **COMPAT)
-    group.add_argument(
-        "--maxlen", type=positive, default=30, metavar="N", help="number of tokens a text is cut to (default 30)"
-    )
+    tokens = "number of tokens a text is cut to (default: as the weights were trained with by npmoji, else 30)"
+    group.add_argument("--maxlen", type=positive, metavar="N", help=tokens)
     if engine:
         group.add_argument("--engine", default="auto", metavar="E", help="auto (default), numpy, numba or torch")
     group.add_argument("--device", default="cpu", metavar="D", help="cpu (default) or cuda, for the torch engine")

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from ..learn.report import Report
     from ..model import Model
 
-MAXLEN = 30  # tokens that a model takes unless told otherwise
 TEST = 0.2  # share of the texts that is held out when the network is trained
 
 
@@ -113,7 +112,7 @@ def tuned(
         rows: bool (N,).
         keep: keep a file beside the output from which an interrupted run can go on.
     """
-    from ..learn.finetune import finetune
+    from ..learn.finetuning import finetune
 
     with checkpoint(arguments) if keep else contextlib.nullcontext() as path:
         return finetune(
@@ -195,7 +194,6 @@ def written(arguments: argparse.Namespace, model: Model, report: Report, labels:
     else:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(f"{local(arguments.output)}.checkpoint")
-    option = f" --maxlen {arguments.maxlen}" if arguments.maxlen != MAXLEN else ""
-    weights = f"--weights {shlex.quote(arguments.output)}{option}"
+    weights = f"--weights {shlex.quote(arguments.output)}"
     after += [f'next: npmoji score {weights} "your text"', f"      npmoji evaluate other.csv {weights}"]
     return Outcome(report, title, after, {"written": arguments.output, "method": arguments.method})

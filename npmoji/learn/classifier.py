@@ -14,6 +14,7 @@ from ..model import Model
 from ..network import Network
 from . import cache, data, encoding, heads, labels
 from .bases import ClassifierMixin
+from .prepare import digest_of
 
 if TYPE_CHECKING:
     from .report import Report
@@ -107,6 +108,7 @@ class Classifier(ClassifierMixin, encoding.OfTexts):
         known = labels.learnable(labels.encode(y, count=len(found)))
         if self.method == "last":
             self._learn(self._features(found), known, data.groups(found) if isinstance(found, list) else None)
+            self._told["data_sha256"] = digest_of({"texts": found}, {"texts": known})
         else:
             self._finetune(found, known)
         return self
@@ -143,7 +145,7 @@ class Classifier(ClassifierMixin, encoding.OfTexts):
         for name in ("C", "class_weight"):
             if getattr(self, name) is not None:
                 raise InputError(f"{name}: only the method 'last' has one, not {self.method!r}")
-        from .finetune import finetune
+        from .finetuning import finetune
 
         self._take(known)
         model = self._model_for()
@@ -251,8 +253,9 @@ class Classifier(ClassifierMixin, encoding.OfTexts):
                     f"{len(self.kernel_)}"
                 )
             names = [labels.name_of(value) for value in self.classes_.tolist()]
+            told = self._told if base.tokenizer is None else {**self._told, "maxlen": base.tokenizer.maxlen}
             model = heads.with_head(
-                base, self.kernel_, self.bias_, classes=names, multi_label=self.multi_label_, provenance=self._told
+                base, self.kernel_, self.bias_, classes=names, multi_label=self.multi_label_, provenance=told
             )
             made = self._made = (base, model)
         return made[1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -79,7 +79,7 @@ def prepare(
             given[name], found[name] = _pair(name, pair, found["texts"])
     if len({isinstance(rows, list) for rows in given.values()}) > 1:
         raise InputError("texts in one part and token ids in another: expected the same kind in all parts")
-    digest = _digest(given, found)
+    digest = digest_of(given, found)
     validated_on = f"{len(given.get('validation', ()))} texts given"
     if "validation" not in given:
         share = SHARE if validation is None else float(validation)
@@ -183,8 +183,8 @@ def _ids(model: Model, name: str, rows: list[str] | np.ndarray, tokenizer: Token
         raise InputError(f"{name}: {error}") from error
 
 
-def _digest(given: dict[str, list[str] | np.ndarray], labels: dict[str, Labels]) -> str:
-    """SHA-256 of all rows and labels, part by part."""
+def digest_of(given: Mapping[str, list[str] | np.ndarray], labels: Mapping[str, Labels]) -> str:
+    """SHA-256 of all rows (texts, token ids or features) and labels, part by part."""
     digest = hashlib.sha256()
     for name, rows in given.items():
         codes = labels[name].codes
@@ -193,5 +193,6 @@ def _digest(given: dict[str, list[str] | np.ndarray], labels: dict[str, Labels])
         if isinstance(rows, list):
             digest.update(json.dumps(rows).encode())
         else:
-            digest.update(json.dumps(list(rows.shape)).encode() + np.ascontiguousarray(rows, "<i8").tobytes())
+            kind = "<i8" if rows.dtype.kind in "iu" else "<f4"
+            digest.update(json.dumps(list(rows.shape)).encode() + np.ascontiguousarray(rows, kind).tobytes())
     return digest.hexdigest()
