@@ -169,8 +169,11 @@ def _some(labels: Labels, seed: int) -> np.ndarray:
     if N <= MOST:
         return np.arange(N)
     order = np.random.RandomState(seed).permutation(N)
-    flags = labels.codes if labels.multi_label else labels.codes[:, None] == np.arange(len(labels.classes))
-    kept = [order[np.flatnonzero(column[order] == value)[: 4 * FOLDS]] for column in flags.T for value in (0, 1)]
+    if labels.multi_label:
+        wanted = [labels.codes[order, c] == flag for c in range(len(labels.classes)) for flag in (0, 1)]
+    else:
+        wanted = [labels.codes[order] == c for c in range(len(labels.classes))]
+    kept = [order[np.flatnonzero(flags)[: 4 * FOLDS]] for flags in wanted]
     first = np.concatenate([*kept, order])
     _, places = np.unique(first, return_index=True)
     return np.sort(first[np.sort(places)][: max(MOST, sum(map(len, kept)))])
