@@ -6,7 +6,6 @@ import pickle
 import subprocess
 import sys
 import threading
-import types
 
 import numpy as np
 import pytest
@@ -58,9 +57,9 @@ def encoded(monkeypatch):
     """The texts that were computed, call by call; nothing is cached at the start."""
     calls, encode = [], npmoji.Model.encode
     monkeypatch.setattr(npmoji.Model, "encode", lambda self, x, **o: calls.append(list(x)) or encode(self, x, **o))
-    cache.clear()
+    cache.clear_cache()
     yield calls
-    cache.clear()
+    cache.clear_cache()
 
 
 # scikit-learn's checks: all of them, none excluded -------------------------------------------------------------------
@@ -449,7 +448,7 @@ def test_cross_validation_computes_the_features_once(model, encoded):
     npmoji.Classifier(model, C=1.0).cross_validate(TEXTS, LABELS, folds=4)
     npmoji.Classifier(model, C=1.0).fit(TEXTS, LABELS)
     assert encoded == [TEXTS]
-    cache.clear()
+    cache.clear_cache()
     assert cache.size() == 0
     npmoji.Classifier(model, C=1.0).fit(TEXTS, LABELS)
     assert encoded == [TEXTS] * 2
@@ -482,7 +481,7 @@ def test_threads_share_the_cache(encoded):
         for _ in range(3):
             found[i] = npmoji.Features(model).fit_transform(TEXTS[i:])
             if i % 2:
-                cache.clear()
+                cache.clear_cache()
             npmoji.Classifier(model, C=1.0).fit(TEXTS[:24], LABELS[:24])
 
     threads = [threading.Thread(target=work, args=(i,)) for i in range(4)]
@@ -602,9 +601,7 @@ def finetune(monkeypatch):
         kernel = np.random.default_rng(len(asked)).standard_normal((320, C))
         return npmoji.learn.heads.with_head(model, kernel, classes=classes, provenance={"method": "full"})
 
-    module = types.ModuleType("npmoji.learn.finetune")
-    module.finetune = train
-    monkeypatch.setitem(sys.modules, "npmoji.learn.finetune", module)
+    monkeypatch.setattr(npmoji.learn, "finetune", train, raising=False)
     return asked
 
 

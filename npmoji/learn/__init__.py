@@ -7,9 +7,15 @@ words.py           a vocabulary extended by the words of one's own texts
 metrics.py         accuracy and F1, and the search for a threshold
 heads.py           a model with another last layer, or other weights
 configs.py         the Keras config that goes with it
+extras.py          packages that only some of this needs
+bases.py           scikit-learn's base classes, if it is there
+cache.py           features that were computed before
+encoding.py        what estimators are given, and the model behind them
 features.py        `Features`, the texts' features as a scikit-learn transformer
 classifier.py      `Classifier`, a scikit-learn estimator
-report.py          `Report`: how well a classifier does
+logistic.py        the last layer: scikit-learn's logistic regression
+cross.py           cross-validation
+report.py          `Report`: how well a classifier does; as text: report_text.py
 gradients.py       layers in PyTorch, with gradients
 trainer.py         `Trainer`: one model, step by step
 loop.py            epochs, early stopping, the best weights
@@ -33,11 +39,13 @@ _MODULES: dict[str, str] = {
     "Dataset": "data",
     "Report": "report",
     "Trainer": "trainer",
+    "clear_cache": "cache",
     "finetune": "finetune",
 }
 __all__ = sorted(_MODULES)  # noqa: PLE0605
 
 if TYPE_CHECKING:  # the same for type checkers, which read no tables
+    from .cache import clear_cache as clear_cache
     from .data import BatchSampler as BatchSampler
     from .data import Dataset as Dataset
     from .finetune import finetune as finetune
