@@ -74,9 +74,10 @@ class Differentiable:
         held = {place(array) for arrays in self.graph.weights.values() for array in arrays.values()}
         for name, key in self.names.items():
             if self.weights[key].requires_grad and key not in held:
+                owner = self.owners[name]
                 raise InputError(
-                    f"layer {self.owners[name].name!r} of class {self.owners[name].class_name!r} cannot be trained: its "
-                    "file keeps the arrays in another order, as cuDNN has them"
+                    f"layer {owner.name!r} of class {owner.class_name!r} cannot be trained: its file keeps the arrays "
+                    "in another order, as cuDNN has them"
                 )
         moved: set[Layer] = set()
         for layer in ancestors(outputs):
