@@ -73,26 +73,35 @@ def build(file: Contents, precision: str = "fp32") -> list[Layer]:
     features = AttentionWeightedAverage(skips, **w["attlayer"], name="attlayer")
     layers = [ids, embedding, x, lstm_0, lstm_1, skips, features]
     if "softmax" in w:
-        activation = final_activation(w["softmax"]["kernel"])
+        activation = final_activation(file, w["softmax"]["kernel"])
         layers.append(Dense(features, **w["softmax"], activation=activation, name="softmax"))
     check_widths(x, lstm_0, lstm_1, *layers[6:])
     return layers
 
 
 def matches(file: Contents) -> bool:
-    """Whether a file has just the layers with weights that DeepMoji has, by their names; `softmax` may be missing."""
+    """Whether a file has just the layers with weights that DeepMoji has, by their names; `softmax` may be missing. Nor
+    does anything come after that."""
     found = {name for name, arrays in file.layers.items() if arrays}
-    return found == set(WEIGHTED) or (found == set(FEATURES) and _ends_in_features(file))
+    if found == set(WEIGHTED):
+        return _output(file) in ("softmax", None)
+    return found == set(FEATURES) and _ends_in_features(file)
+
+
+def _output(file: Contents) -> Any:
+    """The name of the layer that the config, if there is one, has for the model's output."""
+    inner = file.config.get("config") if file.config else None
+    output: Any = inner.get("output_layers") if isinstance(inner, dict) else None
+    while isinstance(output, list) and output:
+        output = output[0]
+    return output
 
 
 def _ends_in_features(file: Contents) -> bool:
     """Whether the config, if there is one, is of DeepMoji's first layers: its output all that they give, averaged."""
     if not file.config:
         return True
-    inner = file.config.get("config")
-    output: Any = inner.get("output_layers") if isinstance(inner, dict) else None
-    while isinstance(output, list) and output:
-        output = output[0]
+    output = _output(file)
     if output != "attlayer" or any(len(file.layers[name]) != len(WEIGHTED[name]) for name in FEATURES):
         return False
     w = weights(file)
@@ -187,15 +196,25 @@ def _recurrent_activation(config: dict[str, Any]) -> str:
     """What a full model's config says of bi_lstm_0's gates."""
     where = "layer 'bi_lstm_0'"
     try:
-        entries = item(item(config, "config", "the model", dict), "layers", "the model", list)
-        inner = [item(entry, "config", "a layer", dict) for entry in entries]
-        named = {item(settings, "name", "a layer", str): settings for settings in inner}
-        wrapped = item(item(named, "bi_lstm_0", "the model", dict), "layer", where, dict)
+        wrapped = item(item(_settings(config), "bi_lstm_0", "the model", dict), "layer", where, dict)
         return item(item(wrapped, "config", where, dict), "recurrent_activation", where, str)
     except WeightsError as error:
         raise WeightsError(f"{where}: no recurrent_activation in the model_config ({error})") from error
 
 
-def final_activation(kernel: np.ndarray) -> str:
-    """Softmax over C classes; a 2-class transfer model has one column and a sigmoid, and is still named `softmax`."""
-    return "sigmoid" if kernel.ndim == 2 and kernel.shape[1] == 1 else "softmax"
+def _settings(config: dict[str, Any]) -> dict[str, Any]:
+    """The settings of each layer of a full model's config."""
+    entries = item(item(config, "config", "the model", dict), "layers", "the model", list)
+    inner = [item(entry, "config", "a layer", dict) for entry in entries]
+    return {item(settings, "name", "a layer", str): settings for settings in inner}
+
+
+def final_activation(file: Contents, kernel: np.ndarray) -> str:
+    """What a full model's config says of its last layer. Else softmax over C classes, or a sigmoid: for one column, as
+    a 2-class transfer model has, and if each class has a probability of its own. It is named `softmax` all the same."""
+    if file.config and (settings := _settings(file.config).get("softmax")) and "activation" in settings:
+        from .keras.place import Place
+
+        return Place("softmax", settings, [], {}, file.version, not file.holds_masked_outputs).activation()
+    one = kernel.ndim == 2 and kernel.shape[1] == 1
+    return "sigmoid" if one or file.multi_label else "softmax"

@@ -15,6 +15,7 @@ import numpy as np
 
 from . import deepmoji, formats, inputs
 from .backends import DEVICES, ENGINES, backend
+from .classes import some
 from .errors import InputError, WeightsError
 from .files.facts import FileFacts
 from .files.mapping import files_behind
@@ -263,6 +264,11 @@ class Ensemble:
         for model in self.models[1:]:
             if (model.classes, len(model.graph.outputs)) != (first.classes, len(first.graph.outputs)):
                 raise InputError(f"{model.path} gives {model.classes} classes, but {first.path} {first.classes}")
+            if (model.class_names, model.multi_label) != (first.class_names, first.multi_label):
+                found = [
+                    f"{one.path} gives the classes {some(one.class_names) or 'without names'}" for one in (model, first)
+                ]
+                raise InputError(", but ".join(found))
 
     def predict(self, x: Inputs, *, progress: Progress = False) -> Outputs:
         """The mean over the models of what `Model.predict` gives, summed in their order; takes and raises the same.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import inputs
+from .classes import Classes
 from .errors import InputError, VocabularyError
 from .files.facts import FileFacts
 from .files.mapping import MappedFile
@@ -17,7 +18,7 @@ from .graph import Graph
 from .inputs import Floats, Inputs, Outputs
 from .layers import AttentionWeightedAverage, Checked, Input, Layer
 from .network import Network
-from .text.emojis import EMOJIS, Prediction
+from .text.emojis import Prediction
 from .text.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
@@ -40,6 +41,10 @@ class Model(Network):
         layers: the layers in graph order, each callable: ``model.layers[-1](tokens)``.
         tokenizer: a `Tokenizer`, or None if the model has no vocabulary and takes token ids only.
         vocabulary_size, classes, features: V, C and F of the network; 0 where it has no such thing.
+        class_names: of each class, the emojis' short English names or those of one's own classes; empty if they have
+            none. Two for a network that gives one number, the probability of the second.
+        multi_label: whether each class has a probability of its own, and they do not sum to 1.
+        provenance: how the weights were made (method, seed, scores), if the file tells, or None.
         feature_only: whether it is DeepMoji without its last layer, for `encode` and `attention` but not `predict`.
         path: the weights file.
         references: the reference results that the file carries, or None; see `verify`.
@@ -82,6 +87,8 @@ class Model(Network):
         self.vocabulary_size: int = (self._tokens and self._tokens.vocabulary_size) or 0
         self.features: int = len(self._attlayer.kernel) if self._attlayer else 0
         self.classes = graph.classes
+        self._classes = Classes.of(graph, file)
+        self.class_names, self.multi_label, self.provenance = self._classes.names, file.multi_label, file.provenance
         self.feature_only = graph.trims_padding and graph.outputs == [self._attlayer]  # which only DeepMoji does
         self._check_vocabulary()
 
@@ -171,7 +178,7 @@ class Model(Network):
         (1, 64)
         """
         if self.feature_only:
-            raise self._no_classes()
+            self._check_classes()
         found = self._values(self.arrays(x), self.graph.outputs, progress)
         return found[0] if len(found) == 1 else found
 
@@ -209,6 +216,32 @@ class Model(Network):
         layer = self._attention_layer()
         return self._values(self.arrays(x), [layer], progress)[0]
 
+    def probabilities(self, features: Any) -> Outputs:
+        """What `predict` gives, from features as `encode` gives them: the layers after the attention layer alone, on
+        the model's engine.
+
+        Args:
+            features: numbers (N, F), such as the mean of several texts' features.
+
+        Raises:
+            InputError: another shape, no numbers, NaN; names the row. Or the network has no such layers, or they take
+                something else than the features.
+
+        >>> model = npmoji.load(engine="numpy")
+        >>> model.probabilities(model.encode(["I love mom's cooking", "the best food"]).mean(axis=0)[None]).shape
+        (1, 64)
+        """
+        self.check_ready()
+        layer = self._attention_layer()
+        self._check_classes()
+        source = Input(shape=(self.features,), name="features")
+        try:
+            values = source.check(features)
+        except InputError as error:
+            raise InputError(f"{error}: expected numbers (N, {self.features}), as encode gives them") from None
+        found = self.run_from(layer, values, self.graph.outputs)
+        return found[0] if len(found) == 1 else found
+
     def attention(self, x: Inputs, *, progress: Progress = False) -> Floats:
         """Attention weights, float32 (N, T), 0 at masked steps. Takes and raises what `predict` does.
 
@@ -238,11 +271,12 @@ class Model(Network):
             )
         return self._attlayer
 
-    def _no_classes(self) -> InputError:
-        return InputError(
-            f"{self.path}: this file has no classes: it ends at the attention layer, without a last layer for "
-            "probabilities; encode gives its features, attention the words' weights"
-        )
+    def _check_classes(self) -> None:
+        if self.graph.outputs == [self._attlayer]:
+            raise InputError(
+                f"{self.path}: this file has no classes: it ends at the attention layer, without a last layer for "
+                "probabilities; encode gives its features, attention the words' weights"
+            )
 
     def top(self, x: Inputs, k: int = 5, *, progress: Progress = False) -> list[list[Prediction]]:
         """For each text its k most likely classes (all, if there are fewer), best first; equal ones by id.
@@ -258,16 +292,12 @@ class Model(Network):
 
         >>> model = npmoji.load(engine="numpy")
         >>> model.best(np.eye(64, dtype=np.float32)[4:5], k=1)
-        [[Prediction(id=4, emoji='😍', probability=1.0)]]
+        [[Prediction(id=4, emoji='😍', probability=1.0, label='😍')]]
         """
-        if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
-            raise InputError(f"k {k!r}: expected an integer of at least 1")
-        if self.graph.outputs == [self._attlayer]:
-            raise self._no_classes()
+        self._check_classes()
         if not isinstance(probabilities, np.ndarray) or probabilities.ndim != 2:
             raise InputError(f"{self.path}: this network does not give one probability for each class")
-        ids = np.argsort(-probabilities, axis=1, kind="stable")[:, :k]
-        return [[self._prediction(int(i), row[i]) for i in best] for best, row in zip(ids, probabilities)]
+        return self._classes.best(probabilities, k)
 
     def tokens(self, x: Inputs) -> np.ndarray:
         """Token ids (N, T) for what `predict` takes: texts are tokenized, ids are checked.
@@ -297,9 +327,6 @@ class Model(Network):
             "give one with load(path, vocabulary='vocabulary.json'), on the command line --vocabulary vocabulary.json, "
             "or put vocabulary.json beside the weights"
         )
-
-    def _prediction(self, i: int, probability: np.float32) -> Prediction:
-        return Prediction(i, EMOJIS[i] if self.classes == len(EMOJIS) else "", float(probability))
 
     def _check_vocabulary(self) -> None:
         if self.tokenizer is None or self._tokens is None:

@@ -14,6 +14,7 @@ from .backends.ops import REFERENCE, Ops
 from .errors import InputError, shortened
 from .graph import Graph, zeros
 from .layers import Checked, Csr, Input, Layer, Pass
+from .layers.base import ancestors
 
 if TYPE_CHECKING:
     from .display import Told
@@ -132,6 +133,33 @@ class Network:
         ops.for_each(self._batches(arrays, ops.batch_tokens), work)
         return results.out
 
+    def run_from(self, layer: Layer, values: np.ndarray, outputs: list[Layer]) -> list[np.ndarray]:
+        """The outputs of layers for all rows, given the output of a layer that they are computed from, float32 (N, F).
+
+        Raises:
+            InputError: they are computed from something else, too.
+        """
+        between = ancestors(outputs, lambda one: () if one is layer else one.previous)
+        if other := next((one for one in between if isinstance(one, Input)), None):
+            raise InputError(
+                f"layer {outputs[0].name!r} is not computed from {layer.name!r} alone, but also from {other.name!r}"
+            )
+        work = sum(array.size for one in between if one is not layer for array in one.weights().values())
+        ops = self._engine_for(len(values) * work)
+        found = [Results(len(values)) for _ in outputs]
+
+        def compute(ops: Ops, rows: np.ndarray) -> None:
+            self.check_ready()
+            run = Pass(ops)
+            run.done[layer] = values[rows], None
+            for output, results in zip(outputs, found):
+                results.store(rows, np.asarray(output.compute(Checked(), run)))
+
+        size = ops.batch_tokens
+        parts = [np.arange(start, min(start + size, len(values))) for start in range(0, len(values), size)]
+        ops.for_each(parts or [np.arange(0)], compute)
+        return [results.out for results in found]
+
     def _empty(self, layer: Layer, arrays: dict[str, Any]) -> np.ndarray:
         """The layer's output for no rows: its shape is found with one row of zeros."""
         self.check_ready()
@@ -160,10 +188,15 @@ class Network:
             yield rows, Checked({name: array[start : start + size] for name, array in arrays.items()})
 
     def _backend_for(self, arrays: dict[str, Any]) -> Ops:
+        auto = self.engine == "auto"
+        tokens = auto and max(np.count_nonzero(a) if getattr(a, "ndim", 0) == 2 else len(a) for a in arrays.values())
+        return self._engine_for(tokens * self.work)
+
+    def _engine_for(self, work: int) -> Ops:
+        """The engine for so many more multiply-adds."""
         if self.engine != "auto":
             return backend(self.engine, self.threads, self.precision, self.device)
-        tokens = max(np.count_nonzero(a) if getattr(a, "ndim", 0) == 2 else len(a) for a in arrays.values())
-        self._work_done += tokens * self.work
+        self._work_done += work
         # nothing but this model's own work decides: the engines' results differ in their last bits
         return backend("numba" if self._work_done > AUTO_WORK else "numpy", self.threads, self.precision)
 

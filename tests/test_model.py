@@ -181,7 +181,7 @@ def test_top_is_best_first(model):
         for row, predictions in zip(probabilities, model.top(TEXTS, k), strict=True):
             assert len(predictions) == min(k, 64)
             assert [p.probability for p in predictions] == sorted(map(float, row), reverse=True)[:k]
-            assert all(p == Prediction(p.id, EMOJIS[p.id], float(row[p.id])) for p in predictions)
+            assert all(p == Prediction(p.id, EMOJIS[p.id], float(row[p.id]), EMOJIS[p.id]) for p in predictions)
             assert type(predictions[0].id) is int and type(predictions[0].probability) is float
 
 

@@ -26,7 +26,7 @@ CHAIN = (
     ("layers",),
     ("graph", "keras", "deepmoji"),
     ("network",),
-    ("pickling", "model"),
+    ("pickling", "classes", "model"),
     ("loading",),
     ("batch", "checks", "describe", "download", "export"),
     ("learn",),

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..backends.ops import REFERENCE
-from ..errors import WeightsError
+from ..errors import NpmojiError, WeightsError
 from ..formats import Contents
 from ..layers import AttentionWeightedAverage, Pass
 from ..precision import PRECISIONS
@@ -215,7 +215,7 @@ def _closeness(what: str, found: np.ndarray, wanted: Any, limit: float) -> Check
 def references(model: Model) -> dict[str, Any] | None:
     """Reference results of a model, computed in float32 by the numpy engine, for its file to carry; see above.
 
-    None for a network that does not make one row of numbers of a text's token ids.
+    None for a network that does not make one row of numbers of a text's token ids, or of that many of them.
     """
     if len(model.graph.inputs) != 1 or len(model.graph.outputs) != 1 or not model.vocabulary_size:
         return None
@@ -227,8 +227,11 @@ def references(model: Model) -> dict[str, Any] | None:
         ids = [word_ids(model.tokenizer, text, maxlen) for text in texts]
     X, run = {model.graph.inputs[0].name: padded(ids, maxlen)}, Pass(REFERENCE)
     probabilities = np.zeros((len(ids), 0))
-    if not model.feature_only:
-        probabilities = np.asarray(model.graph.outputs[0].pull(X, run)[0])
+    try:
+        if not model.feature_only:
+            probabilities = np.asarray(model.graph.outputs[0].compute(X, run))
+    except NpmojiError:
+        return None
     if probabilities.ndim != 2 or probabilities.shape[1] != model.classes:
         return None
     attention = next((layer for layer in model.layers if isinstance(layer, AttentionWeightedAverage)), None)

@@ -18,7 +18,6 @@ from ..layers import LSTM, Bidirectional, Embedding, Layer
 from ..loading import load
 from ..model import Model
 from ..precision import LARGEST_HALF, PRECISIONS, Int8Array, float32, halves, int8, is_finite
-from ..sources import vocabulary_beside
 from ..text.emojis import EMOJIS
 from ..text.tokenizer import ORIGINAL
 
@@ -27,18 +26,15 @@ class Writer(NamedTuple):
     """A kind of file that can be written.
 
     Attributes:
-        module: of `formats`; its ``write`` takes the open file, the contents and, if it has a place for them, the
-            words.
+        module: of `formats`; its ``write`` takes the open file, the contents, and the words or None.
         precisions: those that it can hold.
-        holds_words: whether it has a place for the vocabulary.
     """
 
     module: str
     precisions: tuple[str, ...] = PRECISIONS
-    holds_words: bool = True
 
 
-KERAS = Writer("keras_write", ("fp32",), holds_words=False)
+KERAS = Writer("keras_write", ("fp32",))
 #: by the suffix of the file's name
 WRITERS = {
     ".safetensors": Writer("npmoji_file"),
@@ -57,10 +53,10 @@ def convert(
 ) -> None:
     """Write the weights of one file, which are checked by building the network, to another kind of file.
 
-    A `.safetensors` file also carries the vocabulary, the names of the classes and reference results, those of the
-    source or else computed now; `formats.npmoji_file` describes it. It gives what the source gives in the same
-    precision, bit for bit. A `.hdf5` or `.h5` file is float32 in Keras 2's layout, whatever the precision of the
-    source.
+    Either carries the vocabulary, the names of the classes, where the weights are from and reference results, those of
+    the source or else computed now. A `.safetensors` file, described in `formats.npmoji_file`, gives what the source
+    gives in the same precision, bit for bit. A `.hdf5` or `.h5` file is float32 in Keras 2's layout, whatever the
+    precision of the source; Keras passes over what it carries besides.
 
     Args:
         source: any file that `load` takes, or a name that it knows; or a model, whose file need not be there any more.
@@ -96,14 +92,12 @@ def convert(
     stored = model.precision if model.precision in writer.precisions else writer.precisions[0]
     file = _completed(_stored(file, model, stored), model, file.precision)
     words = None if model.tokenizer is None else model.tokenizer.vocabulary
-    if words is None and writer.holds_words:
+    if words is None:
         name = model.path if source is model else source
         print(f"npmoji: note: {name} has no vocabulary: {target} will take token ids only", file=sys.stderr)
-    if words is not None and not writer.holds_words and not os.path.isfile(vocabulary_beside(target)):
-        print(f"npmoji: note: {target} takes texts only with a vocabulary.json beside it", file=sys.stderr)
     write = importlib.import_module(f"..formats.{writer.module}", __package__).write
     with whole_file(target) as out:
-        write(out, file, *([words] if writer.holds_words else []))
+        write(out, file, words)
 
 
 def _writer(target: str) -> Writer:
@@ -115,7 +109,7 @@ def _writer(target: str) -> Writer:
 
 
 def _completed(file: Contents, model: Model, source: str) -> Contents:
-    """With names for the classes and with reference results, if it is a DeepMoji network.
+    """With reference results, where a network gives a text any, and names for DeepMoji's emojis.
 
     The source's own results are kept, unless the source has rounded its weights more than the target does: the target
     would not be within its precision of them.
@@ -123,11 +117,10 @@ def _completed(file: Contents, model: Model, source: str) -> Contents:
     Args:
         source: the precision of the source.
     """
-    if not deepmoji.matches(file):
-        return file
     from ..checks.verify import references, weights_sha256
 
-    classes = list(EMOJIS) if file.classes is None and model.classes == len(EMOJIS) else file.classes
+    emojis = file.classes is None and model.classes == len(EMOJIS) and deepmoji.matches(file)
+    classes = list(EMOJIS) if emojis else file.classes
     finer = PRECISIONS.index(file.precision) < PRECISIONS.index(source)
     found = references(model) if finer or file.references is None else file.references
     if found is not None:

@@ -24,11 +24,14 @@ class Contents(NamedTuple):
         keras_version: of the Keras that wrote it, e.g. ``"2.0.5"``; empty if the file does not tell.
         config: the parsed `model_config` of a full model, else None.
         vocabulary: if the file carries one, as `Tokenizer` takes it.
-        classes: the names of the classes, if the file carries them.
+        classes: the names of the classes, if the file carries them: of each column of the last layer, or two for one
+            column with a sigmoid, which gives the probability of the second.
         references: reference results that the file carries, see `verify`.
         precision: ``"fp32"``, ``"fp16"`` or ``"int8"``: how the file stores its large matrices.
         compat: whose tokenizer the file asks for, as `Tokenizer` takes it; None if it does not tell.
         origin: ``"torchmoji"`` for that port's state dict, else empty.
+        multi_label: whether each class has a probability of its own, by a sigmoid, and they do not sum to 1.
+        provenance: how the weights were made, if the file tells: method, seed, scores; JSON with any keys.
     """
 
     path: str
@@ -41,6 +44,8 @@ class Contents(NamedTuple):
     precision: str = "fp32"
     compat: str | None = None
     origin: str = ""
+    multi_label: bool = False
+    provenance: dict[str, Any] | None = None
 
     @property
     def version(self) -> tuple[int, int]:

@@ -5,15 +5,18 @@ attribute `weight_names` lists the datasets below it. A full model keeps all tha
 adds the attribute `model_config`. Only the order of these lists is relied on: dataset names vary, and HDF5's own order
 is alphabetical.
 
-npmoji adds attributes of its own to files it writes: `npmoji_references`, JSON, see `verify`; `npmoji_compat`, the
-tokenizer's, if it is not the original's.
+npmoji adds attributes of its own to the files it writes, so that they need no others; each only if there is such a
+thing. They are texts of variable length, as of any size:
+
+    npmoji_classes, npmoji_multi_label, npmoji_provenance, npmoji_references    JSON, see `metadata`
+    npmoji_vocabulary    the words, as in a file of `npmoji_file`
+    npmoji_compat        whose tokenizer the model wants, if not the original's
 
 Arrays stored in one piece, as Keras leaves them, are memory-mapped: a 51 MB embedding costs only the pages in use.
 """
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -21,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import WeightsError
+from ..text.vocabulary import WordText
 from . import hdf5
 from .contents import Contents, checked_compat, float_array, numbered
 
@@ -65,10 +69,23 @@ def _contents(path: str, file: Mapping) -> Contents:
         raise WeightsError(f"{path}: an HDF5 file, but without Keras' attribute 'layer_names'")
     layers = {name: _arrays(path, root, name) for name in _names(path, root, "layer_names")}
     version = file.attrs.get("keras_version", root.attrs.get("keras_version", ""))
-    config, references = (_json(path, file, name) for name in ("model_config", "npmoji_references"))
-    compat = file.attrs.get("npmoji_compat")
+    compat, words = (file.attrs.get(f"npmoji_{key}") for key in ("compat", "vocabulary"))
     compat = checked_compat(path, None if compat is None else _text(compat))
-    return Contents(path, layers, _text(version), config, references=references, compat=compat)
+    if words is not None:
+        words = WordText(_text(words), f"{path}: the attribute 'npmoji_vocabulary'")
+    found = _described(path, file)
+    return Contents(path, layers, _text(version), vocabulary=words, compat=compat, **found)
+
+
+def _described(path: str, file: Any) -> dict[str, Any]:
+    """The attributes of the file that hold JSON, by the keys of `metadata`, which is only imported if there are any."""
+    names = {key: f"npmoji_{key}" for key in ("classes", "multi_label", "provenance", "references")}
+    present = {key: name for key, name in {**names, "config": "model_config"}.items() if name in file.attrs}
+    if not present:
+        return {}
+    from .metadata import parsed
+
+    return {key: parsed(path, key, file.attrs[name], f"the attribute {name!r}") for key, name in present.items()}
 
 
 def _arrays(path: str, root: Mapping, layer: str) -> dict[str, np.ndarray]:
@@ -99,16 +116,6 @@ def _names(path: str, group: Any, key: str) -> list[str]:
         if not parts or len(parts) < count:
             raise WeightsError(f"{path}: {group.name} has {len(parts)} attributes {key!r} of {max(count, 1)}")
     return [_text(name) for part in parts for name in np.ravel(part)]
-
-
-def _json(path: str, file: Any, name: str) -> dict[str, Any] | None:
-    """An attribute of the file that holds JSON."""
-    if name not in file.attrs:
-        return None
-    try:
-        return json.loads(_text(file.attrs[name]))
-    except (ValueError, RecursionError) as error:
-        raise WeightsError(f"{path}: the attribute {name!r} is damaged ({error})") from error
 
 
 def _text(value: Any) -> str:

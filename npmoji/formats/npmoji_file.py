@@ -1,5 +1,5 @@
 """One file with everything: weights in any precision, vocabulary, class names and reference results. `npmoji convert`
-writes it.
+writes it, and so does whatever saves a model.
 
 A safetensors file, so that others can read it too. Its tensors are named ``layer/weight``, weights without a name of
 their own by numbers; its metadata, all texts:
@@ -9,13 +9,11 @@ their own by numbers; its metadata, all texts:
     precision       fp32, fp16 or int8
     layers          JSON: [[layer, [its tensors]], ...], in the order of the graph, layers without weights too
     keras_version   of the Keras that the weights come from, which decides some details of the arithmetic; or empty
-    config          JSON: the `model_config` of a full Keras model
     compat          whose tokenizer the model wants, as `Tokenizer` takes it; not there for the original's
     vocabulary      the words with a space before and after each, in the order of their ids; or JSON {word: id}
-    classes         JSON: [name, ...]
-    references      JSON: results that the model should give, see `verify`
+    classes, multi_label, provenance, references, config    JSON, see `metadata`
 
-The last five only if there is such a thing. Matrices are F32, F16, or I8 with a scale for each column in a tensor of
+The last seven only if there is such a thing. Matrices are F32, F16, or I8 with a scale for each column in a tensor of
 the same name and `_scale`: the weight in row k and column n is ``matrix[k, n] * scale[n]``.
 """
 
@@ -30,6 +28,7 @@ from .. import __version__
 from ..errors import WeightsError
 from ..precision import PRECISIONS, QUANTUM, Int8Array
 from ..text.vocabulary import WordText
+from . import metadata as described
 from . import safetensors
 from .contents import Contents, Layers, checked_compat
 
@@ -52,14 +51,16 @@ def read(path: str, mmap: bool = True) -> Contents:
     words = metadata.get("vocabulary")
     return Contents(
         path,
-        _layers(path, tensors, _json(path, metadata, "layers", list)),
+        _layers(path, tensors, _listed(path, metadata)),
         metadata.get("keras_version", ""),
-        _json(path, metadata, "config", dict),
-        None if words is None else WordText(words, f"{path}: vocabulary"),
-        _texts(path, "classes", _json(path, metadata, "classes", list)),
-        _json(path, metadata, "references", dict),
-        precision,
-        checked_compat(path, metadata.get("compat")),
+        vocabulary=None if words is None else WordText(words, f"{path}: vocabulary"),
+        precision=precision,
+        compat=checked_compat(path, metadata.get("compat")),
+        **{
+            key: described.parsed(path, key, metadata[key], f"{key!r} in the metadata")
+            for key in described.KINDS
+            if key in metadata
+        },
     )
 
 
@@ -79,29 +80,22 @@ def _state_dict(path: str, tensors: dict[str, np.ndarray], found: str) -> Conten
     return torch_state.contents(path, floats)
 
 
-def _json(path: str, metadata: dict[str, str], key: str, kind: type) -> Any:
-    """What a text of the metadata holds, None if it is not there."""
-    if key not in metadata:
-        return None
+def _listed(path: str, metadata: dict[str, str]) -> list[Any]:
+    """What the metadata's `layers` hold."""
+    label = f"{path}: damaged: 'layers'"
+    if "layers" not in metadata:
+        raise WeightsError(f"{label} is missing from the metadata")
     try:
-        value = json.loads(metadata[key])
+        value = json.loads(metadata["layers"])
     except (ValueError, RecursionError) as error:
-        raise WeightsError(f"{path}: damaged: {key!r} in the metadata is not JSON: {error}") from None
-    if not isinstance(value, kind):
-        raise WeightsError(f"{path}: damaged: {key!r} in the metadata is {value!r:.60}, expected a {kind.__name__}")
+        raise WeightsError(f"{label} in the metadata is not JSON: {error}") from None
+    if not isinstance(value, list):
+        raise WeightsError(f"{label} in the metadata is {value!r:.60}, expected a list")
     return value
 
 
-def _texts(path: str, key: str, values: list | None) -> list[str] | None:
-    if values is not None and not all(isinstance(value, str) for value in values):
-        raise WeightsError(f"{path}: damaged: {key!r} in the metadata holds {values!r:.60}, expected texts")
-    return values
-
-
-def _layers(path: str, tensors: dict[str, np.ndarray], listed: list | None) -> Layers:
+def _layers(path: str, tensors: dict[str, np.ndarray], listed: list[Any]) -> Layers:
     """The weights by layer; every tensor belongs to one."""
-    if listed is None:
-        raise WeightsError(f"{path}: damaged: 'layers' is missing from the metadata")
     layers: Layers = {}
     rest = dict(tensors)
     for item in listed:
@@ -114,7 +108,9 @@ def _layers(path: str, tensors: dict[str, np.ndarray], listed: list | None) -> L
             raise WeightsError(
                 f"{path}: damaged: 'layers' in the metadata holds {item!r:.60}, expected [layer, [tensors]]"
             )
-        layer, names = item[0], _texts(path, "layers", item[1])
+        layer, names = item
+        if not all(isinstance(name, str) for name in names):
+            raise WeightsError(f"{path}: damaged: 'layers' in the metadata holds {names!r:.60}, expected texts")
         if layer in layers:
             raise WeightsError(f"{path}: damaged: layer {layer!r} comes twice")
         layers[layer] = {name.removeprefix(f"{layer}/"): _weights(path, layer, name, rest) for name in names}
@@ -177,9 +173,7 @@ def _metadata(contents: Contents, words: dict[str, int] | None, listed: list) ->
     }
     if contents.compat is not None:
         metadata["compat"] = contents.compat
-    for key in ("config", "classes", "references"):
-        if getattr(contents, key) is not None:
-            metadata[key] = json.dumps(getattr(contents, key))
+    metadata |= described.described(contents)
     if words is not None:
         metadata["vocabulary"] = WordText.of(words).text
     return metadata

@@ -121,7 +121,7 @@ def parse(model: dict[str, Any]) -> Network:
 def _sequential(config: list | dict) -> Network:
     plain = isinstance(config, list)
     name = "sequential" if plain else item(config, "name", "the model", str, default="sequential")
-    entries = _entries(config)
+    entries = entries_of(config)
     if not entries:
         raise WeightsError("a Sequential model without layers")
     _check_names([entry.name for entry in entries])
@@ -148,12 +148,12 @@ def _first_shape(entry: Entry) -> Any:
     config = entry.config
     if isinstance(config, dict) and "layers" not in config:
         return config.get("batch_input_shape") or config.get("batch_shape")
-    entries = _entries(config)
+    entries = entries_of(config)
     return _first_shape(entries[0]) if entries else None
 
 
 def _functional(config: dict) -> Network:
-    name, entries = item(config, "name", "the model", str, default="model"), _entries(config)
+    name, entries = item(config, "name", "the model", str, default="model"), entries_of(config)
     _check_names([entry.name for entry in entries])
     nodes = [_node(entry) for entry in entries]
     ends = [item(config, key, "the model", list, dict) for key in ("input_layers", "output_layers")]
@@ -175,7 +175,7 @@ def _node(entry: Entry) -> Node:
     return Node(entry.name, entry.class_name, entry.settings, calls, ".ops." in entry.module or unlike, keras3=keras3)
 
 
-def _entries(config: list | dict) -> list[Entry]:
+def entries_of(config: list | dict) -> list[Entry]:
     """The layers of a model's config."""
     found = config if isinstance(config, list) else item(config, "layers", "the model", list)
     return [_entry(value, f"layer {i} of the model") for i, value in enumerate(found)]

@@ -17,6 +17,8 @@ from .training import check_model, device_of, flag, frozen_layers, full_float32,
 if TYPE_CHECKING:
     import torch
 
+    from .gradients.losses import Loss
+
 METHODS = ("last", "full", "new", "chain-thaw")
 RATES = {"last": 1e-3, "full": 1e-4, "new": 1e-3}  # chain-thaw: that of `last` in its first stage, then `full`'s
 BATCH = 250  # rows that `predict` and `evaluate` take at a time
@@ -43,8 +45,10 @@ class Trainer:
         embed_dropout, final_dropout: DeepMoji's rates: of the embedding's channels, the same for all steps of a text,
             and of the features.
         loss: ``"auto"``, Keras' cross-entropy: binary for sigmoids, categorical for a softmax; or ``"bce_logits_sum"``,
-            binary from the values before the sigmoid and summed over rows.
+            binary from the values before the sigmoid and summed over rows. Or a function of two tensors, what is before
+            the last activation (N, C) and the labels as they are given, float32, that returns the loss as a third.
         optimiser: Adam's rule, ``"keras"`` (2.0.5) or ``"torch"``.
+        weight_decay: before each step all numbers are made smaller by this times the rate, as PyTorch's AdamW does.
         clip: the rule of clipnorm, as ``optimiser`` unless given.
         frozen: names of layers that are never trained; by default those that a config says are not ``trainable``,
             but for DeepMoji none.
@@ -79,8 +83,9 @@ class Trainer:
         seed: int = 0,
         embed_dropout: float = 0.25,
         final_dropout: float = 0.5,
-        loss: str = "auto",
+        loss: str | Loss = "auto",
         optimiser: str = "keras",
+        weight_decay: float = 0.0,
         clip: str | None = None,
         frozen: Collection[str] | None = None,
         device: str | None = None,
@@ -95,6 +100,7 @@ class Trainer:
         self.method, self.dropout = method, flag("dropout", dropout)
         self.l2, self.clipnorm = number("l2", l2), None if clipnorm is None else number("clipnorm", clipnorm)
         self.optimiser = optimisers.check_rule("optimiser", optimiser)
+        self.weight_decay = number("weight_decay", weight_decay)
         self.clip = optimisers.check_rule("clip", optimiser if clip is None else clip)
         self._model = model
         self._output = losses.Output(model.graph, loss)
@@ -216,7 +222,7 @@ class Trainer:
         rate = self.rate if rate is None else number("rate", rate)
         loss, found = self._gradients(ids, labels)
         clip(found, self.clipnorm, self.clip)
-        self._adam.step({name: self._network[name] for name in found}, found, rate)
+        self._adam.step({name: self._network[name] for name in found}, found, rate, rate * self.weight_decay)
         self._penalty = None
         return loss
 

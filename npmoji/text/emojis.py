@@ -6,15 +6,21 @@ from typing import NamedTuple
 
 
 class Prediction(NamedTuple):
-    """One of a text's most likely classes; ``emoji`` is empty for a model whose classes are not the 64 emojis.
+    """One of a text's most likely classes.
 
-    >>> npmoji.Prediction(4, npmoji.EMOJIS[4], 0.25)
-    Prediction(id=4, emoji='😍', probability=0.25)
+    Attributes:
+        id: its number.
+        emoji: empty for a model whose classes are not the 64 emojis.
+        label: the emoji, or the name of one's own class; empty if it has none.
+
+    >>> npmoji.Prediction(2, "", 0.25, "sarcastic").label
+    'sarcastic'
     """
 
     id: int
     emoji: str
     probability: float
+    label: str = ""
 
 
 #: (code point, short name) by emoji id; source: the original's list of the emojis it filtered tweets for

@@ -45,7 +45,9 @@ class WordText(NamedTuple):
             list(words.values()) == list(range(len(words))) and tuple(words)[: len(SPECIAL_WORDS)] == SPECIAL_WORDS
         )
         sound = (
-            "" not in words and text.count(" ") == len(words) + 1 and not any("\ud800" <= c <= "\udfff" for c in text)
+            "" not in words
+            and text.count(" ") == len(words) + 1
+            and not any("\ud800" <= c <= "\udfff" or c == "\0" for c in text)  # nor could HDF5 hold a NUL
         )
         return cls(text if ordered and sound else json.dumps(words))
 

@@ -1,0 +1,88 @@
+"""What the columns of a network's probabilities stand for: the 64 emojis, people's own classes, or nothing known."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .errors import InputError, WeightsError
+from .formats.contents import Contents
+from .graph import Graph
+from .text.emojis import EMOJIS, NAMES, Prediction
+
+LISTED = 8  # names of classes in a message or a report
+
+
+class Classes(NamedTuple):
+    """The classes of a network.
+
+    Attributes:
+        names: of the classes, as many as there are; empty if they have none.
+        labels: what a `Prediction` calls them: the 64 emojis themselves, else the names.
+        multi_label: whether each class has a probability of its own.
+        own: whether the names are people's own.
+    """
+
+    names: list[str]
+    labels: list[str]
+    multi_label: bool = False
+    own: bool = False
+
+    @classmethod
+    def of(cls, graph: Graph, file: Contents) -> Classes:
+        """Those of a file and the network that was built from it.
+
+        Raises:
+            WeightsError: the file's names, or what it says of the probabilities, do not fit the network.
+        """
+        names, C = file.classes, graph.classes
+        one = C == 1 and not file.multi_label
+        if names is not None and len(names) != (2 if one else C):
+            wanted = "2, as one column with a sigmoid stands for" if one else str(C)
+            raise WeightsError(f"{file.path}: {len(names)} names of classes for {C} columns, expected {wanted}")
+        if names is not None and one:
+            _check_sigmoid(graph, file, "its one column is for two classes")
+        if file.multi_label:
+            _check_sigmoid(graph, file, "the file says that each class has a probability of its own")
+        if names is not None and tuple(names) != EMOJIS:
+            return cls(names, names, file.multi_label, own=True)
+        emojis = C == len(EMOJIS)
+        return cls(list(NAMES) if emojis else [], list(EMOJIS) if emojis else [], file.multi_label)
+
+    def all(self, probabilities: np.ndarray) -> np.ndarray:
+        """The probabilities of all classes: float32 (N, C), or of a sigmoid's one column for two classes
+        ``[1 - p, p]``."""
+        if len(self.names) != 2 or probabilities.shape[1] != 1:
+            return probabilities
+        return np.concatenate([np.float32(1) - probabilities, probabilities], axis=1)
+
+    def best(self, probabilities: np.ndarray, k: int) -> list[list[Prediction]]:
+        """The k most likely classes of each row, best first; equal ones by id.
+
+        Args:
+            probabilities: float32 (N, C).
+        """
+        if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
+            raise InputError(f"k {k!r}: expected an integer of at least 1")
+        probabilities = self.all(probabilities)
+        ids = np.argsort(-probabilities, axis=1, kind="stable")[:, :k]
+        return [[self._prediction(int(i), row[i]) for i in best] for best, row in zip(ids, probabilities)]
+
+    def _prediction(self, i: int, probability: np.float32) -> Prediction:
+        label = self.labels[i] if i < len(self.labels) else ""
+        return Prediction(i, "" if self.own else label, float(probability), label)
+
+
+def some(names: list[str]) -> str:
+    """The first names, for a message or a report."""
+    shown = ", ".join("".join(c if c.isprintable() else " " for c in name[:40]) for name in names[:LISTED])
+    return f"{shown} and {len(names) - LISTED:,} more" if len(names) > LISTED else shown
+
+
+def _check_sigmoid(graph: Graph, file: Contents, why: str) -> None:
+    """Raise a WeightsError unless the network ends in a sigmoid."""
+    last = graph.outputs[0]
+    found: Any = getattr(last, "activation", type(last).__name__)
+    if found != "sigmoid":
+        raise WeightsError(f"{file.path}: layer {last.name!r}: activation {found!r}, but {why}: expected 'sigmoid'")
