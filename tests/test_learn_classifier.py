@@ -601,7 +601,7 @@ def finetune(monkeypatch):
         kernel = np.random.default_rng(len(asked)).standard_normal((320, C))
         return npmoji.learn.heads.with_head(model, kernel, classes=classes, provenance={"method": "full"})
 
-    monkeypatch.setattr(npmoji.learn, "finetune", train, raising=False)
+    monkeypatch.setattr("npmoji.learn.finetuning.finetune", train)
     return asked
 
 
@@ -632,6 +632,20 @@ def test_cross_validation_of_such_a_classifier(model, finetune, tmp_path):
         np.testing.assert_array_equal(report.out_of_fold[report.part == k], report.models[k].predict(held))
     together = npmoji.Ensemble(report.save(tmp_path / "folds"), engine="numpy")
     np.testing.assert_array_equal(together.predict(NEW), report.test)
+
+
+def test_really_trained(model):
+    pytest.importorskip("torch", reason="needs PyTorch: pip install '.[torch]'")
+    texts, y = [f"{text} {i}" for i in range(4) for text in TEXTS[:12]], LABELS[:12] * 4
+    new = pytest.MonkeyPatch()
+    with new.context() as patch:
+        from npmoji.learn import finetuning
+
+        whole = finetuning.finetune
+        patch.setattr(finetuning, "finetune", lambda *a, **o: whole(*a, **o, epochs=1, epoch_size=250, batch_size=25))
+        found = npmoji.Classifier(model, method="full").fit(texts, y)
+    assert found.classes_.tolist() == sorted(WORDS) and found.to_model().class_names == sorted(WORDS)
+    np.testing.assert_array_equal(found.predict_proba(NEW), found.to_model().predict(NEW))
 
 
 # Without scikit-learn ------------------------------------------------------------------------------------------------

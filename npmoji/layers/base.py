@@ -153,6 +153,9 @@ class Layer:
         """The layer's own arrays by their Keras names; none by default."""
         return {}
 
+    def refresh(self) -> None:
+        """Compute anew what the layer keeps of its arrays, which have changed; by default it keeps nothing."""
+
     def expect(self, label: str, array: np.ndarray, *shape: int | None, compact: bool = False) -> np.ndarray:
         """The array, if it has this shape (None: any size); else a WeightsError with layer, array and both shapes.
 

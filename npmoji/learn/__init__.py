@@ -13,17 +13,29 @@ cache.py           features that were computed before
 encoding.py        what estimators are given, and the model behind them
 features.py        `Features`, the texts' features as a scikit-learn transformer
 classifier.py      `Classifier`, a scikit-learn estimator
+<<<<<<< HEAD
 logistic.py        the last layer: scikit-learn's logistic regression
 cross.py           cross-validation
 report.py          `Report`: how well a classifier does; as text: report_text.py
 gradients.py       layers in PyTorch, with gradients
+=======
+report.py          `Report`: how well a classifier does
+gradients/         layers in PyTorch, with gradients
+training.py        what a `Trainer` is given, checked
+fresh.py           the arrays that a network starts with, before any training
+>>>>>>> t-loop
 trainer.py         `Trainer`: one model, step by step
 loop.py            epochs, early stopping, the best weights
 run.py             runs through stages, as the original makes them
 checkpoint.py      a run kept in a file, to go on from
 schedule.py        learning rates that change from step to step
 folds.py           which fold a text is validated in
-finetune.py        `finetune`: whole runs
+prepare.py         texts and labels made ready to train on
+starting.py        the network that training starts from
+tuning.py          one network's run, from its settings
+finetuning.py      `finetune`: whole runs
+binary.py          `class_average`: a network for each class
+watch.py           what a run shows on the way
 
 The names are imported when they are first used: nothing here needs scikit-learn or PyTorch until then.
 """
@@ -39,16 +51,25 @@ _MODULES: dict[str, str] = {
     "Dataset": "data",
     "Report": "report",
     "Trainer": "trainer",
+<<<<<<< HEAD
     "clear_cache": "cache",
     "finetune": "finetune",
+=======
+    "class_average": "binary",
+    "finetune": "finetuning",  # not a module of the same name, which would be taken for it
+>>>>>>> t-loop
 }
 __all__ = sorted(_MODULES)  # noqa: PLE0605
 
 if TYPE_CHECKING:  # the same for type checkers, which read no tables
+<<<<<<< HEAD
     from .cache import clear_cache as clear_cache
+=======
+    from .binary import class_average as class_average
+>>>>>>> t-loop
     from .data import BatchSampler as BatchSampler
     from .data import Dataset as Dataset
-    from .finetune import finetune as finetune
+    from .finetuning import finetune as finetune
     from .report import Report as Report
     from .trainer import Trainer as Trainer
 

@@ -143,7 +143,7 @@ class Classifier(ClassifierMixin, encoding.OfTexts):
         for name in ("C", "class_weight"):
             if getattr(self, name) is not None:
                 raise InputError(f"{name}: only the method 'last' has one, not {self.method!r}")
-        from . import finetune
+        from .finetuning import finetune
 
         self._take(known)
         model = self._model_for()
