@@ -23,7 +23,6 @@ report.py          `Report`: how well a classifier does
 gradients/         layers in PyTorch, with gradients
 training.py        what a `Trainer` is given, checked
 fresh.py           the arrays that a network starts with, before any training
->>>>>>> t-loop
 trainer.py         `Trainer`: one model, step by step
 loop.py            epochs, early stopping, the best weights
 run.py             runs through stages, as the original makes them
@@ -51,22 +50,15 @@ _MODULES: dict[str, str] = {
     "Dataset": "data",
     "Report": "report",
     "Trainer": "trainer",
-<<<<<<< HEAD
-    "clear_cache": "cache",
-    "finetune": "finetune",
-=======
     "class_average": "binary",
+    "clear_cache": "cache",
     "finetune": "finetuning",  # not a module of the same name, which would be taken for it
->>>>>>> t-loop
 }
 __all__ = sorted(_MODULES)  # noqa: PLE0605
 
 if TYPE_CHECKING:  # the same for type checkers, which read no tables
-<<<<<<< HEAD
-    from .cache import clear_cache as clear_cache
-=======
     from .binary import class_average as class_average
->>>>>>> t-loop
+    from .cache import clear_cache as clear_cache
     from .data import BatchSampler as BatchSampler
     from .data import Dataset as Dataset
     from .finetuning import finetune as finetune
