@@ -2,7 +2,7 @@
 
 One cache for the whole process, of at most `LIMIT` bytes: what was not used for longest goes first. `clear_cache`
 empties it. With the numba engine a text's features are the same in any company, and are kept one by one. The other
-engines' differ in their last bits with the texts computed along with them: there only the very same list is found again.
+engines' differ in their last bits with the texts computed along with them: there the very same list is found again.
 """
 
 from __future__ import annotations
