@@ -115,7 +115,9 @@ def trained(
     sides = [rounds(part.labels, count) if part is not None else [] for part in _parts(job)]
     chosen = job.data.classes if len(sides[0]) > 1 else job.data.classes[1:]
     carried = carry_optimiser and job.settings.method != CHAIN_THAW
-    trainer, initial, state = None, {}, job.kept.state
+    trainer: Trainer | None = None
+    initial: Arrays = {}
+    state = job.kept.state
     with watching(progress) as watch:
         for number, label in enumerate(chosen):
             if number < len(job.kept.results):

@@ -28,7 +28,7 @@ class Classifier(ClassifierMixin, encoding.OfTexts):
 
     With the method ``"last"`` it is scikit-learn's logistic regression on the features that the network computes, as a
     last layer in float32: ``predict_proba`` gives what the saved model's `predict` gives. Features are cached, see
-    `npmoji.learn.cache`.
+    `npmoji.learn.clear_cache`.
 
     Texts are a list, an array or a column of str as `npmoji.Model.predict` takes them; an empty text is one with no
     words. Features that were computed before are taken as well, an array or table of numbers (N, F) of any width; to

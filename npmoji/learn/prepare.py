@@ -189,7 +189,7 @@ def digest_of(given: Mapping[str, list[str] | np.ndarray], labels: Mapping[str, 
     for name, rows in given.items():
         codes = labels[name].codes
         digest.update(json.dumps([name, labels[name].names, list(codes.shape)]).encode())
-        digest.update(np.ascontiguousarray(codes, "<i8"))
+        digest.update(np.ascontiguousarray(codes, "<i8").tobytes())
         if isinstance(rows, list):
             digest.update(json.dumps(rows).encode())
         else:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple, Protocol
 
@@ -21,7 +22,8 @@ from ..errors import InputError
 from .loop import Batch, Batches, Steps, epochs
 
 
-class ExpRange(NamedTuple):
+@dataclass(frozen=True)
+class ExpRange:
     """The learning rate of optimiser step k, counted from 0 over all epochs.
 
     With cycle = floor(1 + k / 2 half) and x = |k / half - 2 cycle + 1|:

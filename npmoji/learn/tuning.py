@@ -182,7 +182,7 @@ def train(
         trainer.stages if thaws else [WHOLE],
         make,
         _batches(training, sampler),
-        lambda trained: trained.evaluate(*validation, batch_size=size),
+        lambda _: trainer.evaluate(*validation, batch_size=size),
         settings.steps,
         settings.epochs,
         save,
@@ -207,7 +207,7 @@ def weights_digest(model: Model) -> str:
     for layer, arrays in model.graph.weights.items():
         for name, array in arrays.items():
             digest.update(f"{layer}/{name}{np.shape(array)}".encode())
-            digest.update(np.ascontiguousarray(array, "<f4"))
+            digest.update(np.ascontiguousarray(array, "<f4").tobytes())
     return digest.hexdigest()
 
 
@@ -236,7 +236,8 @@ class Keeping:
         if resume is True and path is None:
             raise InputError("resume=True: expected checkpoint, the file to go on from")
         source = path if resume is True else resume or None
-        self.path = local(source if path is None else path) if path or source else None
+        target = source if path is None else path
+        self.path = None if target is None else local(target)
         self.settings, self.state = settings, None
         self.results: list[dict[str, Any]] = []
         self.done: dict[str, np.ndarray] = {}

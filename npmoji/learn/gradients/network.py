@@ -69,7 +69,16 @@ class Differentiable:
             tensor.requires_grad_(key in wanted)
 
     def check(self, outputs: Sequence[Layer]) -> None:
-        """Raise an InputError if a layer that gradients have to go through has none."""
+        """Raise an InputError if a layer that gradients have to go through has none, or if an array that is trained is
+        not one of the file."""
+        held = {place(array) for arrays in self.graph.weights.values() for array in arrays.values()}
+        for name, key in self.names.items():
+            if self.weights[key].requires_grad and key not in held:
+                owner = self.owners[name]
+                raise InputError(
+                    f"layer {owner.name!r} of class {owner.class_name!r} cannot be trained: its file keeps the arrays "
+                    "in another order, as cuDNN has them"
+                )
         moved: set[Layer] = set()
         for layer in ancestors(outputs):
             own = any(self.weights[place(array)].requires_grad for array in layer.weights().values())

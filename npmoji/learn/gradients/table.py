@@ -11,6 +11,7 @@ import torch
 from ...backends.ops import REFERENCE
 from ...errors import InputError
 from ...layers import Csr, Input, Layer
+from ...precision import float32
 
 Tensor = torch.Tensor
 #: a layer's function of tensors: the pass, the layer, its predecessors' values and masks -> its value
@@ -71,8 +72,9 @@ class Run:
         return Run(self.weights, self.like, self.generator)
 
     def weight(self, array: Any) -> Tensor:
-        """The tensor of a layer's array."""
-        return self.weights[place(array)].reshape(array.shape)
+        """The tensor of a layer's array; one that is not among the layer's weights is a constant."""
+        found = self.weights.get(place(array))
+        return self.tensor(float32(array)) if found is None else found.reshape(array.shape)
 
     def tensor(self, value: Any) -> Any:
         """A value that has no gradient as a tensor: ids as int64, truth values as they are, other numbers as all
