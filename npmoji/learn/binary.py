@@ -76,6 +76,8 @@ def class_average(
             original because it compiles the network once; but not for chain-thaw.
         settings: ``method``, ``epochs`` and so on; these and the others are as `finetune` takes them.
 
+    Ctrl-C is a KeyboardInterrupt; with a ``checkpoint`` it can go on later.
+
     Raises:
         InputError, VocabularyError, WeightsError: as `finetune`.
 
@@ -142,7 +144,7 @@ def _drawn(part: Part, settings: Settings) -> Part:
     """The rows of the validation part that tell when to stop: the first ``epoch_size`` of a draw."""
     size = settings.epoch_size
     rows = BatchSampler(part.labels, size, max(DRAW, size), seed=settings.sampling_seed).epoch()[0]
-    return Part(part.ids[rows], part.labels[rows])
+    return part.at(rows)
 
 
 def _keep(

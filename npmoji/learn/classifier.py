@@ -108,7 +108,8 @@ class Classifier(ClassifierMixin, encoding.OfTexts):
         known = labels.learnable(labels.encode(y, count=len(found)))
         if self.method == "last":
             self._learn(self._features(found), known, data.groups(found) if isinstance(found, list) else None)
-            self._told["data_sha256"] = digest_of({"texts": found}, {"texts": known})
+            rows = found if isinstance(found, list) else {"features": found}
+            self._told["data_sha256"] = digest_of({"texts": rows}, {"texts": known})
         else:
             self._finetune(found, known)
         return self

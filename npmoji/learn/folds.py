@@ -120,7 +120,8 @@ def _check_counts(
     for label, count in counts.items():
         if count < least:
             name, unit = names[label] if names is not None else label, "text" if count == 1 else "texts"
-            raise InputError(f"class {str(name)!r:.80} has {count} {kind}{unit}, {why}")
+            note = "; equal texts count once, with the label of the first" if kind else ""
+            raise InputError(f"class {str(name)!r:.80} has {count} {kind}{unit}, {why}{note}")
 
 
 def _shares(labels: np.ndarray, folds: int, random: np.random.RandomState) -> np.ndarray:

@@ -55,6 +55,17 @@ class Trains(Steps, Protocol):
         """Go on from there."""
 
 
+def some(x: Any, rows: np.ndarray) -> Any:
+    """Some rows of an array, or of each of several inputs' arrays by name.
+
+    >>> from npmoji.learn.loop import some
+    >>> some({"ids": np.array([[1], [2], [3]])}, np.array([True, False, True]))
+    {'ids': array([[1],
+           [3]])}
+    """
+    return type(x)({name: array[rows] for name, array in x.items()}) if isinstance(x, dict) else x[rows]
+
+
 class Epoch(NamedTuple):
     """What came of an epoch; ``number`` counts from 0 within its stage, ``loss`` is the mean over its batches."""
 

@@ -24,6 +24,7 @@ from .loop import Batch, Patience
 from .prepare import Part, Prepared, prepare
 from .run import RESULTS, At, Run, State
 from .starting import start
+from .training import pytorch
 
 if TYPE_CHECKING:
     from .trainer import Trainer
@@ -119,10 +120,9 @@ def begin(
     Args:
         binary: the last layer is one sigmoid, whatever the classes.
     """
-    if extend_with is None:
-        ids = isinstance(texts, np.ndarray) and texts.dtype.kind in "iu"
-        extend_with = 0 if settings.method == "last" or ids else EXTENDED
-    data = prepare(model, texts, labels, validation, test, classes, extend_with, maxlen, settings.seed)
+    pytorch()  # told at once if it is missing
+    more = 0 if settings.method == "last" else EXTENDED
+    data = prepare(model, texts, labels, validation, test, classes, extend_with, maxlen, settings.seed, more)
     settings = settings.for_texts_of(data.maxlen)
     names, columns = data.classes, 1
     if binary:
@@ -198,7 +198,7 @@ def new_state(settings: Settings) -> State:
 
 def _batches(part: Part, sampler: BatchSampler) -> Iterator[Batch]:
     for rows in sampler:
-        yield part.ids[rows], part.labels[rows]
+        yield part.at(rows)
 
 
 def weights_digest(model: Model) -> str:
