@@ -31,6 +31,8 @@ _MODULES: dict[str, str] = {
     "Report": "report",
     "Trainer": "trainer",
     "finetune": "finetune",
+    "save": "heads",
+    "with_head": "heads",
 }
 __all__ = sorted(_MODULES)  # noqa: PLE0605
 
@@ -38,6 +40,8 @@ if TYPE_CHECKING:  # the same for type checkers, which read no tables
     from .data import BatchSampler as BatchSampler
     from .data import Dataset as Dataset
     from .finetune import finetune as finetune
+    from .heads import save as save
+    from .heads import with_head as with_head
     from .report import Report as Report
     from .trainer import Trainer as Trainer
 

@@ -45,6 +45,9 @@ def with_units(config: Config, dense: str, after: list[str], units: int, activat
         settings = {key: entry["config"][key] for key in ("name", "trainable", "dtype") if key in entry["config"]}
         entry["class_name"] = "Activation"
         entry["config"] = {**settings, "activation": activation if name == after[-1] else "linear"}
+        for call in entry.get("inbound_nodes", []):
+            if isinstance(call, dict):  # Keras 3's Softmax takes a mask, an Activation takes none
+                call.get("kwargs", {}).pop("mask", None)
     return config
 
 
