@@ -53,6 +53,8 @@ _MODULES: dict[str, str] = {
     "class_average": "binary",
     "clear_cache": "cache",
     "finetune": "finetuning",  # not a module of the same name, which would be taken for it
+    "save": "heads",
+    "with_head": "heads",
 }
 __all__ = sorted(_MODULES)  # noqa: PLE0605
 
@@ -62,6 +64,8 @@ if TYPE_CHECKING:  # the same for type checkers, which read no tables
     from .data import BatchSampler as BatchSampler
     from .data import Dataset as Dataset
     from .finetuning import finetune as finetune
+    from .heads import save as save
+    from .heads import with_head as with_head
     from .report import Report as Report
     from .trainer import Trainer as Trainer
 
