@@ -268,6 +268,14 @@ def test_doubts_are_told(place, capfd):
     assert capfd.readouterr().err == ""
 
 
+def test_texts_with_two_labels_are_told(place, capfd):
+    sklearn()
+    (place / "data.csv").write_text(TWO + "So  good 1,sad\nso bad 1,sad\n")
+    assert run("train", "data.csv", "-o", "mine.h5", "--engine", "numpy", "--folds", "2", "--C", "1") == 0
+    said = "note: data.csv: texts that stand there twice with different labels: 1; the first in line 4 and line 14"
+    assert said in capfd.readouterr().err
+
+
 def test_interrupted(place, capfd, monkeypatch):
     sklearn()
     (place / "data.csv").write_text(TWO)
