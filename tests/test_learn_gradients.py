@@ -188,12 +188,15 @@ OTHERS = {
     "groups": lambda x: layers.Conv1D(x, numbers((2, 2, 6), 1), numbers(6, 2), 2, "same", groups=2),
     "attention": lambda x: layers.AttentionWeightedAverage(x, numbers((4, 1), 2)),
     "tanh attention": lambda x: layers.AttentionWithContext(x, numbers((4, 1), 2), numbers(7, 3)),
-    "unmasked attention": lambda x: layers.AttentionWithContext(x, numbers((4, 3), 2), None, numbers((3, 1)), masked=False),
+    "unmasked attention": lambda x: layers.AttentionWithContext(
+        x, numbers((4, 3), 2), None, numbers((3, 1)), masked=False
+    ),
     "attention and weights": lambda x: layers.Part(
         layers.AttentionWithContext(x, numbers((4, 1), 2), return_attention=True), 1
     ),
     "every step": lambda x: layers.TimeDistributed(x, dense(Input(), 4, 3, activation="tanh")),
-    "masks": lambda x: layers.GlobalAveragePooling1D(layers.DroppedMask(layers.base.HiddenMask(layers.wrappers.Named(x)))),
+    "hidden mask": lambda x: layers.GlobalAveragePooling1D(layers.base.HiddenMask(layers.wrappers.Named(x))),
+    "no mask": lambda x: layers.GlobalAveragePooling1D(layers.DroppedMask(x)),
 }  # fmt: skip
 
 
