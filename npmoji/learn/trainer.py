@@ -61,7 +61,7 @@ class Trainer:
         InputError: PyTorch is missing; the model is closed, in half precision, or has no probabilities; an argument is
             none of the above; or a layer has no gradient, or acts in training in a way that is not known here.
 
-    >>> trainer = npmoji.learn.Trainer(npmoji.load(engine="numpy"), method="last")
+    >>> trainer = npmoji.learn.Trainer(npmoji.load(engine="numpy"), method="last", dropout=False)
     >>> ids = np.array([[12, 47, 1947], [12, 810, 0]])
     >>> loss = trainer.step(ids, [4, 36])
     >>> trainer.step(ids, [4, 36]) < loss
@@ -199,7 +199,7 @@ class Trainer:
             total = loss.detach() + self._l2_loss()
         return float(total), found
 
-    def _l2_loss(self) -> torch.Tensor:
+    def _l2_loss(self) -> Any:
         """What L2 adds to the loss: kept until the weights change."""
         torch = pytorch()
         if self._penalty is None:
@@ -208,8 +208,7 @@ class Trainer:
                     [torch.sum(self._network.weights[key] ** 2) for key in self._network.tables()] if self.l2 else []
                 )
                 self._penalty = self.l2 * sum(squares, torch.zeros_like(self._network.like))
-        penalty: torch.Tensor = self._penalty
-        return penalty
+        return self._penalty
 
     def _batch(self, ids: Inputs, labels: Any) -> tuple[Any, torch.Tensor]:
         torch = pytorch()
