@@ -11,7 +11,7 @@ from .formats.contents import Contents
 from .graph import Graph
 from .text.emojis import EMOJIS, NAMES, Prediction
 
-LISTED = 8  # names of classes in a message or a report
+LISTED, LONGEST = 8, 40  # names of classes in a message or a report, and characters of each
 
 
 class Classes(NamedTuple):
@@ -76,7 +76,9 @@ class Classes(NamedTuple):
 
 def some(names: list[str]) -> str:
     """The first names, for a message or a report."""
-    shown = ", ".join("".join(c if c.isprintable() else " " for c in name[:40]) for name in names[:LISTED])
+    from .display import printable  # of no use to a start
+
+    shown = ", ".join(printable(name[:LONGEST]) for name in names[:LISTED])
     return f"{shown} and {len(names) - LISTED:,} more" if len(names) > LISTED else shown
 
 

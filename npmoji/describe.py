@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import platform
@@ -16,14 +17,20 @@ import numpy as np
 
 from . import __version__, formats, loading
 from .backends import default_threads
-from .errors import WeightsError
+from .classes import some
+from .display import printable, shorten
+from .errors import WeightsError, shortened
 from .files.facts import FileFacts
 from .files.paths import local
+from .formats import Contents
 from .graph import FREE_STEPS
 from .layers import Layer, Part, Remask
 from .model import Model
 from .sources import bundled
+from .text.emojis import EMOJIS
 from .text.tokenizer import ORIGINAL, Tokenizer
+
+SHOWN = 60  # columns of each value of the provenance
 
 
 def lines(model: Model) -> Iterator[tuple[str, str]]:
@@ -33,6 +40,7 @@ def lines(model: Model) -> Iterator[tuple[str, str]]:
     yield "", _facts(model.weights_file)
     classes = "no classes (feature-only weights)" if model.feature_only else f"classes {model.classes}"
     yield "network", f"vocabulary {model.vocabulary_size:,}, features {model.features:,}, {classes}"
+    yield from told(model.contents)
     for layer in model.layers:
         for name, array in layer.weights().items():
             yield "", f"{layer.name}/{name} {array.shape}"
@@ -48,6 +56,21 @@ def lines(model: Model) -> Iterator[tuple[str, str]]:
     )
     yield "CPU", f"{platform.machine()}: {' '.join(cpu_features()) or 'features unknown'}"
     yield "threads", str(model.threads or default_threads())
+
+
+def told(file: Contents) -> Iterator[tuple[str, str]]:
+    """What a file says of people's own classes, and of how its weights were made."""
+    if file.classes is not None and tuple(file.classes) != EMOJIS:
+        several = "; each has a probability of its own" if file.multi_label else ""
+        yield "classes", f"{len(file.classes)}: {some(file.classes)}{several}"
+    if file.provenance is not None:
+        yield "made by", shortened(printable(", ".join(_said(key, value) for key, value in file.provenance.items())))
+
+
+def _said(key: str, value: Any) -> str:
+    """A key of the provenance and its value, in a few words."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return f"{key} {shorten(text, SHOWN)}"
 
 
 def _facts(file: FileFacts) -> str:

@@ -67,6 +67,11 @@ def columns(text: str) -> int:
     return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
+def printable(text: str) -> str:
+    """The text with spaces for what does not fit into a line."""
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
 def shorten(text: str, width: int) -> str:
     """The text, cut to ``width`` columns with an ellipsis if it is longer."""
     taken, fitting = 0, 0  # columns, and characters that leave room for the ellipsis
@@ -239,7 +244,8 @@ class Bar:
     """The command line's progress line, on a terminal."""
 
     def __init__(self) -> None:
-        self.line, self.done = None, 0
+        self.line: ProgressLine | None = None
+        self.done = 0
 
     def update(self, done: int, total: int) -> None:
         """Report that ``done`` of ``total`` texts are done."""

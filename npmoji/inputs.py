@@ -125,7 +125,7 @@ def numbers(x: Any) -> np.ndarray:
     """
     if not isinstance(x, np.ndarray):
         strange = _strange(x)
-        if strange and not (_is_table(x) and hasattr(type(x), "__array__")):
+        if strange and not (is_table(x) and hasattr(type(x), "__array__")):
             raise InputError(f"expected an array of numbers, got {strange}")
         array_like = hasattr(type(x), "__array__") or isinstance(x, (list, tuple))
         x = _asarray(x if array_like else list(_iterator(x, "an array of numbers")))
@@ -225,7 +225,7 @@ def _strange(x: Any) -> str:
         return f"a {name}, which has no order: pass a list, such as sorted(texts)"
     if isinstance(x, Mapping):
         return f"a {name} of {_some(x)}: pass one of its values, {_pick(list(x))}"
-    if _is_table(x):
+    if is_table(x):
         name = f"{type(x).__module__.partition('.')[0]} {name}"
         if hasattr(type(x), "collect"):  # not computed yet
             return f"a {name}: pass one column of what it gives, x.collect()['text']"
@@ -239,7 +239,8 @@ def _sliced(kind: type) -> bool:
     return hasattr(kind, "to_pylist") or (hasattr(kind, "__array__") and not hasattr(kind, "to_list"))
 
 
-def _is_table(x: Any) -> bool:
+def is_table(x: Any) -> bool:
+    """Whether ``x`` has named columns."""
     return hasattr(type(x), "columns") or hasattr(type(x), "column_names")
 
 
@@ -265,6 +266,7 @@ def _iterator(x: Any, expected: str) -> Iterator[Any]:
 
 
 def is_missing(value: Any) -> bool:
+    """Whether a value stands for one that is not there: None, NaN, or pandas', pyarrow's or NumPy's own."""
     if type(value).__name__ in MISSING:
         return True
     return isinstance(value, (float, np.floating, np.datetime64)) and bool(value != value)  # noqa: PLR0124

@@ -43,6 +43,7 @@ class Model(Network):
         vocabulary_size, classes, features: V, C and F of the network; 0 where it has no such thing.
         class_names: of each class, the emojis' short English names or those of one's own classes; empty if they have
             none. Two for a network that gives one number, the probability of the second.
+        own_classes: whether these names are of one's own classes.
         multi_label: whether each class has a probability of its own, and they do not sum to 1.
         provenance: how the weights were made (method, seed, scores), if the file tells, or None.
         feature_only: whether it is DeepMoji without its last layer, for `encode` and `attention` but not `predict`.
@@ -88,7 +89,8 @@ class Model(Network):
         self.features: int = len(self._attlayer.kernel) if self._attlayer else 0
         self.classes = graph.classes
         self._classes = Classes.of(graph, file)
-        self.class_names, self.multi_label, self.provenance = self._classes.names, file.multi_label, file.provenance
+        self.class_names, self.own_classes = self._classes.names, self._classes.own
+        self.multi_label, self.provenance = file.multi_label, file.provenance
         self.feature_only = graph.trims_padding and graph.outputs == [self._attlayer]  # which only DeepMoji does
         self._check_vocabulary()
 

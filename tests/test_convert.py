@@ -330,11 +330,14 @@ def test_many_layer_names_are_cut_into_parts(tmp_path):
         keras_write.write(file, formats.Contents("no", {"x" * 70_000: {}}))
 
 
-def test_what_a_keras_file_cannot_hold_is_told(original, tmp_path, capsys):
+def test_a_keras_file_needs_no_other(original, tmp_path, capsys, toy_vocabulary):
     convert(str(original), str(tmp_path / "a.hdf5"))
-    assert "vocabulary.json beside it" in capsys.readouterr().err
-    convert(str(original), str(original.parent / "b.hdf5"))
+    (tmp_path / "vocabulary.json").write_text(json.dumps({**toy_vocabulary, "another": 99}))
+    assert npmoji.load(tmp_path / "a.hdf5").tokenizer.vocabulary == toy_vocabulary
     assert capsys.readouterr().err == ""
+    (original.parent / "vocabulary.json").unlink()
+    convert(str(original), str(tmp_path / "b.hdf5"))
+    assert "no vocabulary" in capsys.readouterr().err
     with pytest.raises(InputError, match="a.hdf5.*fp32, not fp16"):
         convert(str(original), str(tmp_path / "a.hdf5"), "fp16")
 

@@ -1,6 +1,6 @@
 """The formats of results: each takes a stream, and writes one record with its predictions at a time.
 
-The predictions of a record without a text are None.
+The predictions of a record without a text are None. With ``labels`` the classes are people's own, with names.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import TextIO
 
 import numpy as np
 
-from ..display import columns, shorten
+from ..display import columns, printable, shorten
 from ..errors import InputError
 from ..model import Prediction
 from ..text.emojis import NAMES
@@ -20,18 +20,21 @@ from . import Record
 
 class JsonLines:
     """One object per line: the columns that are kept, then ``"text": ..., "emojis": [{"id": 36, "emoji": ..., "p":
-    0.1234}, ...]``."""
+    0.1234}, ...]``; one's own classes also have a ``"label"``."""
 
-    def __init__(self, out: TextIO, k: int, kept: list[str] | None = None, emojis: bool = False):
+    def __init__(self, out: TextIO, k: int, kept: list[str] | None = None, emojis: bool = False, labels: bool = False):
         import json
 
-        self.out, self.rows, self.encode = out, 0, json.JSONEncoder(ensure_ascii=False).encode
+        self.out, self.rows, self.labels, self.encode = out, 0, labels, json.JSONEncoder(ensure_ascii=False).encode
 
     def write(self, record: Record, top: list[Prediction] | None) -> None:
         """One line."""
         if record.others:
             check_names(record.others, ("text", "emojis"))
-        emojis = top and [{"id": p.id, "emoji": p.emoji, "p": shortest(p.probability)} for p in top]
+        emojis = top and [
+            {"id": p.id, "emoji": p.emoji, **({"label": p.label} if self.labels else {}), "p": shortest(p.probability)}
+            for p in top
+        ]
         self.out.write(self.encode({**record.others, "text": record.text, "emojis": emojis}) + "\n")
         self.rows += 1
 
@@ -39,18 +42,20 @@ class JsonLines:
 class Csv:
     """The columns of the original's example script: Text, Top5%, Emoji_1..Emoji_5 (ids), Pct_1..Pct_5.
 
-    Before them the columns that are kept; after them, with ``emojis``, a column Emojis with all of them in order.
+    Before them the columns that are kept. After them, with ``labels``, the names of the classes: Label_1..Label_5; with
+    ``emojis`` a column Emojis with all of them in order.
     """
 
     delimiter = ","
 
-    def __init__(self, out: TextIO, k: int, kept: list[str] | None = None, emojis: bool = False):
+    def __init__(self, out: TextIO, k: int, kept: list[str] | None = None, emojis: bool = False, labels: bool = False):
         import csv
         import json
 
-        self.rows, self.kept, self.emojis, self._json = 0, kept or [], emojis, json.dumps
+        self.rows, self.kept, self.emojis, self.labels, self._json = 0, kept or [], emojis, labels, json.dumps
         ranks = range(1, k + 1)
         names = ["Text", f"Top{k}%", *(f"Emoji_{i}" for i in ranks), *(f"Pct_{i}" for i in ranks)]
+        names += [f"Label_{i}" for i in ranks] if labels else []
         names += ["Emojis"] if emojis else []
         check_names(self.kept, names)
         self._known, self._empty = set(self.kept), [""] * (len(names) - 1)
@@ -64,8 +69,9 @@ class Csv:
             self._write([*kept, record.text, *self._empty])
         else:
             p = [shortest(prediction.probability) for prediction in top]
-            emojis = [" ".join(prediction.emoji for prediction in top)] if self.emojis else []
-            self._write([*kept, record.text, shortest(sum(p)), *(prediction.id for prediction in top), *p, *emojis])
+            more = [prediction.label for prediction in top] if self.labels else []
+            more += [" ".join(prediction.emoji for prediction in top)] if self.emojis else []
+            self._write([*kept, record.text, shortest(sum(p)), *(prediction.id for prediction in top), *p, *more])
         self.rows += 1
 
     def _cells(self, record: Record) -> list[str]:
@@ -86,13 +92,14 @@ class Tsv(Csv):
 
 
 class People:
-    """The text, then a line per emoji: emoji, name, percentage, and on a terminal a small bar, at most 80 columns
+    """The text, then a line per class: emoji, name, percentage, and on a terminal a small bar, at most 80 columns
     wide."""
 
     BAR = 20  # columns for 100 %
+    NAME = 20, 40  # columns for a name: so many, or as many as the longest of a text's takes up to the second number
 
-    def __init__(self, out: TextIO, k: int, kept: list[str] | None = None, emojis: bool = False):
-        self.out, self.rows, self.width = out, 0, 0
+    def __init__(self, out: TextIO, k: int, kept: list[str] | None = None, emojis: bool = False, labels: bool = False):
+        self.out, self.rows, self.labels, self.width = out, 0, labels, 0
         if out.isatty():
             import shutil
 
@@ -100,18 +107,24 @@ class People:
 
     def write(self, record: Record, top: list[Prediction] | None) -> None:
         """One paragraph."""
-        text = f"({record.place}: no text)" if record.text is None else record.text
-        text = "".join(c if c.isprintable() else " " for c in text)
+        text = printable(f"({record.place}: no text)" if record.text is None else record.text)
         if self.width:
             text = shorten(text, self.width)
-        lines = [text, *(self._line(prediction) for prediction in top or ())]
+        least, most = self.NAME
+        names = [shorten(printable(self._name(prediction)), most) for prediction in top or ()]
+        room = max([least, *map(columns, names)])
+        padded = (name + " " * (room - columns(name)) for name in names)
+        lines = [text, *(self._line(*line) for line in zip(top or (), padded))]
         self.out.write("\n" if self.rows else "")
         self.out.write("\n".join(lines) + "\n")
         self.rows += 1
 
-    def _line(self, p: Prediction) -> str:
-        name = NAMES[p.id] if p.emoji else f"class {p.id}"
-        line = f"  {p.emoji}{' ' * (4 - columns(p.emoji))}{name:20}{100 * p.probability:6.1f} %"
+    def _name(self, p: Prediction) -> str:
+        return NAMES[p.id] if p.emoji else p.label or f"class {p.id}"
+
+    def _line(self, p: Prediction, name: str) -> str:
+        emoji = "" if self.labels else f"{p.emoji}{' ' * (4 - columns(p.emoji))}"
+        line = f"  {emoji}{name}{100 * p.probability:6.1f} %"
         if self.width:
             line += "  " + "█" * max(1, round(self.BAR * p.probability))
         return line

@@ -21,8 +21,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
-    from ..describe import rows, table
+    from ..describe import rows, table, told
     from ..display import text_output
+    from ..files.paths import local
+    from ..formats import read
 
+    found = rows(arguments.file, arguments.config, layers(arguments))
     with text_output("-") as out:
-        out.write(table(rows(arguments.file, arguments.config, layers(arguments))))
+        out.write(table(found))
+        for name, value in told(read(local(arguments.file))):
+            out.write(f"{name}: {value}\n")

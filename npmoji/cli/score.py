@@ -1,4 +1,4 @@
-"""`npmoji score`: print the most likely emojis of each text."""
+"""`npmoji score`: print the most likely emojis, or classes of one's own, of each text."""
 
 from __future__ import annotations
 
@@ -43,13 +43,15 @@ def run(arguments: argparse.Namespace) -> None:
         raise InputError(f"--emojis does not apply to --format {form}, which has them anyway; expected csv or tsv")
     with source(arguments) as inputs:
         model = load(arguments)
-        k = min(arguments.top, model.classes)
+        k, labels = min(arguments.top, len(model.class_names) or model.classes), model.own_classes
+        if arguments.emojis and labels:
+            raise InputError(f"--emojis does not apply to {model.path}, whose classes have names and are no emojis")
         with (
             text_output(arguments.output, compression) as out,
             contextlib.closing(computed(model, inputs, lambda x: model.top(x, k), quiet=out.isatty())) as results,
         ):
             results = begun(results)  # the writer may write a header, which must wait for the first result
-            writer = FORMATS[form](out, k, inputs.kept, arguments.emojis)
+            writer = FORMATS[form](out, k, inputs.kept, arguments.emojis, labels)
             with keeping(writer):
                 for block, tops in results:
                     for record, top in zip(block, tops):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from ..errors import InputError
 from .models import load
 from .options import add_model_options
 
@@ -14,11 +15,16 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of the command."""
+    parser.add_argument("file", nargs="?", metavar="FILE", help="the weights, as --weights")
     add_model_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command: 1 if the results differ, or if there is nothing to check against."""
+    if arguments.file is not None:
+        if arguments.weights is not None:
+            raise InputError("give FILE or --weights PATH, not both")
+        arguments.weights = arguments.file
     return report(load(arguments, note=False))
 
 

@@ -76,6 +76,8 @@ def class_average(
             original because it compiles the network once; but not for chain-thaw.
         settings: ``method``, ``epochs`` and so on; these and the others are as `finetune` takes them.
 
+    Ctrl-C is a KeyboardInterrupt; with a ``checkpoint`` it can go on later.
+
     Raises:
         InputError, VocabularyError, WeightsError: as `finetune`.
 
@@ -115,7 +117,9 @@ def trained(
     sides = [rounds(part.labels, count) if part is not None else [] for part in _parts(job)]
     chosen = job.data.classes if len(sides[0]) > 1 else job.data.classes[1:]
     carried = carry_optimiser and job.settings.method != CHAIN_THAW
-    trainer, initial, state = None, {}, job.kept.state
+    trainer: Trainer | None = None
+    initial: Arrays = {}
+    state = job.kept.state
     with watching(progress) as watch:
         for number, label in enumerate(chosen):
             if number < len(job.kept.results):
@@ -140,7 +144,7 @@ def _drawn(part: Part, settings: Settings) -> Part:
     """The rows of the validation part that tell when to stop: the first ``epoch_size`` of a draw."""
     size = settings.epoch_size
     rows = BatchSampler(part.labels, size, max(DRAW, size), seed=settings.sampling_seed).epoch()[0]
-    return Part(part.ids[rows], part.labels[rows])
+    return part.at(rows)
 
 
 def _keep(

@@ -6,8 +6,8 @@ All functions return a new config of the same dialect: Keras 2's, tf_keras' or K
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Collection
+from typing import Any, NamedTuple
 
 from ..errors import InputError
 from ..formats.contents import Layers
@@ -48,42 +48,62 @@ def with_units(config: Config, dense: str, after: list[str], units: int, activat
     return config
 
 
-def cut(config: Config, layer: str, dense: str, features: int, units: int, activation: str) -> tuple[Config, set[str]]:
-    """Only what a layer is computed from, and a new Dense layer after it; and the names of the layers kept.
+class Cut(NamedTuple):
+    """A config that was cut: the names of the layers that were kept, and of the new one."""
+
+    config: Config
+    kept: set[str]
+    new: str
+
+
+def cut(config: Config, layer: str, name: str, features: int, units: int, activation: str) -> Cut:
+    """Only what a layer is computed from, and a new Dense layer after it.
 
     Args:
-        dense: the name of the new layer.
+        name: what to call the new layer, if none of those kept is called so.
         features: the width of what it takes.
 
     Raises:
         InputError: a layer that is kept is used again by what is cut off, in a way that cannot be cut.
     """
     config = copy.deepcopy(config)
-    new = {"name": dense, "trainable": True, "units": units, "activation": activation, "use_bias": True}
-    entry: dict[str, Any] = {"class_name": "Dense", "config": new}
     if config["class_name"] == "Sequential":
         plain = config["config"] if isinstance(config["config"], list) else config["config"]["layers"]
         names = [found.name for found in description.entries_of(config["config"])]
         end = names.index(layer) + 1
+        entry = _dense(_free(name, names[:end]), units, activation)
         plain[end:] = [entry if "module" not in plain[0] else {"module": "keras.layers", **entry}]
-        return config, set(names[:end])
-    calls = _needed(description.parse(config), Ref(layer))
+        return Cut(config, set(names[:end]), entry["config"]["name"])
+    network = description.parse(config)
+    end = next(Ref(layer, node.first) for node in network.nodes if node.name == layer)
+    calls = _needed(network, end)
     kept = {name: found for name, found in _raw(config).items() if name in calls}
-    for name, found in kept.items():
-        if calls[name] != set(range(len(calls[name]))):
-            raise InputError(f"layer {name!r} is used before and after {layer!r} in an order that cannot be cut")
-        found["inbound_nodes"] = found.get("inbound_nodes", [])[: len(calls[name])]
+    for own, found in kept.items():
+        if calls[own] != set(range(len(calls[own]))):
+            raise InputError(f"layer {own!r} is used before and after {layer!r} in an order that cannot be cut")
+        found["inbound_nodes"] = found.get("inbound_nodes", [])[: len(calls[own])]
     keras3 = any(isinstance(call, dict) for found in kept.values() for call in found["inbound_nodes"])
-    entry |= {"name": dense, "inbound_nodes": [[[layer, 0, 0, {}]]]}
+    name = _free(name, kept)
+    entry = {**_dense(name, units, activation), "name": name, "inbound_nodes": [[[*end, {}]]]}
     if keras3:
-        tensor = {"shape": [None, features], "dtype": "float32", "keras_history": [layer, 0, 0]}
+        tensor = {"shape": [None, features], "dtype": "float32", "keras_history": [*end]}
         call = {"args": [{"class_name": "__keras_tensor__", "config": tensor}], "kwargs": {}}
         entry |= {"module": "keras.layers", "registered_name": None, "inbound_nodes": [call]}
     inner = config["config"]
     inner["layers"] = [*kept.values(), entry]
     inner["input_layers"] = _filtered(inner["input_layers"], lambda ref: ref[0] in kept)
-    inner["output_layers"] = _renamed(inner["output_layers"], dense)
-    return config, set(kept)
+    inner["output_layers"] = _renamed(inner["output_layers"], name)
+    return Cut(config, set(kept), name)
+
+
+def _dense(name: str, units: int, activation: str) -> dict[str, Any]:
+    """A new Dense layer, as all dialects have it; what is not said is Keras' default."""
+    settings = {"name": name, "trainable": True, "units": units, "activation": activation, "use_bias": True}
+    return {"class_name": "Dense", "config": settings}
+
+
+def _free(name: str, taken: Collection[str]) -> str:
+    return next(own for i in range(len(taken) + 1) if (own := f"{name}_{i}" if i else name) not in taken)
 
 
 def with_rows(config: Config, layers: Layers) -> Config:
@@ -107,7 +127,7 @@ def _needed(network: description.Network, end: Ref) -> dict[str, set[int]]:
     """The layers that an output is computed from, and the numbers of the calls of each that this takes."""
     nodes = {node.name: node for node in network.nodes}
     found: dict[str, set[int]] = {}
-    stack = [end._replace(node=nodes[end.layer].first)]
+    stack = [end]
     while stack:
         ref = stack.pop()
         node = nodes[ref.layer]

@@ -206,9 +206,7 @@ class Dataset:
         self._check_parts()
 
     @classmethod
-    def read(
-        cls, path: str | os.PathLike, *, text: str = "text", label: str = "label", split: str = "split"
-    ) -> Dataset:
+    def read(cls, path: str | os.PathLike, *, text: str = "text", label: str = "label", part: str = "split") -> Dataset:
         """The texts of a file: one of the original's benchmarks (a pickle, of which nothing is run), or .jsonl, .csv
         or .tsv, also compressed, with columns for the text, the label and the part: train, val or test, or no column.
 
@@ -227,7 +225,7 @@ class Dataset:
             if name == "raw":  # the original's files are all called so, each in the folder of its name
                 name = os.path.basename(os.path.dirname(os.path.abspath(path)))
             return cls(texts, labels, dict(zip(PARTS, split(len(texts), lists))), name)
-        return cls(*_table(path, text, label, split), name)
+        return cls(*_table(path, text, label, part), name)
 
     def _check_parts(self) -> None:
         owner: dict[int, str] = {}

@@ -58,7 +58,7 @@ def finetune(
 
     Args:
         model: at precision fp32; of DeepMoji, or any Keras network whose layers have a gradient.
-        texts: N texts, or token ids (N, T).
+        texts: N texts, or token ids (N, T); or whatever else the network takes, as `Model.predict` does.
         labels: N: strings, integers or booleans; or lists of them, or a 0/1 matrix (N, C): several labels a text.
         method: what is trained, and how fast: ``"last"``, the last layer at 0.001; ``"full"``, all at 0.0001;
             ``"new"``, all at 0.001, from fresh values; ``"chain-thaw"``: the last layer at 0.001, then each of the

@@ -72,8 +72,7 @@ def with_head(
     activation = "sigmoid" if one or multi_label else "softmax"
     head = {"kernel": kernel, "bias": bias}
     file = _with_last(model, head, activation, after)
-    told = None if provenance is None else plain(provenance, "provenance")
-    file = file._replace(classes=classes, multi_label=multi_label, provenance=told, references=None)
+    file = file._replace(classes=classes, multi_label=multi_label, provenance=_told(provenance), references=None)
     return _made(model, file)
 
 
@@ -122,7 +121,7 @@ def rebuilt(
         references=None,
         classes=file.classes if classes is None else checked_names(list(classes), "classes", InputError),
         multi_label=file.multi_label if multi_label is None else multi_label,
-        provenance=file.provenance if provenance is None else plain(provenance, "provenance"),
+        provenance=file.provenance if provenance is None else _told(provenance),
     )
     return _made(model, file, words)
 
@@ -146,6 +145,13 @@ def save(model: Model, path: str | os.PathLike) -> None:
     from ..export.convert import convert
 
     convert(model, path)
+
+
+def _told(provenance: Any) -> Any:
+    """The provenance as a file holds it, or an InputError."""
+    if provenance is not None and not isinstance(provenance, dict):
+        raise InputError(f"provenance: {type(provenance).__name__}, expected a dict")
+    return plain(provenance, "provenance")
 
 
 def _made(model: Model, file: Contents, words: dict[str, int] | None = None) -> Model:
@@ -177,20 +183,24 @@ def _with_last(model: Model, head: dict[str, np.ndarray], activation: str, after
             raise InputError(
                 f"{file.path}: was made by hand: only DeepMoji and networks of Keras files take a new layer"
             )
-        if after not in (None, "attlayer") or F != model.features:
-            raise _unfit(model, F, after)
+        if after not in (None, "attlayer"):
+            raise InputError(f"{file.path}: a file without a config takes a new layer after 'attlayer' only")
+        if F != model.features:
+            raise InputError(f"{file.path}: a kernel of {F} rows, expected {model.features}, as many as the features")
         return file._replace(layers={**file.layers, "softmax": head})
     found = configs.output_dense(file.config)
-    after = _place(model, F, found and found[0]) if after is None else after
-    if after not in file_layers(file):
-        raise InputError(f"{file.path}: there is no layer {after!r} that a new one could take")
+    if after is None:
+        after = _place(model, F, found and found[0])
+    else:
+        _check_gives(model, after, F)
+    if after not in file_layers(file):  # but in a nested model
+        raise InputError(f"{file.path}: layer {after!r} is no layer of the model itself that a new one could take")
     if found is not None and _taken(model, found[0]) == after:
         dense, ends = found
         config = configs.with_units(file.config, dense, ends, C, activation)
         return file._replace(config=config, layers={**file.layers, dense: head})
-    name = _free_name(file, found and found[0])
-    config, kept = configs.cut(file.config, after, name, F, C, activation)
-    return file._replace(config=config, layers={**_kept(file.layers, kept), name: head})
+    made = configs.cut(file.config, after, found[0] if found else "softmax", F, C, activation)
+    return file._replace(config=made.config, layers={**_kept(file.layers, made.kept), made.new: head})
 
 
 def file_layers(file: Contents) -> list[str]:
@@ -203,17 +213,26 @@ def _place(model: Model, F: int, dense: str | None) -> str:
     attention = next((layer for layer in model.layers if isinstance(layer, AttentionWeightedAverage)), None)
     if attention is not None and len(attention.kernel) == F:
         return attention.name
-    if dense is not None and len(model[dense].weights()["kernel"]) == F:
+    taken = 0 if dense is None else len(model[dense].weights()["kernel"])
+    if dense is not None and taken == F:
         return _taken(model, dense)
-    raise _unfit(model, F, None)
-
-
-def _unfit(model: Model, F: int, after: str | None) -> InputError:
-    where = "no layer" if after is None else f"layer {after!r} not"
-    return InputError(
-        f"{model.path}: a kernel of {F} rows fits {where}: expected {model.features or 'as many'} rows, as many as the "
-        "features of the attention layer, or as the last Dense layer takes"
+    fitting = [
+        f"{n} for {what}" for n, what in ((model.features, "the features"), (taken, "the last Dense layer")) if n
+    ]
+    expected = (
+        " or ".join(fitting) or "a network with an attention layer or a Dense layer at its end, or a layer's name"
     )
+    raise InputError(f"{model.path}: a kernel of {F} rows, expected {expected}")
+
+
+def _check_gives(model: Model, name: str, F: int) -> None:
+    """Raise an InputError unless a layer gives each text F numbers."""
+    if name not in model.graph.named:
+        raise InputError(f"{model.path}: there is no layer {name!r}")
+    value = model.graph.try_out()[model[name]]
+    shape = np.shape(value[0] if isinstance(value, tuple) else value)
+    if shape != (1, F):
+        raise InputError(f"{model.path}: a kernel of {F} rows does not fit layer {name!r}, which gives {shape[1:]}")
 
 
 def _taken(model: Model, dense: str) -> str:
@@ -224,12 +243,6 @@ def _taken(model: Model, dense: str) -> str:
     while isinstance(layer, Dropout):
         layer = layer.previous[0]
     return layer.name
-
-
-def _free_name(file: Contents, old: str | None) -> str:
-    """What to call a new last layer: as the old one, or DeepMoji's."""
-    taken = file_layers(file)
-    return old or next(name for i in range(len(taken) + 1) if (name := f"softmax_{i}" if i else "softmax") not in taken)
 
 
 def _kept(layers: Layers, names: set[str]) -> Layers:

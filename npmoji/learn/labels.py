@@ -53,7 +53,13 @@ def name_of(label: Any) -> str:
     return str(int(label)) if isinstance(label, (float, np.floating)) else str(label)
 
 
-def encode(labels: Any, *, classes: Sequence[Any] | np.ndarray | None = None, count: int | None = None) -> Labels:
+def encode(
+    labels: Any,
+    *,
+    classes: Sequence[Any] | np.ndarray | None = None,
+    count: int | None = None,
+    others: bool = False,
+) -> Labels:
     """Labels as class numbers.
 
     Args:
@@ -61,6 +67,7 @@ def encode(labels: Any, *, classes: Sequence[Any] | np.ndarray | None = None, co
         classes: those of a model; labels are looked up among them by name, so that 1 and "1" are the same. By default
             the distinct labels, which must be two or more.
         count: how many texts there are.
+        others: labels that are none of the classes are taken, as -1: the text's code, or all of its codes.
 
     Raises:
         InputError: a label is missing or not like the others, there are fewer than two classes, more or fewer labels
@@ -83,7 +90,23 @@ def encode(labels: Any, *, classes: Sequence[Any] | np.ndarray | None = None, co
         found = _of_lists(rows)
     else:
         found = _of_values(rows)
-    return _checked(found) if classes is None else _among(found, classes)
+    return _checked(found) if classes is None else _among(found, classes, others)
+
+
+def learnable(found: Labels, where: str = "") -> Labels:
+    """The same labels, after checking that each class has some texts, and some have not got it.
+
+    Args:
+        where: which texts, for the message.
+
+    Raises:
+        InputError: no text, or every text, has a class.
+    """
+    for name, count in zip(found.names, found.counts().tolist()):
+        if count in (0, len(found.codes)):
+            share = "no text" if count == 0 else "every text"
+            raise InputError(f"class {name!r:.80}: {share}{where} has it; expected some with it and some without")
+    return found
 
 
 def _rows(labels: Any) -> list[Any] | np.ndarray:
@@ -195,7 +218,7 @@ def _checked(found: Labels) -> Labels:
     return found
 
 
-def _among(found: Labels, classes: Sequence[Any] | np.ndarray) -> Labels:
+def _among(found: Labels, classes: Sequence[Any] | np.ndarray, others: bool) -> Labels:
     """The same labels by the numbers of these classes."""
     classes = np.asarray(classes)
     numbers = {name_of(value): number for number, value in enumerate(classes.tolist())}
@@ -203,15 +226,18 @@ def _among(found: Labels, classes: Sequence[Any] | np.ndarray) -> Labels:
         if found.codes.shape[1] != len(classes):
             raise InputError(f"labels of {found.codes.shape[1]} columns, but there are {len(classes)} classes")
         return found._replace(classes=classes)
-    for number, name in enumerate(found.names):
-        if name not in numbers:
-            row = int(np.argmax(found.codes[:, number] if found.multi_label else found.codes == number))
-            raise InputError(f"row {row}: unknown label {name!r:.60}; the classes are {listed(numbers)}")
-    new = np.array([numbers[name] for name in found.names], np.int64)
+    known = np.array([name in numbers for name in found.names], bool)
+    if not known.all() and not others:
+        bad = found.codes * ~known if found.multi_label else (~known[found.codes])[:, None]
+        row = int(np.argmax(bad.any(axis=1)))
+        name = found.names[int(np.argmax(bad[row])) if found.multi_label else found.codes[row]]
+        raise InputError(f"row {row}: unknown label {name!r:.60}; the classes are {listed(numbers)}")
+    new = np.array([numbers.get(name, -1) for name in found.names], np.int64)
     if not found.multi_label:
         return found._replace(classes=classes, codes=new[found.codes])
     codes = np.zeros((len(found.codes), len(classes)), np.int8)
-    codes[:, new] = found.codes
+    codes[:, new[known]] = found.codes[:, known]
+    codes[found.codes[:, ~known].any(axis=1)] = -1
     return found._replace(classes=classes, codes=codes)
 
 

@@ -24,6 +24,7 @@ from .loop import Batch, Patience
 from .prepare import Part, Prepared, prepare
 from .run import RESULTS, At, Run, State
 from .starting import start
+from .training import pytorch
 
 if TYPE_CHECKING:
     from .trainer import Trainer
@@ -119,10 +120,9 @@ def begin(
     Args:
         binary: the last layer is one sigmoid, whatever the classes.
     """
-    if extend_with is None:
-        ids = isinstance(texts, np.ndarray) and texts.dtype.kind in "iu"
-        extend_with = 0 if settings.method == "last" or ids else EXTENDED
-    data = prepare(model, texts, labels, validation, test, classes, extend_with, maxlen, settings.seed)
+    pytorch()  # told at once if it is missing
+    more = 0 if settings.method == "last" else EXTENDED
+    data = prepare(model, texts, labels, validation, test, classes, extend_with, maxlen, settings.seed, more)
     settings = settings.for_texts_of(data.maxlen)
     names, columns = data.classes, 1
     if binary:
@@ -182,7 +182,7 @@ def train(
         trainer.stages if thaws else [WHOLE],
         make,
         _batches(training, sampler),
-        lambda trained: trained.evaluate(*validation, batch_size=size),
+        lambda _: trainer.evaluate(*validation, batch_size=size),
         settings.steps,
         settings.epochs,
         save,
@@ -198,7 +198,7 @@ def new_state(settings: Settings) -> State:
 
 def _batches(part: Part, sampler: BatchSampler) -> Iterator[Batch]:
     for rows in sampler:
-        yield part.ids[rows], part.labels[rows]
+        yield part.at(rows)
 
 
 def weights_digest(model: Model) -> str:
@@ -207,7 +207,7 @@ def weights_digest(model: Model) -> str:
     for layer, arrays in model.graph.weights.items():
         for name, array in arrays.items():
             digest.update(f"{layer}/{name}{np.shape(array)}".encode())
-            digest.update(np.ascontiguousarray(array, "<f4"))
+            digest.update(np.ascontiguousarray(array, "<f4").tobytes())
     return digest.hexdigest()
 
 
@@ -236,7 +236,8 @@ class Keeping:
         if resume is True and path is None:
             raise InputError("resume=True: expected checkpoint, the file to go on from")
         source = path if resume is True else resume or None
-        self.path = local(source if path is None else path) if path or source else None
+        target = source if path is None else path
+        self.path = None if target is None else local(target)
         self.settings, self.state = settings, None
         self.results: list[dict[str, Any]] = []
         self.done: dict[str, np.ndarray] = {}
