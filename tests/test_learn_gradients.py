@@ -259,6 +259,15 @@ def test_keras_dropouts_keep_their_rates():
     assert none.evaluate(IDS, labels)[0] < losses[2]  # it learns
 
 
+def test_rates_are_saved(tmp_path):
+    rows = layers.Embedding(Input(vocabulary_size=5, name="ids"), numbers((5, 4)), name="rows")
+    drop = layers.Dropout(rows, 0.4, "SpatialDropout1D", name="drop")
+    lstm = layers.LSTM(drop, *npmoji.init.lstm(1, 4, 2), dropout=0.3, name="lstm")
+    npmoji.save_layers(tmp_path / "net.npz", lstm)
+    *_, drop, lstm = npmoji.load_layers(tmp_path / "net.npz")
+    assert (drop.rate, drop.kind, lstm.dropout) == (0.4, "SpatialDropout1D", 0.3)
+
+
 @pytest.mark.parametrize(
     "entry, shapes, what",
     [
