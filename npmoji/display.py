@@ -244,7 +244,8 @@ class Bar:
     """The command line's progress line, on a terminal."""
 
     def __init__(self) -> None:
-        self.line, self.done = None, 0
+        self.line: ProgressLine | None = None
+        self.done = 0
 
     def update(self, done: int, total: int) -> None:
         """Report that ``done`` of ``total`` texts are done."""

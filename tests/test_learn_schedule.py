@@ -87,3 +87,43 @@ def test_what_does_not_fit(made):
     for name in ("batch_size", "epochs_each"):
         with pytest.raises(InputError, match=f"{name[:6]}.* is 0, expected at least 1"):
             train_folds(Counting, np.zeros((3, 1)), np.zeros(3), np.zeros(3, int), **{name: 0})
+
+
+def test_a_network_for_each_fold(tmp_path):
+    torch = pytest.importorskip("torch")
+    import npmoji
+    from npmoji.learn.folds import stratified
+    from npmoji.learn.heads import save, with_head
+
+    texts = [f"{word} day {n}" for n in range(8) for word in ("happy", "sad")]
+    labels = np.array([1, 0] * 8)
+    model = npmoji.load(engine="numpy")
+    first = with_head(model, npmoji.init.glorot_uniform(0, (320, 1)), classes=["bad", "good"])
+    ids, before = first.tokens(texts), torch.get_num_threads()
+
+    def make(seed):
+        options = {"optimiser": "torch", "loss": "bce_logits_sum", "l2": 0, "frozen": ["embedding"]}
+        return npmoji.learn.Trainer(first, seed=seed, **options)
+
+    def finish(trainer):
+        path = tmp_path / f"{len(list(tmp_path.iterdir()))}.safetensors"
+        save(trainer.model(), path)
+        return path
+
+    torch.set_num_threads(1)
+    try:
+        options = {"epochs_each": 6, "batch_size": 5, "rate": ExpRange(half=2)}
+        fold = stratified(labels, 2, 10, groups=texts)
+        found = train_folds(make, ids, labels, fold, test=ids[:4], finish=finish, **options)
+        again = train_folds(make, ids, labels, fold, **options)
+    finally:
+        torch.set_num_threads(before)
+    assert found.out_of_fold.tobytes() == again.out_of_fold.tobytes()
+    assert ((found.out_of_fold[:, 0] > 0.5) == labels).all() and all(loss[-1] < loss[0] for loss in found.losses)
+    ensemble = npmoji.Ensemble(found.finished, engine="numpy")
+    np.testing.assert_allclose(ensemble.predict(texts[:4]), found.test, atol=1e-5)
+    for number, one in enumerate(ensemble.models):
+        rows = fold == number
+        p = one.predict([text for text, mine in zip(texts, rows) if mine])
+        np.testing.assert_allclose(p, found.out_of_fold[rows], atol=1e-5)
+        np.testing.assert_array_equal(one["embedding"].embeddings, model["embedding"].embeddings)

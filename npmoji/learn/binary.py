@@ -11,10 +11,12 @@ import numpy as np
 from ..inputs import Inputs
 from ..model import Model
 from .data import DRAW, BatchSampler
+from .heads import with_head
 from .loop import Arrays
 from .metrics import above, f1, rounds, threshold
 from .prepare import Part
 from .run import At, State
+from .starting import last_dense
 from .tuning import CHAIN_THAW, Job, Settings, begin, finished, history, new_state, provenance, train, trainer_of
 from .watch import watching
 
@@ -74,6 +76,8 @@ def class_average(
             original because it compiles the network once; but not for chain-thaw.
         settings: ``method``, ``epochs`` and so on; these and the others are as `finetune` takes them.
 
+    Ctrl-C is a KeyboardInterrupt; with a ``checkpoint`` it can go on later.
+
     Raises:
         InputError, VocabularyError, WeightsError: as `finetune`.
 
@@ -83,26 +87,39 @@ def class_average(
     >>> [run.label for run in found.runs], 0 <= found.f1 <= 1
     (['a', 'b', 'c'], True)
     """
-    job = begin(
-        model,
-        texts,
-        labels,
-        Settings(**settings),
-        binary=True,
-        validation=validation,
-        test=test,
-        classes=classes,
-        head=head,
-        extend_with=extend_with,
-        maxlen=maxlen,
-        checkpoint=checkpoint,
-        resume=resume,
-    )
+    data = {
+        "validation": validation,
+        "test": test,
+        "classes": classes,
+        "head": head,
+        "extend_with": extend_with,
+        "maxlen": maxlen,
+        "checkpoint": checkpoint,
+        "resume": resume,
+    }
+    given = Settings(**settings)
+    return trained(model, texts, labels, given, carry_optimiser=carry_optimiser, progress=progress, **data)
+
+
+def trained(
+    model: Model,
+    texts: Inputs,
+    labels: Any,
+    settings: Settings,
+    *,
+    carry_optimiser: bool = False,
+    progress: bool | Callable[[At], object] = False,
+    **data: Any,
+) -> ClassAverage:
+    """What `class_average` does; ``data`` is as `tuning.begin` takes it."""
+    job = begin(model, texts, labels, settings, binary=True, **data)
     count = len(job.data.classes)
     sides = [rounds(part.labels, count) if part is not None else [] for part in _parts(job)]
     chosen = job.data.classes if len(sides[0]) > 1 else job.data.classes[1:]
     carried = carry_optimiser and job.settings.method != CHAIN_THAW
-    trainer, initial, state = None, {}, job.kept.state
+    trainer: Trainer | None = None
+    initial: Arrays = {}
+    state = job.kept.state
     with watching(progress) as watch:
         for number, label in enumerate(chosen):
             if number < len(job.kept.results):
@@ -127,7 +144,7 @@ def _drawn(part: Part, settings: Settings) -> Part:
     """The rows of the validation part that tell when to stop: the first ``epoch_size`` of a draw."""
     size = settings.epoch_size
     rows = BatchSampler(part.labels, size, max(DRAW, size), seed=settings.sampling_seed).epoch()[0]
-    return Part(part.ids[rows], part.labels[rows])
+    return part.at(rows)
 
 
 def _keep(
@@ -142,7 +159,7 @@ def _keep(
             "class": label,
             "threshold": found.threshold,
             "val_f1": float(found.curve.max()),
-            "test_f1": scores[0] if scores else math.nan,
+            "test_f1": scores[0] if scores else None,
             **history(state),
         }
     )
@@ -163,5 +180,28 @@ def _result(job: Job, trainer: Trainer, initial: Arrays, carry_optimiser: bool) 
         trainer.set_weights(initial | parts)
         told = provenance(job.settings, job.data, metric="f1", carry_optimiser=carry_optimiser, **result)
         made = finished(trainer.model(), job.data, told, classes=names)
-        runs.append(Binary(label, made, result["threshold"], result["val_f1"], result["test_f1"]))
+        score = math.nan if result["test_f1"] is None else result["test_f1"]
+        runs.append(Binary(label, made, result["threshold"], result["val_f1"], score))
     return ClassAverage(runs, float(np.mean([run.test_f1 for run in runs])))
+
+
+def merged(found: ClassAverage) -> Model:
+    """The networks of all classes as one, with a sigmoid for each: what method ``"last"`` gives, whose networks are the
+    same but for the last layer. For two classes, the one there is.
+    """
+    first = found.runs[0].model
+    if len(found.runs) == 1:
+        return first
+    heads = [last_dense(run.model).weights() for run in found.runs]
+    told = {**(first.provenance or {}), "classes": {run.label: run.model.provenance for run in found.runs}}
+    for name in ("class", "threshold", "val_f1", "test_f1", "best_stage", "best_epoch", "stages"):
+        told.pop(name)
+    told["thresholds"] = {run.label: run.threshold for run in found.runs}
+    return with_head(
+        first,
+        np.hstack([head["kernel"] for head in heads]),
+        np.hstack([head.get("bias", np.zeros(1, np.float32)) for head in heads]),
+        classes=[run.label for run in found.runs],
+        multi_label=True,
+        provenance=told,
+    )

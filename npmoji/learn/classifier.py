@@ -58,7 +58,6 @@ class Classifier(ClassifierMixin, encoding.OfTexts):
         kernel_, bias_: the last layer, float32 (F, C) and (C,).
         multi_label_: whether a text may have several classes.
 
-    >>> import pytest; _ = pytest.importorskip("sklearn")
     >>> texts = ["I love this", "great fun", "so happy today", "this is awful", "I hate it", "so sad today"]
     >>> mine = npmoji.Classifier(engine="numpy").fit(texts, ["good"] * 3 + ["bad"] * 3)
     >>> mine.predict(["what a happy day"]).tolist()
@@ -105,7 +104,7 @@ class Classifier(ClassifierMixin, encoding.OfTexts):
         """
         self._check_parameters()
         found = self._begin(X)
-        known = labels.encode(y, count=len(found))
+        known = labels.learnable(labels.encode(y, count=len(found)))
         if self.method == "last":
             self._learn(self._features(found), known, data.groups(found) if isinstance(found, list) else None)
         else:
@@ -144,10 +143,10 @@ class Classifier(ClassifierMixin, encoding.OfTexts):
         for name in ("C", "class_weight"):
             if getattr(self, name) is not None:
                 raise InputError(f"{name}: only the method 'last' has one, not {self.method!r}")
-        from .finetune import finetune
+        from .finetuning import finetune
 
         self._take(known)
-        model = self._model_for(len(found))
+        model = self._model_for()
         names = np.array(known.names)
         y = [names[row].tolist() for row in known.codes.astype(bool)] if known.multi_label else names[known.codes]
         self._finetuned = finetune(model, found, y, method=self.method, seed=self._seed(), classes=known.names)
@@ -243,7 +242,7 @@ class Classifier(ClassifierMixin, encoding.OfTexts):
         self._check_fitted()
         if self._finetuned is not None:
             return self._finetuned
-        base = self._model_for(1)
+        base = self._model_for()
         made = self.__dict__.get("_made")
         if made is None or made[0] is not base:
             if len(self.kernel_) != base.features:
@@ -285,7 +284,7 @@ class Classifier(ClassifierMixin, encoding.OfTexts):
     # Between ----------------------------------------------------------------------------------------------------------
 
     def _features(self, found: list[str] | np.ndarray) -> np.ndarray:
-        return encoding.encoded(self._model_for(len(found)), found) if isinstance(found, list) else found
+        return encoding.encoded(self._model_for(), found) if isinstance(found, list) else found
 
     def _check_fitted(self) -> None:
         from sklearn.utils.validation import check_is_fitted

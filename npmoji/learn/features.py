@@ -25,7 +25,6 @@ class Features(ClassNamePrefixFeaturesOutMixin, TransformerMixin, encoding.OfTex
     Attributes:
         n_features_in_: F, the number of features of a text.
 
-    >>> import pytest; _ = pytest.importorskip("sklearn")
     >>> npmoji.Features(engine="numpy").fit_transform(["I love mom's cooking", "so tired"]).shape
     (2, 320)
     """

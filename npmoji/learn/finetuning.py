@@ -6,12 +6,15 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ..errors import InputError
 from ..inputs import Inputs
 from ..model import Model
+from .binary import merged, trained
+from .labels import encode
 from .metrics import threshold as best_threshold
 from .prepare import Prepared
 from .run import At
-from .tuning import Settings, begin, finished, history, new_state, provenance, train, trainer_of
+from .tuning import Job, Settings, begin, finished, history, new_state, provenance, train, trainer_of
 from .watch import watching
 
 
@@ -21,6 +24,7 @@ def finetune(
     labels: Any,
     *,
     method: str = "chain-thaw",
+    metric: str = "acc",
     validation: Any = None,
     test: Any = None,
     classes: Sequence[Any] | None = None,
@@ -54,11 +58,13 @@ def finetune(
 
     Args:
         model: at precision fp32; of DeepMoji, or any Keras network whose layers have a gradient.
-        texts: N texts, or token ids (N, T).
+        texts: N texts, or token ids (N, T); or whatever else the network takes, as `Model.predict` does.
         labels: N: strings, integers or booleans; or lists of them, or a 0/1 matrix (N, C): several labels a text.
         method: what is trained, and how fast: ``"last"``, the last layer at 0.001; ``"full"``, all at 0.0001;
             ``"new"``, all at 0.001, from fresh values; ``"chain-thaw"``: the last layer at 0.001, then each of the
             others alone and all together at 0.0001.
+        metric: ``"f1"``: the original's class-average F1, see `class_average`: a sigmoid for each class, trained on its
+            own, all of them in one network; of more than two classes only method ``"last"`` gives such a network.
         validation: a pair (texts, labels); or which share of the texts to hold back, by default a tenth: of each class,
             equal texts together.
         test: a pair (texts, labels) to measure the result on; the score is kept in `provenance`.
@@ -115,20 +121,32 @@ def finetune(
         seed,
         sampling_seed,
     )
-    job = begin(
-        model,
-        texts,
-        labels,
-        settings,
-        validation=validation,
-        test=test,
-        classes=classes,
-        head=head,
-        extend_with=extend_with,
-        maxlen=maxlen,
-        checkpoint=checkpoint,
-        resume=resume,
-    )
+    data = {
+        "validation": validation,
+        "test": test,
+        "classes": classes,
+        "head": head,
+        "extend_with": extend_with,
+        "maxlen": maxlen,
+        "checkpoint": checkpoint,
+        "resume": resume,
+    }
+    if metric == "f1":
+        one = method == "last" or len(encode(labels, classes=classes).classes) == 2
+        if not one:
+            raise InputError(
+                f"metric 'f1': method {method!r} trains a network for each class, which are no one model; "
+                "npmoji.learn.class_average gives them all, and method 'last' makes one of them"
+            )
+        return merged(trained(model, texts, labels, settings, progress=progress, **data))
+    if metric != "acc":
+        raise InputError(f"metric {metric!r:.60}: expected 'acc' or 'f1'")
+    job = begin(model, texts, labels, settings, **data)
+    return _trained(job, progress)
+
+
+def _trained(job: Job, progress: bool | Callable[[At], object]) -> Model:
+    """Train one network, with Ctrl-C as an end."""
     data, settings, interrupted = job.data, job.settings, {}
     trainer, state = trainer_of(job.first, settings), job.kept.state or new_state(settings)
     with watching(progress) as watch:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from ..errors import InputError
 
 
 def stratified(
-    labels: Sequence | np.ndarray,
+    labels: Sequence[Any] | np.ndarray,
     folds: int,
     seed: int,
     groups: Iterable[Hashable] | None = None,
@@ -48,11 +49,12 @@ def stratified(
     _check_counts(labels, chosen, folds, names, kind, f"fewer than the {folds} folds")
     random = np.random.RandomState(seed)
     made = _shares(chosen, folds, random) if labels.ndim == 1 else _dealt(chosen.astype(bool), folds, random)
-    return made[group]
+    found: np.ndarray = made[group]
+    return found
 
 
 def held_out(
-    labels: Sequence | np.ndarray,
+    labels: Sequence[Any] | np.ndarray,
     share: float,
     seed: int,
     groups: Iterable[Hashable] | None = None,
@@ -87,7 +89,8 @@ def held_out(
         missing = min(max(1, round(share * len(rows))), len(rows) - 1) - held[rows].sum()
         if missing > 0:
             held[rows[~held[rows]][:missing]] = True
-    return held[group]
+    found: np.ndarray = held[group]
+    return found
 
 
 def distinct(values: Iterable[Hashable]) -> tuple[np.ndarray, np.ndarray]:
@@ -117,7 +120,8 @@ def _check_counts(
     for label, count in counts.items():
         if count < least:
             name, unit = names[label] if names is not None else label, "text" if count == 1 else "texts"
-            raise InputError(f"class {str(name)!r:.80} has {count} {kind}{unit}, {why}")
+            note = "; equal texts count once, with the label of the first" if kind else ""
+            raise InputError(f"class {str(name)!r:.80} has {count} {kind}{unit}, {why}{note}")
 
 
 def _shares(labels: np.ndarray, folds: int, random: np.random.RandomState) -> np.ndarray:

@@ -183,13 +183,18 @@ def _with_last(model: Model, head: dict[str, np.ndarray], activation: str, after
             raise InputError(
                 f"{file.path}: was made by hand: only DeepMoji and networks of Keras files take a new layer"
             )
-        if after not in (None, "attlayer") or F != model.features:
-            raise _unfit(model, F, after)
+        if after not in (None, "attlayer"):
+            raise InputError(f"{file.path}: a file without a config takes a new layer after 'attlayer' only")
+        if F != model.features:
+            raise InputError(f"{file.path}: a kernel of {F} rows, expected {model.features}, as many as the features")
         return file._replace(layers={**file.layers, "softmax": head})
     found = configs.output_dense(file.config)
-    after = _place(model, F, found and found[0]) if after is None else after
-    if after not in file_layers(file):
-        raise InputError(f"{file.path}: there is no layer {after!r} that a new one could take")
+    if after is None:
+        after = _place(model, F, found and found[0])
+    else:
+        _check_gives(model, after, F)
+    if after not in file_layers(file):  # but in a nested model
+        raise InputError(f"{file.path}: layer {after!r} is no layer of the model itself that a new one could take")
     if found is not None and _taken(model, found[0]) == after:
         dense, ends = found
         config = configs.with_units(file.config, dense, ends, C, activation)
@@ -208,17 +213,26 @@ def _place(model: Model, F: int, dense: str | None) -> str:
     attention = next((layer for layer in model.layers if isinstance(layer, AttentionWeightedAverage)), None)
     if attention is not None and len(attention.kernel) == F:
         return attention.name
-    if dense is not None and len(model[dense].weights()["kernel"]) == F:
+    taken = 0 if dense is None else len(model[dense].weights()["kernel"])
+    if dense is not None and taken == F:
         return _taken(model, dense)
-    raise _unfit(model, F, None)
-
-
-def _unfit(model: Model, F: int, after: str | None) -> InputError:
-    where = "no layer" if after is None else f"layer {after!r} not"
-    return InputError(
-        f"{model.path}: a kernel of {F} rows fits {where}: expected {model.features or 'as many'} rows, as many as the "
-        "features of the attention layer, or as the last Dense layer takes"
+    fitting = [
+        f"{n} for {what}" for n, what in ((model.features, "the features"), (taken, "the last Dense layer")) if n
+    ]
+    expected = (
+        " or ".join(fitting) or "a network with an attention layer or a Dense layer at its end, or a layer's name"
     )
+    raise InputError(f"{model.path}: a kernel of {F} rows, expected {expected}")
+
+
+def _check_gives(model: Model, name: str, F: int) -> None:
+    """Raise an InputError unless a layer gives each text F numbers."""
+    if name not in model.graph.named:
+        raise InputError(f"{model.path}: there is no layer {name!r}")
+    value = model.graph.try_out()[model[name]]
+    shape = np.shape(value[0] if isinstance(value, tuple) else value)
+    if shape != (1, F):
+        raise InputError(f"{model.path}: a kernel of {F} rows does not fit layer {name!r}, which gives {shape[1:]}")
 
 
 def _taken(model: Model, dense: str) -> str:

@@ -12,16 +12,18 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from ..errors import InputError
-from .loop import Batch, Batches, Steps, epochs
+from .loop import Batch, Batches, Steps, epochs, some
 
 
-class ExpRange(NamedTuple):
+@dataclass(frozen=True)
+class ExpRange:
     """The learning rate of optimiser step k, counted from 0 over all epochs.
 
     With cycle = floor(1 + k / 2 half) and x = |k / half - 2 cycle + 1|:
@@ -67,23 +69,23 @@ class Shuffled:
     [[2, 0], [1, 3], [4]]
     """
 
-    def __init__(self, ids: np.ndarray, labels: np.ndarray, batch_size: int, random: np.random.RandomState):
+    def __init__(self, ids: Any, labels: np.ndarray, batch_size: int, random: np.random.RandomState):
         self.ids, self.labels, self.batch_size = ids, labels, batch_size
-        self.order = random.permutation(len(ids))
+        self.order = random.permutation(len(labels))
 
     def __len__(self) -> int:
-        return math.ceil(len(self.ids) / self.batch_size)
+        return math.ceil(len(self.labels) / self.batch_size)
 
     def __iter__(self) -> Iterator[Batch]:
-        for start in range(0, len(self.ids), self.batch_size):
+        for start in range(0, len(self.labels), self.batch_size):
             rows = self.order[start : start + self.batch_size]
-            yield self.ids[rows], self.labels[rows]
+            yield some(self.ids, rows), self.labels[rows]
 
 
 class Predicts(Steps, Protocol):
     """What `train_folds` needs of a trainer."""
 
-    def predict(self, ids: np.ndarray) -> np.ndarray:
+    def predict(self, ids: Any) -> np.ndarray:
         """Probabilities, float32 (N, C) or (N, 1)."""
 
 
@@ -105,14 +107,14 @@ class Folds(NamedTuple):
 
 def train_folds(
     make: Callable[[int], Predicts],
-    ids: np.ndarray,
+    ids: Any,
     labels: np.ndarray,
     fold: np.ndarray,
     *,
     epochs_each: int = 5,
     batch_size: int = 512,
     rate: Callable[[int], float] | None = SEED_003,
-    test: np.ndarray | None = None,
+    test: Any = None,
     finish: Callable[[Any], Any] | None = None,
     watch: Callable[[int, int, int, int, float], object] | None = None,
 ) -> Folds:
@@ -120,7 +122,7 @@ def train_folds(
 
     Args:
         make: by a seed a trainer with the one set of initial weights and a fresh optimiser.
-        ids, labels: what its `step` takes, N rows.
+        ids, labels: what its `step` takes, N rows: an array, or several inputs' arrays by name; and an array.
         fold: the fold in which each row is validated, (N,), such as `folds.stratified` gives.
         rate: by the number of the step within the fold; None for the trainer's own.
         test: other rows to predict.
@@ -143,8 +145,11 @@ def train_folds(
     >>> train_folds(Mean, np.zeros((4, 2)), labels, np.array([0, 1, 0, 1])).out_of_fold.ravel().tolist()
     [0.5, 0.5, 0.5, 0.5]
     """
-    if not len(ids) == len(labels) == len(fold):
-        raise InputError(f"{len(ids)} rows, {len(labels)} labels and {len(fold)} folds: expected as many of each")
+    rows = {len(array) for array in ids.values()} if isinstance(ids, dict) else {len(ids)}
+    if not rows == {len(labels)} == {len(fold)}:
+        raise InputError(
+            f"{', '.join(map(str, rows))} rows, {len(labels)} labels and {len(fold)} folds: expected as many of each"
+        )
     for name, size in {"epochs": epochs_each, "batch_size": batch_size}.items():
         if size < 1:
             raise InputError(f"{name} is {size}, expected at least 1")
@@ -154,10 +159,10 @@ def train_folds(
         trainer, mine = make(fold_seed(number)), fold == number
         watching = None if watch is None else partial(watch, number)
         random = np.random.RandomState(fold_seed(number))
-        batches = partial(Shuffled, ids[~mine], labels[~mine], batch_size, random)
+        batches = partial(Shuffled, some(ids, ~mine), labels[~mine], batch_size, random)
         losses.append(_losses(trainer, batches, epochs_each, rate, watching))
-        p = trainer.predict(ids[mine])
-        found = np.zeros((len(ids), *p.shape[1:]), np.float32) if found is None else found
+        p = trainer.predict(some(ids, mine))
+        found = np.zeros((len(fold), *p.shape[1:]), np.float32) if found is None else found
         found[mine] = p
         if test is not None:
             share = trainer.predict(test) / np.float32(K)

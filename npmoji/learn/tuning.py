@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
@@ -21,8 +22,9 @@ from .data import DRAW, BatchSampler
 from .heads import rebuilt
 from .loop import Batch, Patience
 from .prepare import Part, Prepared, prepare
-from .run import At, Run, State
+from .run import RESULTS, At, Run, State
 from .starting import start
+from .training import pytorch
 
 if TYPE_CHECKING:
     from .trainer import Trainer
@@ -118,10 +120,9 @@ def begin(
     Args:
         binary: the last layer is one sigmoid, whatever the classes.
     """
-    if extend_with is None:
-        ids = isinstance(texts, np.ndarray) and texts.dtype.kind in "iu"
-        extend_with = 0 if settings.method == "last" or ids else EXTENDED
-    data = prepare(model, texts, labels, validation, test, classes, extend_with, maxlen, settings.seed)
+    pytorch()  # told at once if it is missing
+    more = 0 if settings.method == "last" else EXTENDED
+    data = prepare(model, texts, labels, validation, test, classes, extend_with, maxlen, settings.seed, more)
     settings = settings.for_texts_of(data.maxlen)
     names, columns = data.classes, 1
     if binary:
@@ -181,7 +182,7 @@ def train(
         trainer.stages if thaws else [WHOLE],
         make,
         _batches(training, sampler),
-        lambda trained: trained.evaluate(*validation, batch_size=size),
+        lambda _: trainer.evaluate(*validation, batch_size=size),
         settings.steps,
         settings.epochs,
         save,
@@ -197,7 +198,7 @@ def new_state(settings: Settings) -> State:
 
 def _batches(part: Part, sampler: BatchSampler) -> Iterator[Batch]:
     for rows in sampler:
-        yield part.ids[rows], part.labels[rows]
+        yield part.at(rows)
 
 
 def weights_digest(model: Model) -> str:
@@ -206,7 +207,7 @@ def weights_digest(model: Model) -> str:
     for layer, arrays in model.graph.weights.items():
         for name, array in arrays.items():
             digest.update(f"{layer}/{name}{np.shape(array)}".encode())
-            digest.update(np.ascontiguousarray(array, "<f4"))
+            digest.update(np.ascontiguousarray(array, "<f4").tobytes())
     return digest.hexdigest()
 
 
@@ -235,7 +236,8 @@ class Keeping:
         if resume is True and path is None:
             raise InputError("resume=True: expected checkpoint, the file to go on from")
         source = path if resume is True else resume or None
-        self.path = local(source if path is None else path) if path or source else None
+        target = source if path is None else path
+        self.path = None if target is None else local(target)
         self.settings, self.state = settings, None
         self.results: list[dict[str, Any]] = []
         self.done: dict[str, np.ndarray] = {}
@@ -263,8 +265,14 @@ def provenance(settings: Settings, data: Prepared, **more: Any) -> dict[str, Any
 
 
 def history(state: State) -> dict[str, Any]:
-    """A run's epochs, stage by stage, and the best one of all."""
-    stages = [{"epochs_run": len(entry["val_loss"]), **entry} for entry in state.history]
+    """A run's epochs, stage by stage, and the best one of all; None for losses that are no numbers."""
+    stages = [
+        {
+            name: [value if math.isfinite(value) else None for value in values] if name in RESULTS else values
+            for name, values in {"epochs_run": len(entry["val_loss"]), **entry}.items()
+        }
+        for entry in state.history
+    ]
     return {"best_stage": state.best.stage, "best_epoch": state.best.epoch, "stages": stages}
 
 

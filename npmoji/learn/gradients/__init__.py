@@ -8,6 +8,7 @@
     recurrent.py     LSTM, GRU, SimpleRNN, Bidirectional
     attention.py     weighted averages over time
     merging.py       several arrays to one, other shapes, layers around layers
+    operations.py    single functions of Keras 3's graphs
     windows.py       convolution, pooling, normalisation
 
 The formulas are those of the layers' own docstrings; what a gradient adds to them is said beside it. Nothing here is

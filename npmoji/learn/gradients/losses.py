@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -15,6 +16,8 @@ from ...layers.wrappers import Named
 Tensor = torch.Tensor
 EPSILON = 1e-7  # Keras' K.epsilon()
 LOSSES = ("auto", "bce_logits_sum")
+#: a loss of the caller's own: what is before the last activation (N, C), and the labels as given -> a scalar
+Loss: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 
 
 def clipped(p: Tensor) -> Tensor:
@@ -52,9 +55,9 @@ class Output:
         InputError: several outputs, or one that ends in neither softmax nor sigmoid.
     """
 
-    def __init__(self, graph: Graph, loss: str = "auto", multi_label: bool = False):
-        if loss not in LOSSES:
-            raise InputError(f"loss {loss!r:.60}: expected one of {', '.join(LOSSES)}")
+    def __init__(self, graph: Graph, loss: str | Loss = "auto", multi_label: bool = False):
+        if not callable(loss) and loss not in LOSSES:
+            raise InputError(f"loss {loss!r:.60}: expected one of {', '.join(LOSSES)}, or a function")
         if len(graph.outputs) != 1:
             raise InputError(f"a network of {len(graph.outputs)} outputs: only one with a single output can be trained")
         self.layer = graph.outputs[0]
@@ -71,6 +74,9 @@ class Output:
             )
         self.binary, self.multi_label = self.classes == 1, function == "sigmoid" and self.classes > 1
         self.sums, self.source = loss == "bce_logits_sum", self.layer
+        self.own = loss if callable(loss) else None
+        if self.own:
+            self.source = last.previous[0]
         if self.sums:
             if function != "sigmoid":
                 raise InputError(f"loss {loss!r}: expected an output with sigmoid, {self.layer.name!r} has {function}")
@@ -82,6 +88,8 @@ class Output:
             raise InputError(
                 f"layer {self.layer.name!r} gives an array of rank {values.ndim}, expected (rows, classes)"
             )
+        if self.own:
+            return self.own(values, labels)
         if self.sums:
             return logits_sum(values, labels)
         return binary(values, labels) if self.binary or self.multi_label else categorical(values, labels)
@@ -102,6 +110,10 @@ class Output:
             found = np.asarray(labels)
         except ValueError as error:
             raise InputError(f"labels: expected class numbers, {error}") from error
+        if self.own:
+            if len(found) != rows:
+                raise InputError(f"{len(found)} labels for {rows} rows")
+            return found.astype(np.float32)
         if found.dtype.kind not in "biuf":
             raise InputError(f"labels: expected class numbers, got an array of {found.dtype}")
         if self.binary and found.ndim == 2 and found.shape[1] == 1:

@@ -66,12 +66,16 @@ class Adam:
         self.v: Tensors = {name: torch.zeros_like(p, requires_grad=False) for name, p in weights.items()}
 
     @torch.no_grad()
-    def step(self, weights: Mapping[str, Tensor], gradients: Mapping[str, Tensor], rate: float) -> None:
-        """Change the weights in place."""
+    def step(
+        self, weights: Mapping[str, Tensor], gradients: Mapping[str, Tensor], rate: float, decay: float = 0.0
+    ) -> None:
+        """Change the weights in place, which first lose the share ``decay`` (AdamW)."""
         self.t += 1
         first, second = 1 - BETA_1**self.t, 1 - BETA_2**self.t
         for name, g in gradients.items():
             m, v = self.m[name], self.v[name]
+            if decay:
+                weights[name].mul_(1 - decay)
             m.mul_(BETA_1).add_(g, alpha=1 - BETA_1)
             v.mul_(BETA_2).addcmul_(g, g, value=1 - BETA_2)
             if self.rule == "keras":

@@ -11,6 +11,8 @@ import torch
 from ...backends.ops import REFERENCE
 from ...errors import InputError
 from ...layers import Csr, Input, Layer
+from ...precision import float32
+from .packing import Packing
 
 Tensor = torch.Tensor
 #: a layer's function of tensors: the pass, the layer, its predecessors' values and masks -> its value
@@ -64,15 +66,16 @@ class Run:
         self.weights, self.like, self.generator, self.drops = weights, like, generator, drops or {}
         self.done: dict[Layer, tuple[Any, Any]] = {}
         self._masks: dict[int, tuple[np.ndarray, Tensor]] = {}
-        self.plans: dict[Any, Any] = {}  # of `packing`, shared by the layers that go through the same steps
+        self.packings: dict[Any, Packing] = {}  # shared by the layers that go through the same steps
 
     def apart(self) -> Run:
         """A pass of its own through the layers within a layer, with the same weights."""
         return Run(self.weights, self.like, self.generator)
 
     def weight(self, array: Any) -> Tensor:
-        """The tensor of a layer's array."""
-        return self.weights[place(array)].reshape(array.shape)
+        """The tensor of a layer's array; one that is not among the layer's weights is a constant."""
+        found = self.weights.get(place(array))
+        return self.tensor(float32(array)) if found is None else found.reshape(array.shape)
 
     def tensor(self, value: Any) -> Any:
         """A value that has no gradient as a tensor: ids as int64, truth values as they are, other numbers as all
