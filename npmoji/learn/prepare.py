@@ -170,7 +170,7 @@ def _groups(rows: Rows) -> np.ndarray:
 def _taken(rows: Rows, which: np.ndarray) -> Rows:
     if isinstance(rows, list):
         return [rows[at] for at in np.flatnonzero(which)]
-    return some(rows, which)
+    return Checked(some(rows, which))
 
 
 def _vocabulary(
