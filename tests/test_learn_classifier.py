@@ -6,7 +6,6 @@ import pickle
 import subprocess
 import sys
 import threading
-import types
 
 import numpy as np
 import pytest
@@ -58,9 +57,9 @@ def encoded(monkeypatch):
     """The texts that were computed, call by call; nothing is cached at the start."""
     calls, encode = [], npmoji.Model.encode
     monkeypatch.setattr(npmoji.Model, "encode", lambda self, x, **o: calls.append(list(x)) or encode(self, x, **o))
-    cache.clear()
+    cache.clear_cache()
     yield calls
-    cache.clear()
+    cache.clear_cache()
 
 
 # scikit-learn's checks: all of them, none excluded -------------------------------------------------------------------
@@ -449,7 +448,7 @@ def test_cross_validation_computes_the_features_once(model, encoded):
     npmoji.Classifier(model, C=1.0).cross_validate(TEXTS, LABELS, folds=4)
     npmoji.Classifier(model, C=1.0).fit(TEXTS, LABELS)
     assert encoded == [TEXTS]
-    cache.clear()
+    cache.clear_cache()
     assert cache.size() == 0
     npmoji.Classifier(model, C=1.0).fit(TEXTS, LABELS)
     assert encoded == [TEXTS] * 2
@@ -482,7 +481,7 @@ def test_threads_share_the_cache(encoded):
         for _ in range(3):
             found[i] = npmoji.Features(model).fit_transform(TEXTS[i:])
             if i % 2:
-                cache.clear()
+                cache.clear_cache()
             npmoji.Classifier(model, C=1.0).fit(TEXTS[:24], LABELS[:24])
 
     threads = [threading.Thread(target=work, args=(i,)) for i in range(4)]
@@ -602,9 +601,7 @@ def finetune(monkeypatch):
         kernel = np.random.default_rng(len(asked)).standard_normal((320, C))
         return npmoji.learn.heads.with_head(model, kernel, classes=classes, provenance={"method": "full"})
 
-    module = types.ModuleType("npmoji.learn.finetune")
-    module.finetune = train
-    monkeypatch.setitem(sys.modules, "npmoji.learn.finetune", module)
+    monkeypatch.setattr("npmoji.learn.finetuning.finetune", train)
     return asked
 
 
@@ -635,6 +632,20 @@ def test_cross_validation_of_such_a_classifier(model, finetune, tmp_path):
         np.testing.assert_array_equal(report.out_of_fold[report.part == k], report.models[k].predict(held))
     together = npmoji.Ensemble(report.save(tmp_path / "folds"), engine="numpy")
     np.testing.assert_array_equal(together.predict(NEW), report.test)
+
+
+def test_really_trained(model):
+    pytest.importorskip("torch", reason="needs PyTorch: pip install '.[torch]'")
+    texts, y = [f"{text} {i}" for i in range(4) for text in TEXTS[:12]], LABELS[:12] * 4
+    new = pytest.MonkeyPatch()
+    with new.context() as patch:
+        from npmoji.learn import finetuning
+
+        whole = finetuning.finetune
+        patch.setattr(finetuning, "finetune", lambda *a, **o: whole(*a, **o, epochs=1, epoch_size=250, batch_size=25))
+        found = npmoji.Classifier(model, method="full").fit(texts, y)
+    assert found.classes_.tolist() == sorted(WORDS) and found.to_model().class_names == sorted(WORDS)
+    np.testing.assert_array_equal(found.predict_proba(NEW), found.to_model().predict(NEW))
 
 
 # Without scikit-learn ------------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from npmoji.checks.verify import verify
 from npmoji.describe import lines
 from npmoji.errors import InputError, NpmojiError, VocabularyError, WeightsError
 from npmoji.export.convert import convert
-from npmoji.formats import keras_hdf5
+from npmoji.formats import hdf5, keras_hdf5, keras_write
 from npmoji.formats.metadata import plain
 from npmoji.graph import Graph
 from npmoji.learn import heads
@@ -141,6 +141,20 @@ def test_a_long_vocabulary_in_hdf5(tmp_path):
     np.testing.assert_array_equal(model.predict(TEXTS), bundled.predict(TEXTS))
     with h5py.File(tmp_path / "w.hdf5") as file:
         assert file.attrs["npmoji_vocabulary"].split() == list(words) and "npmoji_multi_label" not in file.attrs
+
+
+def test_our_own_reader_takes_all_attributes(tmp_path):
+    """As many as there can be: HDF5 might keep more than eight in another way, which would take h5py."""
+    everything = {"classes": ["a", "b"], "multi_label": True, "provenance": PROVENANCE, "references": {"version": 1}}
+    config = {"class_name": "Sequential", "config": []}
+    contents = formats.Contents("x", {"out": {"0": np.ones((2, 2), np.float32)}}, "2.0.5", config, compat="torchmoji")
+    with open(tmp_path / "w.h5", "wb") as file:
+        keras_write.write(file, contents._replace(**everything), {"CUSTOM_MASK": 0})
+    attributes = hdf5.open_file(tmp_path / "w.h5").attrs
+    assert len(attributes) == 9 and json.loads(attributes["npmoji_provenance"]) == PROVENANCE
+    assert json.loads(attributes["model_config"]) == config and attributes["npmoji_vocabulary"] == '{"CUSTOM_MASK": 0}'
+    found = formats.read(tmp_path / "w.h5")
+    assert {key: getattr(found, key) for key in everything} == everything and found.compat == "torchmoji"
 
 
 def test_words_that_hdf5_cannot_hold_as_they_are(base, tmp_path, toy_vocabulary):

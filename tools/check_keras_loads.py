@@ -8,7 +8,8 @@ from it. Slow; needs tf_keras.
 Each file is converted twice, directly and by way of a .safetensors file; and it gets last layers for people's own
 classes, of every kind. Keras builds DeepMoji's network with that last layer, loads each result with its own
 `load_weights`, and predicts random token ids, with padding inside and after; npmoji does the same with the file's
-`keras_version` set to that of the Keras in use, since versions differ at masked steps.
+`keras_version` set to that of the Keras in use, since versions differ at masked steps. Last, a full model of another
+kind gets other last layers and a larger vocabulary, and Keras loads it with `load_model`.
 """
 
 from __future__ import annotations
@@ -140,6 +141,47 @@ def check(weights: Path, folder: Path) -> bool:
     return good
 
 
+def full_model(path: Path) -> keras.Model:
+    """A network of another kind, with two inputs, saved as a whole."""
+    ids, more = keras.Input((8,), dtype="int32", name="ids"), keras.Input((3,), name="more")
+    x = keras.layers.Embedding(40, 6, mask_zero=True, name="words")(ids)
+    x = keras.layers.Bidirectional(keras.layers.LSTM(4, return_sequences=True), name="lstm")(x)
+    features = Attention(name="attention")(x)
+    hidden = keras.layers.Dense(5, activation="relu", name="hidden")(keras.layers.Dropout(0.3)(features))
+    last = keras.layers.Dense(3, name="out")(keras.layers.concatenate([hidden, more], name="both"))
+    model = keras.Model([ids, more], keras.layers.Softmax(name="end")(last))
+    model.save(path, save_format="h5")
+    return model
+
+
+def check_full_models(folder: Path) -> bool:
+    """Whether Keras makes a model of the config in a file whose last layer was replaced, or cut and replaced, or whose
+    embedding has grown."""
+    reference, good, rng = full_model(folder / "full.h5"), True, np.random.default_rng(3)
+    base = npmoji.load(folder / "full.h5", engine="numpy", layers={"Attention": (attention, ["W"])})
+    ids, more = tokens_for(base, 8), np.float32(rng.standard_normal((40, 3)))
+    assert np.abs(reference.predict([ids, more], verbose=0) - base.predict([ids, more])).max() <= LIMIT
+    rows = np.float32(rng.standard_normal((44, 6)))
+    models = {"a larger vocabulary": heads.rebuilt(base, {"words": {"embeddings": rows}})}
+    for after, width, C, multi_label in (("attention", 8, 4, False), ("hidden", 5, 1, False), ("both", 8, 4, True)):
+        kernel, names = np.float32(rng.standard_normal((width, C))), [f"class {i}" for i in range(max(2, C))]
+        options = {"classes": names, "multi_label": multi_label, "after": after}
+        models[f"after {after}"] = heads.with_head(base, kernel, **options)
+    for label, model in models.items():
+        heads.save(model, folder / "other.h5")
+        theirs = keras.models.load_model(folder / "other.h5", custom_objects={"Attention": Attention})
+        x = [ids, more] if len(model.graph.inputs) > 1 else ids
+        off = np.abs(theirs.predict(x, verbose=0) - model.predict(x)).max()
+        good &= bool(off <= LIMIT)
+        print(f"a full model, {label}: largest difference {off:.1e}")
+    return good
+
+
+def attention(x: npmoji.Layer, W: np.ndarray, config: dict, name: str) -> npmoji.Layer:
+    """The layer above, as npmoji has it."""
+    return npmoji.AttentionWeightedAverage(x, W, name=name)
+
+
 def main(arguments: list[str]) -> int:
     """Check all files; 1 if one fails."""
     parser = argparse.ArgumentParser()
@@ -152,7 +194,8 @@ def main(arguments: list[str]) -> int:
             written(weights, given.write / weights.parent.name)
         return 0
     print(f"tf_keras {keras.__version__}, tensorflow {tf.__version__}")
-    results = []
+    with tempfile.TemporaryDirectory() as folder:
+        results = [check_full_models(Path(folder))]
     for weights in places:
         with tempfile.TemporaryDirectory() as folder:
             results.append(check(weights, Path(folder)))

@@ -28,6 +28,7 @@ class Inputs:
         on_error: what to do with a row without a text: "fail" raises its problem, "skip" leaves it out, "null" gives a
             record without text. None is "fail" for callers without this option, which the message then does not
             mention.
+        columns: which columns are wanted, instead of ``column`` and ``keep``.
 
     Attributes:
         done, size: bytes read so far, and in all; the latter is 0 if unknown.
@@ -47,6 +48,7 @@ class Inputs:
         delimiter: str | None = None,
         keep: Sequence[str] | None = (),
         on_error: str | None = None,
+        columns: Columns | None = None,
     ):
         if paths.count("-") > 1:
             raise InputError("standard input can be read only once: -i - is given twice")
@@ -56,7 +58,7 @@ class Inputs:
         self._paths, self._encoding, self._delimiter, self._on_error = paths, encoding, delimiter, on_error
         self._check_use(column, keep)
         decoder(encoding)
-        self._columns = Columns("text" if column is None else column, None if keep is None else list(keep))
+        self._columns = columns or Columns("text" if column is None else column, None if keep is None else list(keep))
         self.size = sum(sizes) if all(sizes) else 0
         self.typed = "-" in paths and sys.stdin.isatty()
         self._faulty, self._first = 0, ""

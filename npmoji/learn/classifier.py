@@ -14,6 +14,7 @@ from ..model import Model
 from ..network import Network
 from . import cache, data, encoding, heads, labels
 from .bases import ClassifierMixin
+from .prepare import digest_of
 
 if TYPE_CHECKING:
     from .report import Report
@@ -27,7 +28,7 @@ class Classifier(ClassifierMixin, encoding.OfTexts):
 
     With the method ``"last"`` it is scikit-learn's logistic regression on the features that the network computes, as a
     last layer in float32: ``predict_proba`` gives what the saved model's `predict` gives. Features are cached, see
-    `npmoji.learn.cache`.
+    `npmoji.learn.clear_cache`.
 
     Texts are a list, an array or a column of str as `npmoji.Model.predict` takes them; an empty text is one with no
     words. Features that were computed before are taken as well, an array or table of numbers (N, F) of any width; to
@@ -107,6 +108,8 @@ class Classifier(ClassifierMixin, encoding.OfTexts):
         known = labels.learnable(labels.encode(y, count=len(found)))
         if self.method == "last":
             self._learn(self._features(found), known, data.groups(found) if isinstance(found, list) else None)
+            rows = found if isinstance(found, list) else {"features": found}
+            self._told["data_sha256"] = digest_of({"texts": rows}, {"texts": known})
         else:
             self._finetune(found, known)
         return self
@@ -251,8 +254,9 @@ class Classifier(ClassifierMixin, encoding.OfTexts):
                     f"{len(self.kernel_)}"
                 )
             names = [labels.name_of(value) for value in self.classes_.tolist()]
+            told = self._told if base.tokenizer is None else {**self._told, "maxlen": base.tokenizer.maxlen}
             model = heads.with_head(
-                base, self.kernel_, self.bias_, classes=names, multi_label=self.multi_label_, provenance=self._told
+                base, self.kernel_, self.bias_, classes=names, multi_label=self.multi_label_, provenance=told
             )
             made = self._made = (base, model)
         return made[1]

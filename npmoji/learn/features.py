@@ -14,7 +14,7 @@ class Features(ClassNamePrefixFeaturesOutMixin, TransformerMixin, encoding.OfTex
     """A scikit-learn transformer: texts to their features, float32 (N, F), for one's own last step of a `Pipeline`.
 
     Features that were computed before, as an array or table of numbers (N, F), go through as float32. Those of texts
-    are cached, see `npmoji.learn.cache`.
+    are cached, see `npmoji.learn.clear_cache`.
 
     Args:
         weights: a file or name that `npmoji.load` takes, or a `Model`; by default the small bundled model.

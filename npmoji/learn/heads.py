@@ -54,11 +54,10 @@ def with_head(
         InputError: the kernel fits neither, the classes are not as many as the columns, or the network has no place for
             such a layer.
 
-    >>> import npmoji.learn.heads
     >>> model = npmoji.load(engine="numpy")
-    >>> mine = npmoji.learn.heads.with_head(model, np.eye(320, 2), classes=["calm", "angry"])
+    >>> mine = npmoji.learn.with_head(model, np.zeros((320, 2)), [0, 1], classes=["calm", "angry"])
     >>> [(p.label, round(p.probability, 2)) for p in mine.top(["I love mom's cooking"])[0]]
-    [('angry', 0.5), ('calm', 0.5)]
+    [('angry', 0.73), ('calm', 0.27)]
     """
     model.check_ready()
     kernel = _numbers("kernel", kernel, None, None)
@@ -136,9 +135,8 @@ def save(model: Model, path: str | os.PathLike) -> None:
         InputError: a name of another kind, or the file cannot be written.
         WeightsError: the model's precision cannot hold a weight.
 
-    >>> import npmoji.learn.heads
-    >>> mine = npmoji.learn.heads.with_head(npmoji.load(), np.eye(320, 2), classes=["calm", "angry"])
-    >>> npmoji.learn.heads.save(mine, "mine.safetensors")
+    >>> mine = npmoji.learn.with_head(npmoji.load(), np.eye(320, 2), classes=["calm", "angry"])
+    >>> npmoji.learn.save(mine, "mine.safetensors")
     >>> npmoji.load("mine.safetensors").class_names
     ['calm', 'angry']
     """

@@ -24,10 +24,10 @@ from .labels import Labels, listed, name_of
 
 #: what C is chosen from, factors of the square root of ten
 GRID = tuple(float(f"{10 ** (step / 2):.3g}") for step in range(-8, 9))
-PATIENCE = 2  # values of C without a better likelihood that end the search
+PATIENCE = 1  # values of C without a better likelihood that end the search
 FOLDS = 3  # for the choice of C
 MOST = 4_000  # texts that C is chosen on: C hardly depends on their number
-NARROW = 256  # directions of wider features
+NARROW = 192  # directions of wider features
 WIDE = 2 * NARROW  # features from which on directions save work
 LOOSE, TIGHT = 1e-3, 1e-4  # tolerances: for the choice of C, for the result (scikit-learn's default)
 STEPS = 1_000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -92,7 +92,7 @@ def prepare(
             given[name], found[name] = _pair(model, name, pair, found["texts"])
     if len({isinstance(rows, list) for rows in given.values()}) > 1:
         raise InputError("texts in one part and token ids in another: expected the same kind in all parts")
-    digest = _digest(given, found)
+    digest = digest_of(given, found)
     if "validation" in given:
         validated_on = f"{_count(given['validation'])} texts given"
     else:
@@ -170,7 +170,7 @@ def _groups(rows: Rows) -> np.ndarray:
 def _taken(rows: Rows, which: np.ndarray) -> Rows:
     if isinstance(rows, list):
         return [rows[at] for at in np.flatnonzero(which)]
-    return some(rows, which)
+    return Checked(some(rows, which))
 
 
 def _vocabulary(
@@ -206,8 +206,8 @@ def _ids(model: Model, name: str, rows: Rows, tokenizer: Tokenizer | None) -> Ch
     return Checked({token_input(model): tokenizer(rows)})
 
 
-def _digest(given: dict[str, Rows], labels: dict[str, Labels]) -> str:
-    """SHA-256 of all rows and labels, part by part."""
+def digest_of(given: Mapping[str, Any], labels: Mapping[str, Labels]) -> str:
+    """SHA-256 of all rows, part by part: texts, or arrays by name; and of their labels."""
     digest = hashlib.sha256()
     for name, rows in given.items():
         codes = labels[name].codes
