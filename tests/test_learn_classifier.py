@@ -22,7 +22,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
-from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.utils.estimator_checks import estimator_checks_generator
 
 WORDS = {
     name: words.split()
@@ -65,7 +65,14 @@ def encoded(monkeypatch):
 # scikit-learn's checks: all of them, none excluded -------------------------------------------------------------------
 
 
-@parametrize_with_checks([npmoji.Classifier(engine="numpy"), npmoji.Features(engine="numpy")])
+CHECKS = [
+    pytest.param(estimator, check, id=f"{type(estimator).__name__}-{getattr(check, 'func', check).__name__}")
+    for made in (npmoji.Classifier(engine="numpy"), npmoji.Features(engine="numpy"))
+    for estimator, check in estimator_checks_generator(made)
+]
+
+
+@pytest.mark.parametrize("estimator, check", CHECKS)
 def test_scikit_learns_checks(estimator, check):
     check(estimator)
 
