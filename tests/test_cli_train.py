@@ -257,6 +257,25 @@ def test_rows_left_out_are_counted(place, capfd):
     assert "12 texts" in out and "rows left out: 2; the first: data.csv, line 14: the text is empty" in err
 
 
+def test_doubts_are_told(place, capfd):
+    sklearn()
+    (place / "data.csv").write_text(TWO)
+    assert run("train", "data.csv", "-o", "mine.h5", "--engine", "numpy", "--folds", "2") == 0
+    err = capfd.readouterr().err
+    assert "note: class 'glad' has 6 texts, from which scores are a rough guess" in err
+    assert "note: all texts were got right, which is rare" in err
+    assert run("train", EXAMPLE, "-o", "mine.h5", "--engine", "numpy", "--folds", "2", "--C", "1") == 0
+    assert capfd.readouterr().err == ""
+
+
+def test_texts_with_two_labels_are_told(place, capfd):
+    sklearn()
+    (place / "data.csv").write_text(TWO + "So  good 1,sad\nso bad 1,sad\n")
+    assert run("train", "data.csv", "-o", "mine.h5", "--engine", "numpy", "--folds", "2", "--C", "1") == 0
+    said = "note: data.csv: texts that stand there twice with different labels: 1; the first in line 4 and line 14"
+    assert said in capfd.readouterr().err
+
+
 def test_interrupted(place, capfd, monkeypatch):
     sklearn()
     (place / "data.csv").write_text(TWO)

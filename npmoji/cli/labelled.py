@@ -35,6 +35,22 @@ def read_labelled(arguments: argparse.Namespace, path: str) -> Labelled:
     return found
 
 
+def contradictions(data: Labelled) -> str:
+    """A note on equal texts with different labels; "" if there are none."""
+    from ..learn.data import groups
+
+    first: dict[int, int] = {}
+    rows = [
+        (first[group], row)
+        for row, group in enumerate(groups(data.texts).tolist())
+        if data.labels[first.setdefault(group, row)] != data.labels[row]
+    ]
+    if not rows:
+        return ""
+    one, other = (data.places[row].rpartition(", ")[2] for row in rows[0])
+    return f"texts that stand there twice with different labels: {len(rows):,}; the first in {one} and {other}"
+
+
 def known(data: Labelled, names: list[str], multi_label: bool, source: str, owner: str) -> Labels:
     """The labels of a file by the numbers of these classes.
 

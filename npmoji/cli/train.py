@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from typing import TYPE_CHECKING
 
 from ..errors import InputError
-from .labelled import read_labelled
+from .labelled import contradictions, read_labelled
 from .options import FOLDS, add_labelled_options, add_model_options, positive
 from .scores import show
 
@@ -61,6 +62,8 @@ def run(arguments: argparse.Namespace) -> None:
     check(arguments)
     data = read_labelled(arguments, arguments.file)
     labels = classes_of(arguments, data.texts, data.labels)
+    if note := contradictions(data):
+        print(f"npmoji: note: {arguments.file}: {note}", file=sys.stderr)
     if arguments.method == "last":
         from .training import last as train
     else:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from ..learn.report import Report
     from ..model import Model
 
+FEW = 20  # texts of a class: one more or less is 5 %
 TEST = 0.2  # share of the texts that is held out when the network is trained
 
 
@@ -180,6 +181,15 @@ def cross_validated(folds: int) -> str:
     return f"{folds} folds: each text is scored by a classifier that was trained on the other folds"
 
 
+def doubts(report: Report, labels: Labels) -> Iterator[str]:
+    """Why the scores may be less telling than they look."""
+    name, count = min(zip(labels.names, labels.counts().tolist()), key=lambda pair: pair[1])
+    if count < FEW:
+        yield f"class {name!r:.80} has {count} texts, from which scores are a rough guess; {FEW} or more tell more"
+    if report.accuracy == 1:
+        yield "all texts were got right, which is rare: do they repeat each other, or hold their labels?"
+
+
 def written(arguments: argparse.Namespace, model: Model, report: Report, labels: Labels, title: str) -> Outcome:
     """Write the model, and say what to do with it."""
     from ..learn.heads import rebuilt, save
@@ -188,6 +198,8 @@ def written(arguments: argparse.Namespace, model: Model, report: Report, labels:
     scores = {name: told[name] for name in ("accuracy", "macro_f1", "baseline_accuracy")}
     made = rebuilt(model, {}, provenance={**(model.provenance or {}), "scores": scores, "scored": title})
     save(made, arguments.output)
+    for doubt in doubts(report, labels):
+        print(f"npmoji: note: {doubt}", file=sys.stderr)
     after = [f"wrote {arguments.output}, {os.path.getsize(local(arguments.output)) / 1e6:,.1f} MB"]
     if interrupted(model):
         after.append("training was interrupted: these are the best weights so far; to go on: the same with --resume")
