@@ -104,9 +104,9 @@ def registered():
 SLOW_FILES = {
     "bad_input", "bench", "benchmark_files", "benchmarks", "cli_train", "convert", "deep_graphs", "developing",
     "doctests", "download", "faults", "golden", "goldens", "hdf5", "init", "keras_choices", "keras_graphs",
-    "keras_inputs", "kernels", "kernels_cache", "kernels_gru", "kernels_int8", "learn_finetune", "mapped_files",
-    "notices", "own_classes", "own_errors", "own_heads", "pickling", "precision", "random_graphs", "reproducible",
-    "tokenizer", "torch", "torch_state", "typing", "verify",
+    "keras_inputs", "kernels", "kernels_cache", "kernels_gru", "kernels_int8", "learn_finetune",
+    "learn_gradients", "learn_trainer", "mapped_files", "notices", "own_classes", "own_errors", "own_heads",
+    "pickling", "precision", "random_graphs", "reproducible", "tokenizer", "torch", "torch_state", "typing", "verify",
 }  # fmt: skip
 
 

@@ -30,7 +30,7 @@ def table(tmp_path):
         ("data.csv", "\ufefftext;label\r\nso good;glad\r\n\r\noh no;sad\r\n"),
         ("data.tsv", "label\ttext\nglad\tso good\nsad\toh no\n"),
         ("data.jsonl", '{"text": "so good", "label": "glad"}\n\n{"label": "sad", "text": "oh no", "id": 2}\n'),
-        ("data.csv.gz", gzip.compress(b"text,label\nso good,glad\noh no,sad\n")),
+        ("data.csv.gz", gzip.compress(b"text,label\nso good,glad\noh no,sad\n", mtime=0)),
     ],
 )
 def test_formats(table, name, content):

@@ -188,12 +188,15 @@ OTHERS = {
     "groups": lambda x: layers.Conv1D(x, numbers((2, 2, 6), 1), numbers(6, 2), 2, "same", groups=2),
     "attention": lambda x: layers.AttentionWeightedAverage(x, numbers((4, 1), 2)),
     "tanh attention": lambda x: layers.AttentionWithContext(x, numbers((4, 1), 2), numbers(7, 3)),
-    "unmasked attention": lambda x: layers.AttentionWithContext(x, numbers((4, 3), 2), None, numbers((3, 1)), masked=False),
+    "unmasked attention": lambda x: layers.AttentionWithContext(
+        x, numbers((4, 3), 2), None, numbers((3, 1)), masked=False
+    ),
     "attention and weights": lambda x: layers.Part(
         layers.AttentionWithContext(x, numbers((4, 1), 2), return_attention=True), 1
     ),
     "every step": lambda x: layers.TimeDistributed(x, dense(Input(), 4, 3, activation="tanh")),
-    "masks": lambda x: layers.GlobalAveragePooling1D(layers.DroppedMask(layers.base.HiddenMask(layers.wrappers.Named(x)))),
+    "hidden mask": lambda x: layers.GlobalAveragePooling1D(layers.base.HiddenMask(layers.wrappers.Named(x))),
+    "no mask": lambda x: layers.GlobalAveragePooling1D(layers.DroppedMask(x)),
 }  # fmt: skip
 
 
@@ -254,6 +257,15 @@ def test_keras_dropouts_keep_their_rates():
     losses = [trainer.step(IDS, labels) for trainer in (one, two, none)]
     assert losses[0] == losses[1] != losses[2]
     assert none.evaluate(IDS, labels)[0] < losses[2]  # it learns
+
+
+def test_rates_are_saved(tmp_path):
+    rows = layers.Embedding(Input(vocabulary_size=5, name="ids"), numbers((5, 4)), name="rows")
+    drop = layers.Dropout(rows, 0.4, "SpatialDropout1D", name="drop")
+    lstm = layers.LSTM(drop, *npmoji.init.lstm(1, 4, 2), dropout=0.3, name="lstm")
+    npmoji.save_layers(tmp_path / "net.npz", lstm)
+    *_, drop, lstm = npmoji.load_layers(tmp_path / "net.npz")
+    assert (drop.rate, drop.kind, lstm.dropout) == (0.4, "SpatialDropout1D", 0.3)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
-"""`npmoji.learn.Trainer` against genuine Keras 2.0.5: losses, gradients, weights after each step; and what it refuses."""
+"""`npmoji.learn.Trainer` against genuine Keras 2.0.5: losses, gradients, weights after each step; what it
+refuses."""
 
 import json
 import pickle

@@ -22,6 +22,7 @@ gradients.py       layers in PyTorch, with gradients
 report.py          `Report`: how well a classifier does
 gradients/         layers in PyTorch, with gradients
 training.py        what a `Trainer` is given, checked
+methods.py         what each method trains, and how fast
 fresh.py           the arrays that a network starts with, before any training
 trainer.py         `Trainer`: one model, step by step
 loop.py            epochs, early stopping, the best weights

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import extras
+
+F = TypeVar("F")
 
 if TYPE_CHECKING:  # type checkers need no scikit-learn
 
@@ -24,9 +27,12 @@ if TYPE_CHECKING:  # type checkers need no scikit-learn
     class ClassNamePrefixFeaturesOutMixin:
         def get_feature_names_out(self, input_features: Any = None) -> Any: ...
 
+    def available_if(check: Callable[[Any], bool]) -> Callable[[F], F]: ...
+
 else:
     try:
         from sklearn.base import BaseEstimator, ClassifierMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+        from sklearn.utils.metaestimators import available_if
     except ImportError:
 
         class BaseEstimator:
@@ -38,6 +44,9 @@ else:
 
         class TransformerMixin:
             pass
+
+        def available_if(check: Callable[[Any], bool]) -> Callable[[F], F]:
+            return lambda method: method
 
         class ClassNamePrefixFeaturesOutMixin:
             pass

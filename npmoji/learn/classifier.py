@@ -13,7 +13,7 @@ from ..layers import Dense, Input
 from ..model import Model
 from ..network import Network
 from . import cache, data, encoding, heads, labels
-from .bases import ClassifierMixin
+from .bases import ClassifierMixin, available_if
 from .prepare import digest_of
 
 if TYPE_CHECKING:
@@ -212,11 +212,11 @@ class Classifier(ClassifierMixin, encoding.OfTexts):
         flags = (p > np.float32(0.5)).astype(np.int64)
         return flags if self._matrix else [self.classes_[row].tolist() for row in flags.astype(bool)]
 
+    @available_if(lambda self: self.method == "last")
     def decision_function(self, X: Any) -> np.ndarray:
-        """The logits, float32 (N, C); of two classes the second's less the first's, (N,)."""
+        """The logits, float32 (N, C); of two classes the second's less the first's, (N,). Of the method ``"last"``
+        only: a trained network gives probabilities."""
         self._check_fitted()
-        if self._finetuned is not None:
-            raise InputError(f"method {self.method!r}: a trained network gives probabilities only: predict_proba")
         logits = self._features(self._given(X)) @ self.kernel_ + self.bias_
         return logits[:, 1] - logits[:, 0] if not self.multi_label_ and logits.shape[1] == 2 else logits
 
@@ -269,11 +269,14 @@ class Classifier(ClassifierMixin, encoding.OfTexts):
         """
         heads.save(self.to_model(), path)
 
-    def cross_validate(self, X: Any, y: Any, folds: int = 5, *, test: Any = None, progress: Any = False) -> Report:
+    def cross_validate(
+        self, texts: Any, labels: Any, folds: int = 5, *, test: Any = None, progress: Any = False
+    ) -> Report:
         """How well such a classifier does on texts it has not seen: each text is predicted by a classifier that was
         fitted on other ones, in stratified folds; equal texts are in one fold. This one is not changed.
 
         Args:
+            texts, labels: as `fit` takes them.
             folds: how many.
             test: texts to be predicted by all folds' models, averaged: the report's ``test``.
             progress: show on standard error how far it is; or a function to call, with folds done and all.
@@ -283,7 +286,7 @@ class Classifier(ClassifierMixin, encoding.OfTexts):
         """
         from .cross import cross_validate
 
-        return cross_validate(self, X, y, folds, test, progress)
+        return cross_validate(self, texts, labels, folds, test, progress)
 
     # Between ----------------------------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from ..inputs import Floats, Inputs
 from ..layers import Layer
 from ..model import Model
 from .fresh import fresh_weights
+from .methods import Plan
 from .training import check_model, device_of, flag, frozen_layers, full_float32, number, pytorch, rows, whole
 
 if TYPE_CHECKING:
@@ -19,10 +20,7 @@ if TYPE_CHECKING:
 
     from .gradients.losses import Loss
 
-METHODS = ("last", "full", "new", "chain-thaw")
-RATES = {"last": 1e-3, "full": 1e-4, "new": 1e-3}  # chain-thaw: that of `last` in its first stage, then `full`'s
 BATCH = 250  # rows that `predict` and `evaluate` take at a time
-ALL = "all"  # the last stage of chain-thaw
 
 
 class Trainer:
@@ -63,7 +61,7 @@ class Trainer:
         InputError: PyTorch is missing; the model is closed, in half precision, or has no probabilities; an argument is
             none of the above; or a layer has no gradient, or acts in training in a way that is not known here.
 
-    >>> trainer = npmoji.learn.Trainer(npmoji.load(engine="numpy"), method="last")
+    >>> trainer = npmoji.learn.Trainer(npmoji.load(engine="numpy"), method="last", dropout=False)
     >>> ids = np.array([[12, 47, 1947], [12, 810, 0]])
     >>> loss = trainer.step(ids, [4, 36])
     >>> trainer.step(ids, [4, 36]) < loss
@@ -94,23 +92,18 @@ class Trainer:
         from .gradients import losses, optimisers
         from .gradients.network import Differentiable
 
-        check_model(model)
-        if method not in METHODS:
-            raise InputError(f"method {method!r:.60}: expected one of {', '.join(METHODS)}")
-        self.method, self.dropout = method, flag("dropout", dropout)
+        self._model, self.method, self.dropout = check_model(model), method, flag("dropout", dropout)
         self.l2, self.clipnorm = number("l2", l2), None if clipnorm is None else number("clipnorm", clipnorm)
         self.optimiser = optimisers.check_rule("optimiser", optimiser)
         self.weight_decay = number("weight_decay", weight_decay)
         self.clip = optimisers.check_rule("clip", optimiser if clip is None else clip)
-        self._model = model
         self._output = losses.Output(model.graph, loss)
         self._network = Differentiable(model.graph, torch.float32, device_of(model, device))
-        owners = dict.fromkeys(owner.name for owner in self._network.owners.values())
         if self.dropout:
             self._network.check_training([self._output.layer])
-        self._frozen = frozen_layers(model, frozen, owners)
-        self._weighted = self._weighted_layers()
-        self.stages = [*self._weighted[-1:], *self._weighted[:-1], ALL]
+        owners = {name: owner.name for name, owner in self._network.owners.items()}
+        self._plan = Plan(method, owners, frozen_layers(model, frozen, dict.fromkeys(owners.values())))
+        self.stages = self._plan.stages
         self._drops = self._dropouts(
             number("embed_dropout", embed_dropout, 1), number("final_dropout", final_dropout, 1)
         )
@@ -139,55 +132,14 @@ class Trainer:
         """
         from .gradients.optimisers import Adam
 
-        self.stage = self._stage(stage)
-        names = self._trained()
-        self.trainable = [name for name in self._network.names if name in names]
+        self.stage = self._plan.stage(stage)
+        self.trainable = self._plan.trained(self.stage)
         self._network.train(self.trainable)
         self._network.check([self._output.layer])
         self._adam = Adam({name: self._network[name] for name in self.trainable}, self.optimiser)
         given = self._given_rate if learning_rate is None else number("learning_rate", learning_rate)
-        thaw = RATES["last"] if self.stage == 0 else RATES["full"]
-        self.rate = given if given is not None else RATES.get(self.method, thaw)
+        self.rate = self._plan.rate(self.stage) if given is None else given
         self._penalty = None
-
-    def _stage(self, stage: int | str | None) -> int | None:
-        if self.method != "chain-thaw":
-            if stage is not None:
-                raise InputError(f"stage {stage!r:.60}: method {self.method!r} has no stages")
-            return None
-        stage = 0 if stage is None else stage
-        if isinstance(stage, str) and stage in self.stages:
-            return self.stages.index(stage)
-        if isinstance(stage, (str, bool)) or not isinstance(stage, (int, np.integer)):
-            raise InputError(f"stage {stage!r:.60}: expected one of {', '.join(self.stages)}, or its number")
-        if not 0 <= stage < len(self.stages):
-            raise InputError(f"stage {stage}: expected 0 to {len(self.stages) - 1}")
-        return int(stage)
-
-    def _weighted_layers(self) -> list[str]:
-        """The layers with arrays that can be trained, in graph order."""
-        from .gradients.network import AVERAGES
-
-        found = {
-            owner.name: owner
-            for name, owner in self._network.owners.items()
-            if name.rpartition("/")[2] not in AVERAGES and owner.name not in self._frozen
-        }
-        if not found:
-            raise InputError(f"{self._model.path}: no layer of this network can be trained")
-        return list(found)
-
-    def _trained(self) -> set[str]:
-        """The names of the arrays that the method trains."""
-        from .gradients.network import AVERAGES
-
-        layers = set(self._weighted)
-        if self.method == "last":
-            layers = {name for name in self._weighted if "softmax" in name} or {self._weighted[-1]}
-        elif self.stage is not None and self.stage < len(self.stages) - 1:
-            layers = {self.stages[self.stage]}
-        owners = self._network.owners.items()
-        return {n for n, owner in owners if owner.name in layers and n.rpartition("/")[2] not in AVERAGES}
 
     # Steps -----------------------------------------------------------------------------------------------------------
 
@@ -247,7 +199,7 @@ class Trainer:
             total = loss.detach() + self._l2_loss()
         return float(total), found
 
-    def _l2_loss(self) -> torch.Tensor:
+    def _l2_loss(self) -> Any:
         """What L2 adds to the loss: kept until the weights change."""
         torch = pytorch()
         if self._penalty is None:
@@ -272,7 +224,7 @@ class Trainer:
     def predict(self, ids: Inputs, batch_size: int = BATCH) -> Floats:
         """Probabilities, float32 (N, C), or (N, 1) of a network with one sigmoid; nothing is dropped."""
         torch = pytorch()
-        arrays = self._model.arrays(ids)
+        arrays, batch_size = self._model.arrays(ids), whole("batch_size", batch_size, 1)
         N = len(next(iter(arrays.values())))
         found = []
         with torch.no_grad(), full_float32(self._network.like):
@@ -285,7 +237,7 @@ class Trainer:
         """The total loss as Keras' validation has it, a mean over rows with L2, and the accuracy; nothing is
         dropped."""
         torch = pytorch()
-        arrays, y = self._batch(ids, labels)
+        (arrays, y), batch_size = self._batch(ids, labels), whole("batch_size", batch_size, 1)
         loss, right = 0.0, 0.0
         with torch.no_grad(), full_float32(self._network.like):
             for start in range(0, len(y), batch_size):

@@ -69,13 +69,13 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 @rule(Embedding)
-def _embedding(run: Run, layer: Embedding, values: list[Any], masks: list[Any]) -> Tensor:
+def _embedding(run: Run, layer: Embedding, values: list[Any], masks: list[Any]) -> Any:
     ids = values[0] if not values[0].is_floating_point() else layer._check(values[0].cpu().numpy())
     return functional.embedding(run.tensor(ids), run.weight(layer.embeddings))
 
 
 @rule(Dense)
-def _dense(run: Run, layer: Dense, values: list[Any], masks: list[Any]) -> Tensor:
+def _dense(run: Run, layer: Dense, values: list[Any], masks: list[Any]) -> Any:
     x = values[0]
     if layer.activation != "linear":  # the logits layer has done the rest
         return ACTIVATIONS[layer.activation](x)
@@ -98,12 +98,12 @@ def affine(x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
 
 
 @rule(Activation)
-def _activation(run: Run, layer: Activation, values: list[Any], masks: list[Any]) -> Tensor:
+def _activation(run: Run, layer: Activation, values: list[Any], masks: list[Any]) -> Any:
     return ACTIVATIONS[layer.activation](values[0])
 
 
 @rule(Softmax)
-def _softmax(run: Run, layer: Softmax, values: list[Any], masks: list[Any]) -> Tensor:
+def _softmax(run: Run, layer: Softmax, values: list[Any], masks: list[Any]) -> Any:
     x, mask = values[0], masks[0]
     if mask is None or tuple(x.shape) != mask.shape:
         return torch.softmax(x, layer.axis)
@@ -113,7 +113,7 @@ def _softmax(run: Run, layer: Softmax, values: list[Any], masks: list[Any]) -> T
 
 
 @rule(ReLU)
-def _relu(run: Run, layer: ReLU, values: list[Any], masks: list[Any]) -> Tensor:
+def _relu(run: Run, layer: ReLU, values: list[Any], masks: list[Any]) -> Any:
     x, slope = values[0], layer.negative_slope
     below = (run.weight(slope) if slope.ndim else float(slope)) * (x - float(layer.threshold))
     above = x if layer.max_value is None else torch.clamp(x, max=layer.max_value)
@@ -121,12 +121,12 @@ def _relu(run: Run, layer: ReLU, values: list[Any], masks: list[Any]) -> Tensor:
 
 
 @rule(ELU)
-def _elu(run: Run, layer: ELU, values: list[Any], masks: list[Any]) -> Tensor:
+def _elu(run: Run, layer: ELU, values: list[Any], masks: list[Any]) -> Any:
     return functional.elu(values[0], float(layer.alpha))
 
 
 @rule(ThresholdedReLU)
-def _thresholded_relu(run: Run, layer: ThresholdedReLU, values: list[Any], masks: list[Any]) -> Tensor:
+def _thresholded_relu(run: Run, layer: ThresholdedReLU, values: list[Any], masks: list[Any]) -> Any:
     return values[0] * (values[0] > float(layer.theta))
 
 
@@ -145,7 +145,7 @@ def _dropout(run: Run, layer: Dropout, values: list[Any], masks: list[Any]) -> A
 
 
 @rule(Masking)
-def _masking(run: Run, layer: Masking, values: list[Any], masks: list[Any]) -> Tensor:
+def _masking(run: Run, layer: Masking, values: list[Any], masks: list[Any]) -> Any:
     x = values[0]
     return x * (x.detach() != float(layer.mask_value)).any(-1, keepdim=True)
 

@@ -30,7 +30,7 @@ Tensor = torch.Tensor
 
 
 @rule(Concatenate)
-def _concatenate(run: Run, layer: Concatenate, values: list[Any], masks: list[Any]) -> Tensor:
+def _concatenate(run: Run, layer: Concatenate, values: list[Any], masks: list[Any]) -> Any:
     return torch.cat(values, layer.axis)
 
 
@@ -51,7 +51,7 @@ def _of_one_rank(values: list[Tensor]) -> list[Tensor]:
 
 
 @rule(Add, Average, Subtract)
-def _sum(run: Run, layer: Any, values: list[Any], masks: list[Any]) -> Tensor:
+def _sum(run: Run, layer: Any, values: list[Any], masks: list[Any]) -> Any:
     total = functools.reduce(FUNCTIONS[type(layer)], _of_one_rank(values))
     return total / len(values) if isinstance(layer, Average) else total
 
@@ -66,7 +66,7 @@ def _own_masks(run: Run, values: list[Tensor], masks: list[Any]) -> list[Any]:
 
 
 @rule(Multiply)
-def _product(run: Run, layer: Multiply, values: list[Any], masks: list[Any]) -> Tensor:
+def _product(run: Run, layer: Multiply, values: list[Any], masks: list[Any]) -> Any:
     own, values = _own_masks(run, values, masks), _of_one_rank(values)
     if not layer.any_valid or all(mask is None for mask in own):
         return functools.reduce(torch.mul, values)
@@ -79,7 +79,7 @@ def _product(run: Run, layer: Multiply, values: list[Any], masks: list[Any]) -> 
 
 
 @rule(Maximum, Minimum)
-def _extremum(run: Run, layer: Any, values: list[Any], masks: list[Any]) -> Tensor:
+def _extremum(run: Run, layer: Any, values: list[Any], masks: list[Any]) -> Any:
     own, values = _own_masks(run, values, masks), _of_one_rank(values)
     function = FUNCTIONS[type(layer)]
     if not layer.any_valid:
@@ -94,22 +94,22 @@ def _extremum(run: Run, layer: Any, values: list[Any], masks: list[Any]) -> Tens
 
 
 @rule(Flatten)
-def _flatten(run: Run, layer: Flatten, values: list[Any], masks: list[Any]) -> Tensor:
+def _flatten(run: Run, layer: Flatten, values: list[Any], masks: list[Any]) -> Any:
     return values[0].reshape(len(values[0]), math.prod(values[0].shape[1:]))
 
 
 @rule(Reshape)
-def _reshape(run: Run, layer: Reshape, values: list[Any], masks: list[Any]) -> Tensor:
+def _reshape(run: Run, layer: Reshape, values: list[Any], masks: list[Any]) -> Any:
     return values[0].reshape(len(values[0]), *layer.shape)
 
 
 @rule(Permute)
-def _permute(run: Run, layer: Permute, values: list[Any], masks: list[Any]) -> Tensor:
+def _permute(run: Run, layer: Permute, values: list[Any], masks: list[Any]) -> Any:
     return values[0].permute(0, *layer.dims)
 
 
 @rule(RepeatVector)
-def _repeat_vector(run: Run, layer: RepeatVector, values: list[Any], masks: list[Any]) -> Tensor:
+def _repeat_vector(run: Run, layer: RepeatVector, values: list[Any], masks: list[Any]) -> Any:
     return values[0][:, None].expand(-1, layer.n, -1)
 
 

@@ -8,17 +8,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from ...errors import InputError
+from ...errors import InputError, WeightsError
 from ...graph import Graph
 from ...layers import BatchNormalization, Bidirectional, Dropout, Embedding, Layer, Recurrent, TimeDistributed
 from ...layers.base import ancestors
-from ...precision import float32
+from ...precision import float32, is_finite
 from . import attention, elementwise, merging, operations, recurrent, windows  # noqa: F401  fill RULES
 from .table import RULES, Drop, Run, no_gradient, place
 
 Tensor = torch.Tensor
-#: arrays that no gradient changes
-AVERAGES = ("moving_mean", "moving_variance")
 #: the kinds of `Dropout` there are here; others do nothing, or something that is not known
 KINDS = ("Dropout", "SpatialDropout1D", "GaussianDropout", "GaussianNoise")
 
@@ -55,6 +53,8 @@ class Differentiable:
             for name, array in layer.weights().items():
                 key = place(array)
                 if key not in self.weights:
+                    if not is_finite(array):
+                        raise WeightsError(f"layer {layer.name!r}: its array {name!r} holds NaN or infinite values")
                     self.names[f"{layer.name}/{name}"], self.owners[f"{layer.name}/{name}"] = key, layer
                     self.weights[key] = torch.from_numpy(np.array(float32(array))).to(device, dtype)
         self.like = torch.zeros((), dtype=dtype, device=device)

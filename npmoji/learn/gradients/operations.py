@@ -26,8 +26,9 @@ ARITHMETIC: dict[str, Callable[..., Any]] = {
     "Absolute": abs,
 }
 SHAPES = ("ExpandDims", "Squeeze", "Concatenate")
-FLAT = ("NotEqual", "Equal", "Greater", "Less", "ZerosLike", "OnesLike", "Any", "All")  # no gradient gets through
-FLAT += ("LogicalOr", "LogicalAnd", "LogicalNot")
+#: no gradient gets through
+FLAT = ("NotEqual", "Equal", "Greater", "Less", "LogicalOr", "LogicalAnd", "LogicalNot", "Any", "All",
+        "ZerosLike", "OnesLike")  # fmt: skip
 
 
 @rule(Operation)
@@ -51,7 +52,7 @@ def _operation(run: Run, layer: Operation, values: list[Any], masks: list[Any]) 
 
 
 @rule(TopK)
-def _top_k(run: Run, layer: TopK, values: list[Any], masks: list[Any]) -> Tensor:
+def _top_k(run: Run, layer: TopK, values: list[Any], masks: list[Any]) -> Any:
     x = values[0]
     order = torch.sort(-x.detach(), dim=-1, stable=True).indices
     return x.scatter(-1, order[..., layer.k :], float(layer.VERY_SMALL))

@@ -21,9 +21,9 @@ FAST_GATES = ("hard_sigmoid", "hard_sigmoid_keras3", "sigmoid")  # those that `S
 def packing(run: Run, mask: np.ndarray, backwards: tuple[bool, ...], hold: bool) -> Packing:
     """The packing of a mask, made once in a pass."""
     key = mask.shape, mask.tobytes(), backwards, hold
-    if key not in run.plans:
-        run.plans[key] = Packing(mask, backwards, hold, run.like.device)
-    return run.plans[key]
+    if key not in run.packings:
+        run.packings[key] = Packing(mask, backwards, hold, run.like.device)
+    return run.packings[key]
 
 
 def scanned(
@@ -35,8 +35,8 @@ def scanned(
     steps = packing(run, mask, tuple(cell.go_backwards for cell in cells), first.options["hold_masked"])
     kernels = torch.stack([run.weight(cell.kernel) for cell in cells])
     projected = torch.bmm(steps.packed(x), kernels)
-    bias = [input_bias(run, cell) for cell in cells]
-    if bias[0] is not None:
+    bias = [one for cell in cells if (one := input_bias(run, cell)) is not None]
+    if bias:
         projected = projected + torch.stack(bias)[:, None]
     recurrent = torch.stack([run.weight(cell.recurrent_kernel) for cell in cells])
     S, H = first.STATES, first.units
@@ -86,7 +86,7 @@ def _lstm_step(run: Run, cells: Sequence[Any], recurrent: Tensor) -> Callable[..
     gate, function = _functions(cells[0])
 
     def step(projected: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
-        i, f, g, o = torch.baddbmm(projected, h, recurrent).split(h.shape[-1], -1)
+        i, f, g, o = torch.split(torch.baddbmm(projected, h, recurrent), h.shape[-1], -1)
         c = gate(f) * c + gate(i) * function(g)
         return gate(o) * function(c), c
 
@@ -96,14 +96,13 @@ def _lstm_step(run: Run, cells: Sequence[Any], recurrent: Tensor) -> Callable[..
 def _gru_step(run: Run, cells: Sequence[Any], recurrent: Tensor) -> Callable[..., Sequence[Tensor]]:
     gate, function = _functions(cells[0])
     H = cells[0].units
-    biases = [run.weight(cell.bias) if cell.bias is not None else None for cell in cells]
-    two = biases[0] is not None and biases[0].ndim == 2
-    bias = torch.stack([b[1] for b in biases])[:, None] if two else projected_zero(recurrent)
+    second = [run.weight(cell.bias)[1] for cell in cells if cell.bias is not None and cell.bias.ndim == 2]
+    bias = torch.stack(second)[:, None] if second else recurrent.new_zeros(len(cells), 1, 3 * H)
     gates, candidate = recurrent[..., : 2 * H], recurrent[..., 2 * H :]
 
     def step(projected: Tensor, h: Tensor) -> tuple[Tensor]:
         zr = gate(projected[..., : 2 * H] + torch.baddbmm(bias[..., : 2 * H], h, gates))
-        z, r = zr.split(H, -1)
+        z, r = torch.split(zr, H, -1)
         if cells[0].options["reset_after"]:
             again = r * torch.baddbmm(bias[..., 2 * H :], h, candidate)
         else:
@@ -111,11 +110,6 @@ def _gru_step(run: Run, cells: Sequence[Any], recurrent: Tensor) -> Callable[...
         return (z * h + (1 - z) * function(projected[..., 2 * H :] + again),)
 
     return step
-
-
-def projected_zero(recurrent: Tensor) -> Tensor:
-    """A bias of 0 for each column of the recurrent products, (D, 1, G H)."""
-    return recurrent.new_zeros(len(recurrent), 1, recurrent.shape[-1])
 
 
 def _simple_step(run: Run, cells: Sequence[Any], recurrent: Tensor) -> Callable[..., Sequence[Tensor]]:

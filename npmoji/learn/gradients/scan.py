@@ -29,7 +29,9 @@ class Scan(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, projected: Tensor, recurrent: Tensor, h: Tensor, c: Tensor, sizes: list[int], kind: str):
+    def forward(
+        ctx: Any, projected: Tensor, recurrent: Tensor, h: Tensor, c: Tensor, sizes: list[int], kind: str
+    ) -> tuple[Tensor, Tensor]:
         D, M, width = projected.shape
         H = width // 4
         gates, slopes = torch.empty_like(projected), torch.empty_like(projected)
@@ -41,7 +43,7 @@ class Scan(torch.autograd.Function):
             gates[:, now], slopes[:, now] = _gate(kind, z)
             g = torch.tanh(z[..., 2 * H : 3 * H])
             gates[:, now, 2 * H : 3 * H], slopes[:, now, 2 * H : 3 * H] = g, 1 - g * g
-            i, f, g, o = gates[:, now].split(H, -1)
+            i, f, g, o = torch.split(gates[:, now], H, -1)
             c = f * c[:, :size] + i * g
             squashed[:, now] = torch.tanh(c)
             h = o * squashed[:, now]
@@ -52,7 +54,7 @@ class Scan(torch.autograd.Function):
         return outputs, cells
 
     @staticmethod
-    def backward(ctx: Any, grad_h: Tensor, grad_c: Tensor):  # type: ignore[override]
+    def backward(ctx: Any, grad_h: Tensor, grad_c: Tensor) -> Any:
         recurrent, gates, slopes, outputs, cells, squashed = ctx.saved_tensors
         h, c = ctx.start
         H, back, sizes = gates.shape[2] // 4, recurrent.transpose(1, 2), ctx.sizes
@@ -69,7 +71,7 @@ class Scan(torch.autograd.Function):
             past = slice(starts[s - 1], starts[s - 1] + size)
             c_before = cells[:, past] if s else c[:, :size]
             before_h[:, now] = outputs[:, past] if s else h[:, :size]
-            i, f, g, o = gates[:, now].split(H, -1)
+            i, f, g, o = torch.split(gates[:, now], H, -1)
             dh_now = dh[:, :size] + grad_h[:, now]
             tanh_c = squashed[:, now]
             dc_now = dc[:, :size] + grad_c[:, now] + dh_now * o * (1 - tanh_c * tanh_c)

@@ -12,6 +12,7 @@ from ...backends.ops import REFERENCE
 from ...errors import InputError
 from ...layers import Csr, Input, Layer
 from ...precision import float32
+from .packing import Packing
 
 Tensor = torch.Tensor
 #: a layer's function of tensors: the pass, the layer, its predecessors' values and masks -> its value
@@ -65,7 +66,7 @@ class Run:
         self.weights, self.like, self.generator, self.drops = weights, like, generator, drops or {}
         self.done: dict[Layer, tuple[Any, Any]] = {}
         self._masks: dict[int, tuple[np.ndarray, Tensor]] = {}
-        self.plans: dict[Any, Any] = {}  # of `packing`, shared by the layers that go through the same steps
+        self.packings: dict[Any, Packing] = {}  # shared by the layers that go through the same steps
 
     def apart(self) -> Run:
         """A pass of its own through the layers within a layer, with the same weights."""

@@ -23,7 +23,7 @@ Tensor = torch.Tensor
 
 
 @rule(Conv1D)
-def _conv1d(run: Run, layer: Conv1D, values: list[Any], masks: list[Any]) -> Tensor:
+def _conv1d(run: Run, layer: Conv1D, values: list[Any], masks: list[Any]) -> Any:
     ends = padding(values[0].shape[1], len(layer.kernel), layer.strides, layer.dilation, layer.padding)
     x = functional.pad(values[0].transpose(1, 2), ends)
     kernel = run.weight(layer.kernel).permute(2, 1, 0)  # (size, F, C) -> (C, F, size)
@@ -33,7 +33,7 @@ def _conv1d(run: Run, layer: Conv1D, values: list[Any], masks: list[Any]) -> Ten
 
 
 @rule(Pooling1D)
-def _pooling(run: Run, layer: Pooling1D, values: list[Any], masks: list[Any]) -> Tensor:
+def _pooling(run: Run, layer: Pooling1D, values: list[Any], masks: list[Any]) -> Any:
     x = values[0]
     ends = padding(x.shape[1], layer.pool_size, layer.strides, 1, layer.padding)
     if not layer.average:
@@ -44,7 +44,7 @@ def _pooling(run: Run, layer: Pooling1D, values: list[Any], masks: list[Any]) ->
 
 
 @rule(GlobalAveragePooling1D, MaskedMean)
-def _mean(run: Run, layer: GlobalAveragePooling1D, values: list[Any], masks: list[Any]) -> Tensor:
+def _mean(run: Run, layer: GlobalAveragePooling1D, values: list[Any], masks: list[Any]) -> Any:
     x = values[0]
     valid = run.mask(layer._valid_steps(Seen(x), masks[0])).to(x.dtype)
     mean = (x * valid[..., None]).sum(1) / valid.sum(1, keepdim=True).clamp(min=1)
@@ -52,12 +52,12 @@ def _mean(run: Run, layer: GlobalAveragePooling1D, values: list[Any], masks: lis
 
 
 @rule(GlobalMaxPooling1D)
-def _largest(run: Run, layer: GlobalMaxPooling1D, values: list[Any], masks: list[Any]) -> Tensor:
+def _largest(run: Run, layer: GlobalMaxPooling1D, values: list[Any], masks: list[Any]) -> Any:
     return values[0].amax(1, keepdim=layer.keepdims)
 
 
 @rule(LayerNormalization)
-def _layer_normalization(run: Run, layer: LayerNormalization, values: list[Any], masks: list[Any]) -> Tensor:
+def _layer_normalization(run: Run, layer: LayerNormalization, values: list[Any], masks: list[Any]) -> Any:
     x, arrays = values[0], {name: run.weight(array) for name, array in layer.weights().items()}
     centred = x - x.mean(-1, keepdim=True)
     out = centred / torch.sqrt((centred * centred).mean(-1, keepdim=True) + float(layer.epsilon))
@@ -67,7 +67,7 @@ def _layer_normalization(run: Run, layer: LayerNormalization, values: list[Any],
 
 
 @rule(BatchNormalization)
-def _batch_normalization(run: Run, layer: BatchNormalization, values: list[Any], masks: list[Any]) -> Tensor:
+def _batch_normalization(run: Run, layer: BatchNormalization, values: list[Any], masks: list[Any]) -> Any:
     """With the moving averages, as in prediction."""
     x, shape = values[0], [1] * values[0].ndim
     shape[layer.axis] = -1
