@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from ..errors import InputError
 from ..files.paths import local
@@ -11,6 +12,9 @@ from . import Record, names
 from .lines import Lines, decoder
 from .readers import READERS, Columns
 from .sources import Source, name_of, size_of
+
+if TYPE_CHECKING:
+    from .tables import Table
 
 ON_ERROR = ("fail", "skip", "null")
 _GO_ON = "; with --on-error skip or null such a row does not end the run"
@@ -21,10 +25,11 @@ class Inputs:
 
     Args:
         paths: the files in order, ``"-"`` is standard input.
-        form: txt, csv, tsv or jsonl; by default from each name, and txt for standard input.
+        form: txt, csv, tsv, jsonl, parquet or arrow; by default from each name, and txt for standard input.
         column: the texts' column, by default "text"; only for files with columns.
         encoding, delimiter: of the files; by default UTF-8, and a comma or tab unless the header suggests another.
         keep: other columns to keep in the records, None for all.
+        whole: the texts' column is kept like the others, if it is named or all are.
         on_error: what to do with a row without a text: "fail" raises its problem, "skip" leaves it out, "null" gives a
             record without text. None is "fail" for callers without this option, which the message then does not
             mention.
@@ -47,6 +52,7 @@ class Inputs:
         delimiter: str | None = None,
         keep: Sequence[str] | None = (),
         on_error: str | None = None,
+        whole: bool = False,
     ):
         if paths.count("-") > 1:
             raise InputError("standard input can be read only once: -i - is given twice")
@@ -56,17 +62,17 @@ class Inputs:
         self._paths, self._encoding, self._delimiter, self._on_error = paths, encoding, delimiter, on_error
         self._check_use(column, keep)
         decoder(encoding)
-        self._columns = Columns("text" if column is None else column, None if keep is None else list(keep))
+        self._columns = Columns("text" if column is None else column, None if keep is None else list(keep), whole)
         self.size = sum(sizes) if all(sizes) else 0
         self.typed = "-" in paths and sys.stdin.isatty()
         self._faulty, self._first = 0, ""
         self._before = 0
-        self._lines: Lines | None = None
+        self._reader: Lines | Table | None = None
 
     @property
     def done(self) -> int:
         """Bytes of the records returned so far."""
-        return self._before + (self._lines.done if self._lines else 0)
+        return self._before + (self._reader.done if self._reader else 0)
 
     @property
     def kept(self) -> list[str] | None:
@@ -103,20 +109,29 @@ class Inputs:
 
     def close(self) -> None:
         """Close the open file, if any."""
-        if self._lines is not None:
-            self._before, lines, self._lines = self.done, self._lines, None
-            lines.source.close()
+        if self._reader is not None:
+            self._before, reader, self._reader = self.done, self._reader, None
+            reader.close()
 
     def _arriving(self) -> Iterator[Record | None]:
         """All records; None where the next one has not arrived yet."""
         for path, form in zip(self._paths, self._forms):
-            self._lines = Lines(Source(path), self._encoding)
             try:
-                for record in READERS[form](self._lines, self._columns, self._delimiter):
+                for record in self._records(path, form):
                     if record is None or record.text is not None or self._passes(record):
                         yield record
             finally:
                 self.close()  # the output may take the file's place
+
+    def _records(self, path: str, form: str) -> Iterator[Record | None]:
+        """The records of one file."""
+        if form in READERS:
+            self._reader = lines = Lines(Source(path), self._encoding)
+            return READERS[form](lines, self._columns, self._delimiter)
+        from .tables import Table, records
+
+        self._reader = table = Table(path, form)
+        return records(table, self._columns)
 
     def _passes(self, record: Record) -> bool:
         """Whether to yield a record without a text; raises its problem if that ends the run."""
