@@ -102,7 +102,7 @@ def matrix(found: list[Any]) -> np.ndarray:
         if not isinstance(some, ROW):
             if row == 0 and isinstance(some, str):
                 raise InputError("row 0: expected token ids, integers of shape (N, T), got str")
-            if row == 0 or _is_missing(some):
+            if row == 0 or is_missing(some):
                 raise not_a_text(row, some)
             raise _not_like_first(row, type(some).__name__, found)
         if len(some) != len(found[0]):
@@ -125,7 +125,7 @@ def numbers(x: Any) -> np.ndarray:
     """
     if not isinstance(x, np.ndarray):
         strange = _strange(x)
-        if strange and not (_is_table(x) and hasattr(type(x), "__array__")):
+        if strange and not (is_table(x) and hasattr(type(x), "__array__")):
             raise InputError(f"expected an array of numbers, got {strange}")
         array_like = hasattr(type(x), "__array__") or isinstance(x, (list, tuple))
         x = _asarray(x if array_like else list(_iterator(x, "an array of numbers")))
@@ -177,7 +177,7 @@ def check_texts(found: Iterable[Any], first: int = 0) -> None:
 
 def not_a_text(row: int, value: Any) -> InputError:
     """The error for a row that is not a str."""
-    if _is_missing(value):
+    if is_missing(value):
         return InputError(f"missing value at row {row} ({value!r}), expected a string")
     hint = ""
     if isinstance(value, (bytes, bytearray)):
@@ -225,7 +225,7 @@ def _strange(x: Any) -> str:
         return f"a {name}, which has no order: pass a list, such as sorted(texts)"
     if isinstance(x, Mapping):
         return f"a {name} of {_some(x)}: pass one of its values, {_pick(list(x))}"
-    if _is_table(x):
+    if is_table(x):
         name = f"{type(x).__module__.partition('.')[0]} {name}"
         if hasattr(type(x), "collect"):  # not computed yet
             return f"a {name}: pass one column of what it gives, x.collect()['text']"
@@ -239,7 +239,7 @@ def _sliced(kind: type) -> bool:
     return hasattr(kind, "to_pylist") or (hasattr(kind, "__array__") and not hasattr(kind, "to_list"))
 
 
-def _is_table(x: Any) -> bool:
+def is_table(x: Any) -> bool:
     return hasattr(type(x), "columns") or hasattr(type(x), "column_names")
 
 
@@ -264,7 +264,7 @@ def _iterator(x: Any, expected: str) -> Iterator[Any]:
         raise InputError(f"expected {expected}, got {type(x).__name__}") from None
 
 
-def _is_missing(value: Any) -> bool:
+def is_missing(value: Any) -> bool:
     if type(value).__name__ in MISSING:
         return True
     return isinstance(value, (float, np.floating, np.datetime64)) and bool(value != value)  # noqa: PLR0124
@@ -274,7 +274,7 @@ def _missing_row(x: np.ndarray) -> int | None:
     """The first row of an array of objects that holds a missing value."""
     if x.dtype.kind != "O" or not x.ndim:
         return None
-    return next((row for row, some in enumerate(x) if any(map(_is_missing, np.ravel(some)))), None)
+    return next((row for row, some in enumerate(x) if any(map(is_missing, np.ravel(some)))), None)
 
 
 def _numeric(some: Any) -> bool:
@@ -287,7 +287,7 @@ def _holds_text(some: Iterable[Any]) -> bool:
 
 def _not_ids(row: int, some: Any) -> InputError:
     """The error for a row that is a list, but not of numbers."""
-    if any(map(_is_missing, some)):
+    if any(map(is_missing, some)):
         return InputError(f"missing value at row {row}, expected token ids: 0 is padding")
     if _holds_text(some):
         return not_a_text(row, some)

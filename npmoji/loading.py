@@ -237,6 +237,11 @@ def with_config(file: Contents, config: str | os.PathLike | dict[str, Any] | Non
     return keras3.with_config(file, config)
 
 
+def _classes_of(model: Model) -> str:
+    several = ", each with a probability of its own" if model.multi_label else ""
+    return f"{model.path} gives the classes {some(model.class_names) or 'without names'}{several}"
+
+
 class Ensemble:
     """The mean of several models' predictions. It is closed and pickled as its models are, see `Model`.
 
@@ -246,9 +251,10 @@ class Ensemble:
 
     Attributes:
         models: in the order given.
+        class_names, multi_label: as the models', which have the same.
 
     Raises:
-        InputError: no paths, or models whose outputs have different widths.
+        InputError: no paths, or models whose outputs have different widths or whose classes have other names.
         WeightsError, VocabularyError: as `npmoji.load`.
 
     >>> both = npmoji.Ensemble([None, None], engine="numpy")  # the bundled model twice
@@ -265,10 +271,8 @@ class Ensemble:
             if (model.classes, len(model.graph.outputs)) != (first.classes, len(first.graph.outputs)):
                 raise InputError(f"{model.path} gives {model.classes} classes, but {first.path} {first.classes}")
             if (model.class_names, model.multi_label) != (first.class_names, first.multi_label):
-                found = [
-                    f"{one.path} gives the classes {some(one.class_names) or 'without names'}" for one in (model, first)
-                ]
-                raise InputError(", but ".join(found))
+                raise InputError(f"{_classes_of(model)}, but {_classes_of(first)}")
+        self.class_names, self.multi_label = first.class_names, first.multi_label
 
     def predict(self, x: Inputs, *, progress: Progress = False) -> Outputs:
         """The mean over the models of what `Model.predict` gives, summed in their order; takes and raises the same.

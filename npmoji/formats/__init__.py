@@ -8,7 +8,8 @@ keras_write.py    the same, to be written
 hdf5.py, hdf5_format.py, hdf5_library.py    the HDF5 underneath: our own reader, its lower half, and h5py for the rest
 torch_state.py    torchMoji's PyTorch state dict
 torch_pickle.py   the two serialisations of torch.save underneath
-unpickler.py      the pickles in them, without running these
+torch_unpickler.py    the pickles in them: descriptions of tensors
+unpickler.py      the machine that reads pickles without running them
 keras3.py         Keras 3's `.keras` and `.weights.h5`
 zip_file.py       the zip file that a `.keras` is, and the newer serialisation of torch.save
 foreign.py        what cannot be read, named, and how to export it

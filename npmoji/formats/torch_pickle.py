@@ -4,9 +4,9 @@
              storages in that order, each an int64 (how many elements) and its bytes; until PyTorch 1.5
     zip      `NAME/data.pkl`, the dict, and a member `NAME/data/KEY` for each storage, mostly uncompressed
 
-`unpickler` reads the pickles, `zip_file` the zip. Storages are memory-mapped, and float32 tensors are views of them;
-other floats are converted. A legacy file does not align its storages: those arrays are unaligned ones, which NumPy
-takes like any other.
+`torch_unpickler` reads the pickles, `zip_file` the zip. Storages are memory-mapped, and float32 tensors are views of
+them; other floats are converted. A legacy file does not align its storages: those arrays are unaligned ones, which
+NumPy takes like any other.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import WeightsError
-from .unpickler import ADVICE, Storage, Tensor, TorchError, Unpickler
+from .torch_unpickler import ADVICE, StateUnpickler, Storage, Tensor, TorchError
+from .unpickler import PickleError
 from .zip_file import Zip, ZipError, mapped
 
 MAGIC, VERSION = 0x1950A86A20F9469CFC6C, 1001  # the first two numbers of a legacy file
@@ -38,7 +39,7 @@ def read(path: str | os.PathLike, mmap: bool = True) -> dict[str, np.ndarray]:
     path = os.fsdecode(path)
     try:
         return _tensors(mapped(path, mmap))
-    except (TorchError, ZipError) as error:
+    except (PickleError, ZipError) as error:
         raise WeightsError(f"{path}: cannot be read as PyTorch weights: {error}") from error
     except (OSError, ValueError, MemoryError) as error:  # ValueError: a NUL in the name
         raise WeightsError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
@@ -61,7 +62,7 @@ def _tensors(data: memoryview) -> dict[str, np.ndarray]:
 
 
 def _from_legacy(data: memoryview) -> tuple[Any, dict[str, np.ndarray]]:
-    pickle = Unpickler(data)
+    pickle = StateUnpickler(data)
     for number in (MAGIC, VERSION):
         found = pickle.load()
         if not isinstance(found, int) or found != number:
@@ -91,7 +92,7 @@ def _from_zip(data: memoryview) -> tuple[Any, dict[str, np.ndarray]]:
     folder = found[0].removesuffix("data.pkl")
     if folder + "byteorder" in file.members and bytes(file.read(folder + "byteorder", 6, 6)) != b"little":
         raise TorchError("its byte order is not little-endian")
-    pickle = Unpickler(file.read(found[0], 1, LONGEST_PICKLE))
+    pickle = StateUnpickler(file.read(found[0], 1, LONGEST_PICKLE))
     state = pickle.load()
     return state, {
         key: _floats(storage, file.read(f"{folder}data/{key}", storage.nbytes, storage.nbytes))

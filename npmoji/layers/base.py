@@ -268,10 +268,11 @@ class Input(Layer):
 
     def _check_numbers(self, x: np.ndarray) -> np.ndarray:
         self._check_shape(x)
+        with np.errstate(over="ignore"):
+            x = np.ascontiguousarray(x, np.float32)
         if not np.isfinite(x).all():
             raise InputError(f"input {self.name!r}, row {np.argwhere(~np.isfinite(x))[0][0]}: NaN or infinite value")
-        with np.errstate(over="ignore"):
-            return np.ascontiguousarray(x, np.float32)
+        return x
 
     def _check_shape(self, x: np.ndarray) -> None:
         if self.shape is None:

@@ -13,7 +13,10 @@ report.py          `Report`: how well a classifier does
 gradients.py       layers in PyTorch, with gradients
 trainer.py         `Trainer`: one model, step by step
 loop.py            epochs, early stopping, the best weights
+run.py             runs through stages, as the original makes them
+checkpoint.py      a run kept in a file, to go on from
 schedule.py        learning rates that change from step to step
+folds.py           which fold a text is validated in
 finetune.py        `finetune`: whole runs
 
 The names are imported when they are first used: nothing here needs scikit-learn or PyTorch until then.

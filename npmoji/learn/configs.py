@@ -74,7 +74,9 @@ def cut(config: Config, layer: str, name: str, features: int, units: int, activa
         entry = _dense(_free(name, names[:end]), units, activation)
         plain[end:] = [entry if "module" not in plain[0] else {"module": "keras.layers", **entry}]
         return Cut(config, set(names[:end]), entry["config"]["name"])
-    calls = _needed(description.parse(config), Ref(layer))
+    network = description.parse(config)
+    end = next(Ref(layer, node.first) for node in network.nodes if node.name == layer)
+    calls = _needed(network, end)
     kept = {name: found for name, found in _raw(config).items() if name in calls}
     for own, found in kept.items():
         if calls[own] != set(range(len(calls[own]))):
@@ -82,9 +84,9 @@ def cut(config: Config, layer: str, name: str, features: int, units: int, activa
         found["inbound_nodes"] = found.get("inbound_nodes", [])[: len(calls[own])]
     keras3 = any(isinstance(call, dict) for found in kept.values() for call in found["inbound_nodes"])
     name = _free(name, kept)
-    entry = {**_dense(name, units, activation), "name": name, "inbound_nodes": [[[layer, 0, 0, {}]]]}
+    entry = {**_dense(name, units, activation), "name": name, "inbound_nodes": [[[*end, {}]]]}
     if keras3:
-        tensor = {"shape": [None, features], "dtype": "float32", "keras_history": [layer, 0, 0]}
+        tensor = {"shape": [None, features], "dtype": "float32", "keras_history": [*end]}
         call = {"args": [{"class_name": "__keras_tensor__", "config": tensor}], "kwargs": {}}
         entry |= {"module": "keras.layers", "registered_name": None, "inbound_nodes": [call]}
     inner = config["config"]
@@ -125,7 +127,7 @@ def _needed(network: description.Network, end: Ref) -> dict[str, set[int]]:
     """The layers that an output is computed from, and the numbers of the calls of each that this takes."""
     nodes = {node.name: node for node in network.nodes}
     found: dict[str, set[int]] = {}
-    stack = [end._replace(node=nodes[end.layer].first)]
+    stack = [end]
     while stack:
         ref = stack.pop()
         node = nodes[ref.layer]

@@ -72,8 +72,7 @@ def with_head(
     activation = "sigmoid" if one or multi_label else "softmax"
     head = {"kernel": kernel, "bias": bias}
     file = _with_last(model, head, activation, after)
-    told = None if provenance is None else plain(provenance, "provenance")
-    file = file._replace(classes=classes, multi_label=multi_label, provenance=told, references=None)
+    file = file._replace(classes=classes, multi_label=multi_label, provenance=_told(provenance), references=None)
     return _made(model, file)
 
 
@@ -122,7 +121,7 @@ def rebuilt(
         references=None,
         classes=file.classes if classes is None else checked_names(list(classes), "classes", InputError),
         multi_label=file.multi_label if multi_label is None else multi_label,
-        provenance=file.provenance if provenance is None else plain(provenance, "provenance"),
+        provenance=file.provenance if provenance is None else _told(provenance),
     )
     return _made(model, file, words)
 
@@ -146,6 +145,13 @@ def save(model: Model, path: str | os.PathLike) -> None:
     from ..export.convert import convert
 
     convert(model, path)
+
+
+def _told(provenance: Any) -> Any:
+    """The provenance as a file holds it, or an InputError."""
+    if provenance is not None and not isinstance(provenance, dict):
+        raise InputError(f"provenance: {type(provenance).__name__}, expected a dict")
+    return plain(provenance, "provenance")
 
 
 def _made(model: Model, file: Contents, words: dict[str, int] | None = None) -> Model:

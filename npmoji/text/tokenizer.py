@@ -227,11 +227,15 @@ def _tokens(word: str, rules: type) -> Iterator[str]:
             return
         pieces = [word]
     else:
-        word = _replace(rules.normalize(word), _tables().TRANSLITERATION)
-        pieces = word.split()  # NFKC turns some accents into a space and a combining mark
+        pieces = _converted(word, rules).split()  # NFKC turns some accents into a space and a combining mark
     for piece in pieces:
         for start, end in _spans(_view(piece, rules)):
             yield _special(rules.shorten(piece[start:end]), rules)
+
+
+def _converted(word: str, rules: type) -> str:
+    """A word that is not pure ASCII, normalised and with its punctuation in ASCII."""
+    return _replace(rules.normalize(word), _tables().TRANSLITERATION)
 
 
 def _view(word: str, rules: type) -> str:
@@ -292,6 +296,27 @@ def tokenize(text: str, compat: str = ORIGINAL) -> list[str]:
     rules = rules_of(compat)
     words = rules.spaced(text).split()
     return [word[start:end] for word in words for start, end in _spans(_view(word, rules))]
+
+
+def ascii_words(text: str, compat: str = ORIGINAL) -> list[str]:
+    """All tokens of a text as for the vocabulary, if it is ASCII but for what becomes so and single-character emojis,
+    which are left out; else none. This is how the original counts words to extend a vocabulary.
+
+    Raises:
+        InputError: as `tokenize`.
+    """
+    _require_text(text)
+    rules, found = rules_of(compat), []
+    for word in _split(text, rules):
+        if not word.isascii():
+            from ._emoji045 import PATTERN
+
+            word = _compiled(PATTERN).sub("", _converted(word, rules))
+            if not word.isascii():
+                return []
+        for piece in word.split():
+            found += _tokens(piece, rules)
+    return found
 
 
 # ---------------------------------------------------------------- tokens to ids
@@ -377,15 +402,28 @@ class Tokenizer:
         """
         return tokenize(text, self.compat)
 
-    def words(self, text: str) -> list[str]:
-        """All tokens of a text, as they are looked up in the vocabulary; none for a text of whitespace only.
+    def words(self, text: str, limit: int | None = None) -> list[str]:
+        """All tokens of a text, or the first ``limit``, as they are looked up in the vocabulary; none for a text of
+        whitespace only.
 
         >>> tokenizer = npmoji.load(engine="numpy").tokenizer
         >>> tokenizer.words("Soooo good!!! :)")
         ['soo', 'good', '!!', ':)']
         """
         _require_text(text)
-        return [token for word in _split(text, self._rules) for token in _tokens(word, self._rules)]
+        words = _split(text, self._rules, -1 if limit is None else limit)
+        return list(islice((token for word in words for token in _tokens(word, self._rules)), limit))
+
+    def count(self, text: str) -> int:
+        """How many tokens a text has; those beyond `maxlen` are not used.
+
+        >>> tokenizer = npmoji.load(engine="numpy").tokenizer
+        >>> tokenizer.count("so " * 31)
+        31
+        """
+        _require_text(text)
+        ids = map(self._table.__getitem__, _split(text, self._rules))
+        return sum(len(some) if isinstance(some, tuple) else sum(1 for _ in some) for some in ids)
 
     def ids(self, text: str) -> list[int]:
         """The ids of a text's first `maxlen` tokens, 1 for unknown ones.

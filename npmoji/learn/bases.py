@@ -1,0 +1,43 @@
+"""scikit-learn's base classes; where it is not installed, classes in their place that cannot be made."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from . import extras
+
+if TYPE_CHECKING:  # type checkers need no scikit-learn
+
+    class BaseEstimator:
+        def get_params(self, deep: bool = True) -> dict[str, Any]: ...
+
+        def set_params(self, **params: Any) -> Any: ...
+
+        def __sklearn_tags__(self) -> Any: ...
+
+    class ClassifierMixin:
+        pass
+
+    class TransformerMixin:
+        def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> Any: ...
+
+    class ClassNamePrefixFeaturesOutMixin:
+        def get_feature_names_out(self, input_features: Any = None) -> Any: ...
+
+else:
+    try:
+        from sklearn.base import BaseEstimator, ClassifierMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+    except ImportError:
+
+        class BaseEstimator:
+            def __new__(cls, *arguments: Any, **options: Any) -> Any:
+                raise extras.sklearn_missing(f"npmoji.{cls.__name__}")
+
+        class ClassifierMixin:
+            pass
+
+        class TransformerMixin:
+            pass
+
+        class ClassNamePrefixFeaturesOutMixin:
+            pass
