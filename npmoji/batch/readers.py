@@ -31,7 +31,7 @@ class Columns:
     """
 
     def __init__(self, text: str, keep: list[str] | None, whole: bool = False):
-        self.text, self._apart = text, None if whole else text
+        self.text, self.whole, self._apart = text, whole, None if whole else text
         self.keep = None if keep is None else [name for name in dict.fromkeys(keep) if name != self._apart]
         self.kept: list[str] | None = self.keep
         self.unseen = set(self.keep or ())
@@ -39,7 +39,7 @@ class Columns:
     @property
     def with_text(self) -> bool:
         """Whether the texts' column is among those to keep."""
-        return self._apart is None and (self.keep is None or self.text in self.keep)
+        return self.whole and (self.keep is None or self.text in self.keep)
 
     def of(self, names: list[str]) -> list[str]:
         """The columns to keep of a row or table with these names."""
