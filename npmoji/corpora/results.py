@@ -188,6 +188,23 @@ class Places:
         return self.spread(lengths, -1)
 
 
+def joined(columns: Sequence[Column]) -> Column:
+    """One column of several blocks', at least one.
+
+    >>> from npmoji.corpora.results import joined
+    >>> joined([np.array([1, 2]), np.array([3])]).tolist()
+    [1, 2, 3]
+    """
+    if len(columns) == 1:
+        return columns[0]
+    if isinstance(columns[0], np.ndarray):
+        return np.concatenate(columns)
+    lengths = np.concatenate([column.lengths for column in columns])
+    if isinstance(columns[0].values, np.ndarray):
+        return Lists(np.concatenate([column.values for column in columns]), lengths)
+    return Lists(list(chain.from_iterable(column.values for column in columns)), lengths)
+
+
 def asked(what: Any) -> tuple[str, ...]:
     """What is asked for, as a tuple.
 
