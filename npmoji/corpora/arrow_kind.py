@@ -31,12 +31,10 @@ class Arrow(Kind):
         column, name = table.column(at).slice(start, stop - start), table.schema.names[at]
         if not holds_texts(self.pa, column.type):
             raise not_texts(name, column.type)
-        if isinstance(column.type, self.pa.BaseExtensionType):
-            column = column.cast(column.type.storage_type)
-        try:  # a chunked array has no argument to say that a copy is fine
-            options = {} if isinstance(column, self.pa.ChunkedArray) else {"zero_copy_only": False}
-            return column.to_numpy(**options).tolist()
-        except (self.pa.lib.ArrowException, ValueError) as error:  # whatever the type, bytes are not looked at before
+        try:  # whatever the type, bytes are not looked at before
+            chunks = column.chunks if isinstance(column, self.pa.ChunkedArray) else [column]
+            return [text for chunk in chunks for text in plain(self.pa, chunk).to_numpy(zero_copy_only=False).tolist()]
+        except (self.pa.lib.ArrowException, ValueError) as error:
             raise InputError(f"column {name!r:.60}, rows {start} to {stop - 1}: no valid UTF-8: {error}") from error
 
     def appended(
@@ -86,6 +84,19 @@ def holds_texts(pa: Any, kind: Any) -> bool:
         or pa.types.is_null(kind)
         or (views is not None and views(kind))
     )
+
+
+def plain(pa: Any, array: Any) -> Any:
+    """An array of texts of whatever type as one of strings."""
+    if isinstance(array.type, pa.BaseExtensionType):
+        return plain(pa, array.storage)
+    if pa.types.is_dictionary(array.type):
+        return array.dictionary_decode()
+    if pa.types.is_run_end_encoded(array.type):
+        from pyarrow import compute
+
+        return plain(pa, compute.run_end_decode(array))
+    return array
 
 
 def array(pa: Any, kind: str, column: Column, nulls: np.ndarray) -> Any:

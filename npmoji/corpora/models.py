@@ -62,8 +62,8 @@ def model_for(
         if kept is None:
             model = load(weights, **options)
             kept = _Kept(model, fingerprint(model), {model.threads: model})
-            for oldest in list(_kept)[: len(_kept) - MOST + 1]:
-                del _kept[oldest]
+            while len(_kept) >= MOST:
+                del _kept[next(iter(_kept))]
         _kept[key] = kept  # the last one used comes last
         if wanted is not None and kept.fingerprint != wanted:
             raise WeightsError(

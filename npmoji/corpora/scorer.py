@@ -88,10 +88,9 @@ class Scorer:
         self.column, self.what, self.top = _name(column, "column"), asked(what), top
         check_top(top)
         self.keep: str | tuple[str, ...] = _kept(keep)
-        self.options = {
-            **options,
-            **{name: absolute(options[name]) for name in ("vocabulary", "config") if name in options},
-        }
+        self.options = dict(options)
+        for name in {"vocabulary", "config"}.intersection(options):
+            self.options[name] = absolute(options[name])
         if options.get("engine", "auto") == "auto":
             self.options["engine"] = "numba"
         self._fingerprint: str | None = None
