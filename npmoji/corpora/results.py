@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import chain
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -117,6 +117,11 @@ class Results:
         >>> columns["emoji_1"].tolist()
         ['😋', None]
         """
+        return self.finish(self.prepare(texts))
+
+    def prepare(self, texts: Sequence[str | None]) -> Prepared:
+        """The first half of `compute`: the distinct texts' token ids. The second may run at the same time for other
+        texts."""
         distinct: dict[str, int] = {}
         which = np.full(len(texts), -1)
         for row, text in enumerate(texts):
@@ -125,9 +130,17 @@ class Results:
                     raise not_a_text(row, text)
                 which[row] = distinct.setdefault(text, len(distinct))
         some = list(distinct)
-        found = self.model.results(self.model.tokenizer(some), self._needed)
-        place = Places(which)
-        return {name: column for part in self.what for name, column in self._columns(part, some, found, place).items()}
+        return Prepared(some, which, self.model.tokenizer(some))
+
+    def finish(self, prepared: Prepared) -> dict[str, Column]:
+        """The second half of `compute`."""
+        found = self.model.results(prepared.ids, self._needed)
+        place = Places(prepared.which)
+        return {
+            name: column
+            for part in self.what
+            for name, column in self._columns(part, prepared.texts, found, place).items()
+        }
 
     def _columns(self, name: str, texts: list[str], found: dict[str, Any], place: Places) -> dict[str, Column]:
         if name == "top":
@@ -156,6 +169,19 @@ class Results:
         tokens = [tokenizer.words(text, tokenizer.maxlen) for text in texts]
         lengths = np.array([len(some) for some in tokens], np.int64)
         return {"tokens": place.ragged_strings(tokens), "attention": place.lists(weights, lengths)}
+
+
+class Prepared(NamedTuple):
+    """Texts on the way to their results.
+
+    Attributes:
+        texts, ids: the distinct texts, and their token ids (N, T).
+        which: of the distinct ones each row has, -1 for none.
+    """
+
+    texts: list[str]
+    which: np.ndarray
+    ids: np.ndarray
 
 
 class Places:
