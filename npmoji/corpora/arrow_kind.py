@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from ..errors import InputError
+from ..files.extras import pyarrow
+from .arrow_arrays import array, type_of
 from .columns import Block, Kind, not_texts
-from .results import Column, Lists
 
 
 class Arrow(Kind):
@@ -44,7 +43,7 @@ class Arrow(Kind):
         schema = self.schema(table.schema, kept, fields)
         columns = [table.column(number) for number in kept]
         for name, kind in fields:
-            chunks = [array(self.pa, kind, block.columns[name], block.nulls) for block in blocks]
+            chunks = [array(kind, block.columns[name], block.nulls) for block in blocks]
             one = chunks[0] if len(chunks) == 1 else self.pa.chunked_array(chunks)
             columns.append(one if isinstance(table, self.pa.Table) else self._combined(one))
         return type(table).from_arrays(columns, schema=schema)
@@ -60,15 +59,8 @@ class Arrow(Kind):
 
     def schema(self, schema: Any, kept: list[int], fields: Sequence[tuple[str, str]]) -> Any:
         """The schema of what `appended` gives."""
-        new = [self.pa.field(name, type_of(self.pa, kind)) for name, kind in fields]
+        new = [self.pa.field(name, type_of(kind)) for name, kind in fields]
         return self.pa.schema([*(schema.field(number) for number in kept), *new], metadata=schema.metadata)
-
-
-def type_of(pa: Any, kind: str) -> Any:
-    """pyarrow's type for a kind of column."""
-    if kind.startswith("list<"):
-        return pa.list_(type_of(pa, kind[5:-1]))
-    return {"string": pa.string(), "float32": pa.float32(), "int32": pa.int32(), "bool": pa.bool_()}[kind]
 
 
 def holds_texts(pa: Any, kind: Any) -> bool:
@@ -86,28 +78,13 @@ def holds_texts(pa: Any, kind: Any) -> bool:
     )
 
 
-def plain(pa: Any, array: Any) -> Any:
+def plain(pa: Any, column: Any) -> Any:
     """An array of texts of whatever type as one of strings."""
-    if isinstance(array.type, pa.BaseExtensionType):
-        return plain(pa, array.storage)
-    if pa.types.is_dictionary(array.type):
-        return array.dictionary_decode()
-    if pa.types.is_run_end_encoded(array.type):
-        from pyarrow import compute
-
-        return plain(pa, compute.run_end_decode(array))
-    return array
-
-
-def array(pa: Any, kind: str, column: Column, nulls: np.ndarray) -> Any:
-    """A column of results as an array of pyarrow.
-
-    Raises:
-        InputError: its lists have more items than an array of lists can hold.
-    """
-    if not isinstance(column, Lists):
-        return pa.array(column, type_of(pa, kind), mask=nulls)
-    if column.offsets[-1] > np.iinfo(np.int32).max:
-        raise InputError(f"{len(column):,} lists with {column.offsets[-1]:,} values in one batch: make it smaller")
-    offsets = pa.array(column.offsets, pa.int32(), mask=np.append(nulls, False))
-    return pa.ListArray.from_arrays(offsets, pa.array(column.values, type_of(pa, kind[5:-1])))
+    if isinstance(column.type, pa.BaseExtensionType):
+        return plain(pa, column.storage)
+    if pa.types.is_dictionary(column.type):
+        return column.dictionary_decode()
+    if pa.types.is_run_end_encoded(column.type):
+        compute = pyarrow("pyarrow.compute", what=f"a column of {column.type}")
+        return plain(pa, compute.run_end_decode(column))
+    return column
