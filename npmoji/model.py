@@ -89,9 +89,10 @@ class Model(Network):
         self._attlayer = next((layer for layer in graph.layers if isinstance(layer, AttentionWeightedAverage)), None)
         self.vocabulary_size: int = (self._tokens and self._tokens.vocabulary_size) or 0
         self.features: int = len(self._attlayer.kernel) if self._attlayer else 0
-        self.classes = graph.classes
+        self.classes: int = graph.classes
         self._classes = Classes.of(graph, file)
-        self.class_names, self.labels = self._classes.names, self._classes.labels
+        self.class_names: list[str] = self._classes.names
+        self.labels: list[str] = self._classes.labels
         self.own_classes = self._classes.own
         self.multi_label, self.provenance = file.multi_label, file.provenance
         self.feature_only = graph.trims_padding and graph.outputs == [self._attlayer]  # which only DeepMoji does

@@ -59,7 +59,7 @@ def test_each_alone_is_the_same(model, what):
 
 def test_blocks_do_not_matter(model):
     results = Results(model, ["top", "features"])
-    texts = [f"so {word} today {i}" for i, word in enumerate("happy sad tired fine".split() * 9)]
+    texts = [f"so {word} today {i}" for i, word in enumerate(["happy", "sad", "tired", "fine"] * 9)]
     whole = results.compute(texts)
     parts = [results.compute(texts[start : start + 7]) for start in range(0, len(texts), 7)]
     assert rows(whole["features"]) == [row for part in parts for row in rows(part["features"])]

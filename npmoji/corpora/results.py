@@ -159,10 +159,10 @@ class Results:
         ids, p = self.model.ranked(probabilities, self.top)
         labels = self.model.labels or [str(number) for number in range(self.model.classes)]
         names = np.array(labels, object)[ids]
-        ranks = range(self.top)
-        return {f"emoji_{i + 1}": place.spread(names[:, i], None) for i in ranks} | {
-            f"p_{i + 1}": place.spread(p[:, i], np.nan) for i in ranks
-        }
+        columns: dict[str, Column] = {}
+        for label, values, missing in (("emoji", names, None), ("p", p, np.nan)):
+            columns |= {f"{label}_{i + 1}": place.spread(values[:, i], missing) for i in range(self.top)}
+        return columns
 
     def _attention(self, texts: list[str], weights: np.ndarray, place: Places) -> dict[str, Column]:
         tokenizer = self.model.tokenizer
@@ -212,6 +212,25 @@ class Places:
 
     def _lengths(self, lengths: np.ndarray) -> np.ndarray:
         return self.spread(lengths, -1)
+
+
+def joined(columns: Sequence[Column]) -> Column:
+    """One column of several blocks', at least one.
+
+    >>> from npmoji.corpora.results import joined
+    >>> joined([np.array([1, 2]), np.array([3])]).tolist()
+    [1, 2, 3]
+    """
+    if len(columns) == 1:
+        return columns[0]
+    arrays = [column for column in columns if not isinstance(column, Lists)]
+    if arrays:
+        return np.concatenate(arrays)
+    lists = [column for column in columns if isinstance(column, Lists)]
+    lengths = np.concatenate([column.lengths for column in lists])
+    if isinstance(lists[0].values, list):
+        return Lists(list(chain.from_iterable(column.values for column in lists)), lengths)
+    return Lists(np.concatenate([column.values for column in lists]), lengths)
 
 
 def asked(what: Any) -> tuple[str, ...]:
