@@ -9,7 +9,7 @@ import sys
 import time
 import unicodedata
 from collections.abc import Callable, Iterator
-from typing import Any, BinaryIO, TextIO, TypeAlias
+from typing import BinaryIO, TextIO, TypeAlias
 
 from .errors import InputError
 from .files.whole import reporting, whole_file

@@ -57,7 +57,9 @@ def _in_folder(folder: str, ignored: list[str]) -> list[str]:
     others = [entry.name + "/" * entry.is_dir() for entry in here if entry.path not in set(chosen)]
     if not chosen:
         kinds = ", ".join(sorted(_SUFFIXES))
-        raise InputError(f"{folder}: no files of texts in this folder, expected {kinds}{_some(others, '; there are: ')}")
+        raise InputError(
+            f"{folder}: no files of texts in this folder, expected {kinds}{_some(others, '; there are: ')}"
+        )
     if others:
         ignored.append(f"{folder}: ignored {_some(others)}")
     return chosen

@@ -10,7 +10,8 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..batch import Record
+from ..batch import BLOCK, Record
+from ..batch.cuts import cut_texts
 from ..errors import InputError
 from .options import UNSAID
 
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from ..model import Model
 
 Item = TypeVar("Item")
-
-BLOCK = 512  # texts read, computed and written together
 
 
 class Given:
@@ -129,8 +128,8 @@ def computed(
             arrays = model.arrays(texts)
             results = iter(compute(arrays))
             yield block, [None if record.text is None else next(results) for record in block]
-            if progress.enabled:
-                cut += cut_short(model, texts, arrays)
+            if progress.enabled and model.tokenizer:
+                cut += len(cut_texts(texts, next(iter(arrays.values())), model.tokenizer))
             progress.step(len(block), inputs.done)
         cut = f"{cut:,}" if cut else "none"
         progress.finish(f"{cut} cut at {model.tokenizer.maxlen} tokens" if model.tokenizer else "")
@@ -138,12 +137,6 @@ def computed(
         progress.close()
     for warning in inputs.warnings():
         print(f"npmoji: warning: {warning}", file=sys.stderr)
-
-
-def cut_short(model: Model, texts: list[str], arrays: Checked) -> int:
-    """How many texts have more tokens than the model takes; only those that fill their row need another look."""
-    tokens = next(iter(arrays.values()))
-    return sum(model.tokenizer.is_cut(texts[i]) for i in tokens[:, -1].nonzero()[0]) if model.tokenizer else 0
 
 
 @contextlib.contextmanager

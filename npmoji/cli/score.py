@@ -27,7 +27,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_text_options(parser)
     add_model_options(parser)
     parser.add_argument("-o", "--output", default="-", metavar="FILE", help="where to write (default: standard output)")
-    parser.add_argument("--format", choices=(*TEXTUAL, "parquet", "arrow"), help="default: by FILE's suffix, else text, for people to read")
+    parser.add_argument(
+        "--format",
+        choices=(*TEXTUAL, "parquet", "arrow"),
+        help="default: by FILE's suffix, else text, for people to read",
+    )
     what = (
         "the columns to add: top (emoji_1 …, p_1 …; default for .parquet and .arrow), probabilities, features, "
         "attention, tokens; several with commas. Text formats have those of the original's script without it"
@@ -136,9 +140,7 @@ def _check_labels(arguments: argparse.Namespace, model: Model) -> None:
         raise InputError(f"--emojis does not apply to {model.path}, whose classes have names and are no emojis")
 
 
-def _stream(
-    arguments: argparse.Namespace, inputs: Inputs | Given, form: str, compression: str, model: Model
-) -> None:
+def _stream(arguments: argparse.Namespace, inputs: Inputs | Given, form: str, compression: str, model: Model) -> None:
     from ..batch.writers import FORMATS
     from ..display import text_output
 

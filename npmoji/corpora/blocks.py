@@ -64,7 +64,9 @@ def of_stream(inputs: Inputs, size: int) -> tuple[Any, Iterator[Block]]:
     ((_, form),) = inputs.files
     names = inputs.kept or []
     kinds = _of_rows(first) if form == "jsonl" else {name: {"string"} for name in names}
-    schema = pyarrow(what="Arrow").schema([_settled(name, kinds.get(name, set())) for name in {**kinds, **dict.fromkeys(names)}])
+    schema = pyarrow(what="Arrow").schema(
+        [_settled(name, kinds.get(name, set())) for name in {**kinds, **dict.fromkeys(names)}]
+    )
     return schema, (
         Block([record.text for record in records], columns_of(records, schema), inputs.done)
         for records in chain([first] if first else [], blocks)

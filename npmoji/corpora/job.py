@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ..batch.names import TABLES, split
@@ -21,7 +22,7 @@ from .outputs import Text
 from .pipeline import Step, overlapped
 from .plans import AsBefore, AsColumns, AsRows, Made, Plan
 from .results import Results
-from .store import Store, sync_folder
+from .store import Store, remember, remembered, sync_folder
 
 PART_BYTES = 32 << 20  # a part is finished when it is so large,
 PART_ROWS = 65_536  # or has so many rows; of large networks fewer, so that no more than about a minute's work is lost:
@@ -53,7 +54,7 @@ class Task(NamedTuple):
     emojis: bool = False
     resume: bool = False
     overwrite: bool = False
-    settings: dict[str, Any] = {}
+    settings: Mapping[str, Any] = MappingProxyType({})
 
     @property
     def new(self) -> bool:
@@ -156,17 +157,16 @@ def _direct(task: Task, work: _Work, store: Store | None, target: str) -> None:
     if task.output == "-":
         _to_stream(work)
         return
-    with whole_file(target) as file:
-        with work.plan.output.opened(file) as out:
-            rows = 0
-            try:
-                for part in work.parts(0):
-                    out.add(part.payload)
-                    rows += part.rows
-            except InputError as error:
-                if rows and isinstance(work.plan.output, Text):
-                    raise Unfinished(str(error), rows) from error
-                raise
+    with whole_file(target) as file, work.plan.output.opened(file) as out:
+        rows = 0
+        try:
+            for part in work.parts(0):
+                out.add(part.payload)
+                rows += part.rows
+        except InputError as error:
+            if rows and isinstance(work.plan.output, Text):
+                raise Unfinished(str(error), rows) from error
+            raise
 
 
 def _to_stream(work: _Work) -> None:
@@ -180,10 +180,14 @@ def _to_stream(work: _Work) -> None:
 
 def _resumed(task: Task, work: _Work, store: Store, target: str) -> None:
     """Finish parts, going on where an earlier run was interrupted, and put them together."""
-    if not store.begun:
-        _check_new(task)
     paths = [path for path, _ in work.inputs.files]
     job = manifest.described(paths, work.model, task.settings)
+    if not store.begun and os.path.isfile(target):
+        before = remembered(target)
+        if before is not None and manifest.same(before[0], job):
+            print(f"npmoji: {task.output} is finished already, by just this job", file=sys.stderr)
+            return
+        _check_new(task)
     if store.begun:
         manifest.check_same(store.earlier(), job, store.folder)
         if store.finished and os.path.isfile(target) and sha256(target) == store.finished:
@@ -212,6 +216,7 @@ def _resumed(task: Task, work: _Work, store: Store, target: str) -> None:
         os.fsync(file.fileno())
         store.finish(sha256(file.name))
     sync_folder(os.path.dirname(target))
+    remember(target, job, store.finished)
 
 
 class _Work:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .. import __version__
@@ -40,7 +40,7 @@ def unchanged(inputs: Sequence[dict[str, Any]]) -> None:
             raise InputError(f"{then['path']}: was written to while it was read; start anew")
 
 
-def described(paths: Sequence[str], model: Model, settings: dict[str, Any]) -> dict[str, Any]:
+def described(paths: Sequence[str], model: Model, settings: Mapping[str, Any]) -> dict[str, Any]:
     """The job: everything that its output depends on.
 
     Args:
@@ -53,7 +53,7 @@ def described(paths: Sequence[str], model: Model, settings: dict[str, Any]) -> d
         "inputs": [facts(path) for path in paths],
         "weights": {"path": os.path.abspath(model.path), "sha256": model.weights_file.sha256},
         "vocabulary": {"path": words and os.path.abspath(words.path), "sha256": words and words.sha256},
-        "settings": json.loads(json.dumps(settings)),  # as it will be read again
+        "settings": json.loads(json.dumps(dict(settings))),  # as it will be read again
     }
 
 
@@ -62,6 +62,11 @@ def check_same(then: dict[str, Any], now: dict[str, Any], folder: str) -> None:
     found = _change(then, now)
     if found:
         raise InputError(f"cannot go on with {folder}: {found}; undo that, or remove the folder to start anew")
+
+
+def same(then: dict[str, Any], now: dict[str, Any]) -> bool:
+    """Whether the two jobs have the same output."""
+    return not _change(then, now)
 
 
 def _change(then: dict[str, Any], now: dict[str, Any]) -> str:

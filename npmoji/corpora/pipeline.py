@@ -81,7 +81,7 @@ class _Stage:
                 item, slot = taken
                 try:
                     slot.set(self._work(item))
-                except BaseException as error:
+                except BaseException as error:  # noqa: BLE001  raised again where the result is asked for
                     slot.set(error=error)
 
     def _take(self) -> tuple[Any, _Slot] | None:
@@ -107,7 +107,7 @@ def _feed(items: Iterable[Any], target: _Link) -> None:
             target.put(_Slot().set(_END))
         except _Stopped:
             raise
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001  raised again where the item is asked for
             target.put(_Slot().set(error=error))
 
 

@@ -9,7 +9,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .. import batch
 from ..batch import Record
+from ..batch.cuts import cut_texts
 from ..batch.records import Inputs
 from ..batch.writers import FORMATS, check_names
 from ..files.extras import pyarrow
@@ -23,7 +25,7 @@ from .rows import Rows
 
 BLOCK = 4096  # rows computed together,
 WIDE = 16 << 20  # or fewer, so that their results take no more than so many bytes
-PLAIN = 512  # rows computed together for the columns of the original's script, here as for standard input
+LEAST = 512  # but not less
 
 
 class Made(NamedTuple):
@@ -88,7 +90,7 @@ class _WithResults(Plan):
         self.results = results
         width = sum(_width(name, kind, model) for name, kind in results.fields)
         self.size = BLOCK
-        while self.size > PLAIN and self.size * width > WIDE:
+        while self.size > LEAST and self.size * width > WIDE:
             self.size //= 2
 
     def prepare(self, block: Block) -> tuple[Block, Any, int]:
@@ -97,8 +99,7 @@ class _WithResults(Plan):
         return block, prepared, self._cut(prepared)
 
     def _cut(self, prepared: Prepared) -> int:
-        full = prepared.ids[:, -1].nonzero()[0].tolist()
-        cut = [i for i in full if self.model.tokenizer.is_cut(prepared.texts[i])]
+        cut = cut_texts(prepared.texts, prepared.ids, self.model.tokenizer)
         return int(np.isin(prepared.which, cut).sum()) if cut else 0
 
     def compute(self, given: tuple[Block, Any, int]) -> tuple[Block, Any, int]:
@@ -183,11 +184,9 @@ class AsRows(_WithResults):
 class AsBefore(Plan):
     """The columns of the original's script, as for standard output; see `writers.FORMATS`."""
 
-    size = PLAIN
-
     def __init__(self, inputs: Inputs, model: Model, form: str, output: Text, top: int, emojis: bool):
         super().__init__(inputs, model)
-        self.output = output
+        self.output, self.size = output, batch.BLOCK  # as for standard input
         self._text, self._settings = io.StringIO(newline=""), (FORMATS[form], top, emojis)
         self._before, self._writer = 0, None
 
@@ -200,7 +199,8 @@ class AsBefore(Plan):
         """See `Plan.prepare`."""
         texts = [text for text in block.texts if text is not None]
         arrays = self.model.arrays(texts)
-        return block, arrays, cut_short(self.model, texts, arrays)
+        tokenizer = self.model.tokenizer
+        return block, arrays, len(cut_texts(texts, next(iter(arrays.values())), tokenizer)) if tokenizer else 0
 
     def compute(self, given: tuple[Block, Any, int]) -> tuple[Block, list[list[Prediction]], int]:
         """See `Plan.compute`."""
@@ -235,9 +235,3 @@ class AsBefore(Plan):
         self._text.seek(0)
         self._text.truncate()
         return text
-
-
-def cut_short(model: Model, texts: list[str], arrays: Checked) -> int:
-    """How many texts have more tokens than the model takes; only those that fill their row need another look."""
-    tokens = next(iter(arrays.values()))
-    return sum(model.tokenizer.is_cut(texts[i]) for i in tokens[:, -1].nonzero()[0]) if model.tokenizer else 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -66,8 +66,7 @@ def _values(column: Column, nulls: Sequence[bool]) -> Iterator[Any]:
     if isinstance(column, Lists):
         items = column.values if isinstance(column.values, list) else _plain(column.values)
         ends = column.offsets.tolist()
-        lists: Callable[[int], Any] = lambda row: items[ends[row] : ends[row + 1]]  # noqa: E731
-        return (None if null else lists(row) for row, null in enumerate(nulls))
+        return (None if null else items[ends[row] : ends[row + 1]] for row, null in enumerate(nulls))
     return (None if null else value for null, value in zip(nulls, _plain(column)))
 
 

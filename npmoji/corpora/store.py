@@ -16,9 +16,10 @@ import os
 import shutil
 from typing import Any, BinaryIO, NamedTuple
 
-from ..errors import InputError
+from ..errors import InputError, NpmojiError
 from ..files.digest import sha256
 from ..files.whole import reporting
+from ..sources import home
 
 try:
     import fcntl
@@ -186,6 +187,43 @@ class Store:
 
     def _path(self, name: str) -> str:
         return os.path.join(self.folder, name)
+
+
+# Finished jobs --------------------------------------------------------------------------------------------------------
+
+REMEMBERED = 100  # jobs
+
+
+def remember(target: str, job: dict[str, Any], digest: str) -> None:
+    """Note, in npmoji's own folder, that a job is finished: a process may be killed after it has removed all else, and
+    the same job then has nothing left to do. If the folder cannot be written, nothing is noted."""
+    with contextlib.suppress(OSError, NpmojiError):
+        path = _note(target)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(f"{path}.new", "w", encoding="utf-8") as file:
+            json.dump({"job": job, "finished": digest}, file)
+        os.replace(f"{path}.new", path)
+        notes = sorted(os.scandir(os.path.dirname(path)), key=lambda entry: entry.stat().st_mtime)
+        for entry in notes[:-REMEMBERED]:
+            os.unlink(entry.path)
+
+
+def remembered(target: str) -> tuple[dict[str, Any], str] | None:
+    """The job that has made the file of this name, if that is still as it was then."""
+    with contextlib.suppress(OSError, NpmojiError, ValueError, KeyError):
+        with open(_note(target), encoding="utf-8") as file:
+            found = json.load(file)
+        if sha256(target) == found["finished"]:
+            return found["job"], found["finished"]
+    return None
+
+
+def _note(target: str) -> str:
+    name = hashlib.sha256(os.fsencode(target)).hexdigest()[:32]
+    return os.path.join(home(), "finished", f"{name}.json")
+
+
+# ----------------------------------------------------------------------------------------------------------------------
 
 
 def sync_folder(folder: str) -> None:
