@@ -23,6 +23,8 @@ pq = pytest.importorskip("pyarrow.parquet")
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:PySpark does not yet fully support pandas:FutureWarning"),
+    pytest.mark.filterwarnings("ignore:The inplace keyword in DataFrame:DeprecationWarning"),  # of pandas, to Dask
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:ray"),  # Ray's own settings, to itself
     # an engine's sockets and pipes, which end with the engine
     pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
     pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning"),
@@ -93,7 +95,8 @@ def test_the_page_has_an_example_for_each_engine():
 
 
 def test_the_first_example(here):
-    exec(compile(re.search(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)[1], "corpora.md", "exec"), {})
+    (here / "example.py").write_text(re.search(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)[1], "utf-8")
+    runpy.run_path("example.py")
 
 
 @pytest.mark.parametrize("title", ["pyarrow", "pandas", "polars", "DuckDB"])
@@ -170,7 +173,7 @@ def spark(tmp_path_factory):
             builder = builder.config(name, value)
         session = builder.getOrCreate()
         try:
-            ThreadPoolExecutor(1).submit(session.range(2).count).result(240)
+            ThreadPoolExecutor(1).submit(session.range(2).count).result(300)
         except Late:
             session.stop()
             pytest.skip("Spark's executors cannot be started here")
