@@ -51,7 +51,10 @@ def use_the_model() -> None:
     print(features.dtype, weights.shape, model.encode([[1, 2, 3]]).mean())
     best: list[list[Prediction]] = model.top(texts, k=3)
     for prediction in best[0]:
-        print(prediction.id + 1, prediction.emoji.upper(), prediction.probability * 100)
+        print(prediction.id + 1, prediction.emoji.upper(), prediction.probability * 100, prediction.label.upper())
+    names: list[str] = model.class_names
+    again: np.ndarray = model.probabilities(features.mean(axis=0)[None])
+    print(names[0], again.shape, model.multi_label, (model.provenance or {}).get("method"))
     for row in model.stream(iter(texts), block=1):
         print(row.max())
 

@@ -5,6 +5,7 @@ sources.py   bytes as they arrive, decompressed
 lines.py     lines of text, and a guess at the encoding of a file that is not UTF-8
 readers.py   the records of one file: plain lines, tables, JSON lines
 records.py   several files as one sequence of records, in blocks
+labelled.py  texts with their labels, from one file
 writers.py   the formats of results
 """
 
