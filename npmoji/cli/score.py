@@ -110,7 +110,8 @@ def _do_job(
 
     names = {name: getattr(arguments, name) for name in SETTINGS}
     settings = {f"--{name.replace('_', '-')}": value for name, value in names.items()}
-    settings |= {"--format": form, "compression": compression}
+    kept = getattr(inputs, "columns", inputs).kept
+    settings |= {"--keep": "all" if kept is None else kept, "--format": form, "compression": compression}
     task = job.Task(
         arguments.output,
         form,

@@ -12,6 +12,7 @@ from ..batch.names import TABLES, split
 from ..batch.records import Inputs
 from ..display import ProgressLine
 from ..errors import InputError
+from ..files.digest import sha256
 from ..files.whole import Unfinished, whole_file
 from ..model import Model
 from ..network import AUTO_WORK
@@ -78,6 +79,11 @@ def check(task: Task, inputs: Inputs) -> None:
     for path in paths:
         if path != "-" and os.path.exists(path) and os.path.exists(task.output) and os.path.samefile(path, task.output):
             raise InputError(f"{path}: is the input and the output; write to another file")
+    if not task.resume:  # else the file may be the job's own
+        _check_new(task)
+
+
+def _check_new(task: Task) -> None:
     if os.path.isfile(task.output) and not task.overwrite:
         raise InputError(f"{task.output}: exists; --overwrite replaces it")
 
@@ -174,10 +180,16 @@ def _to_stream(work: _Work) -> None:
 
 def _resumed(task: Task, work: _Work, store: Store, target: str) -> None:
     """Finish parts, going on where an earlier run was interrupted, and put them together."""
+    if not store.begun:
+        _check_new(task)
     paths = [path for path, _ in work.inputs.files]
     job = manifest.described(paths, work.model, task.settings)
     if store.begun:
         manifest.check_same(store.earlier(), job, store.folder)
+        if store.finished and os.path.isfile(target) and sha256(target) == store.finished:
+            work.rows, work.cut = store.rows, sum(part.cut for part in store.parts)
+            return  # only the folder was left
+        _check_new(task)
         if store.lost:
             print(f"npmoji: warning: {store.folder}: damaged parts are computed again: {store.lost}", file=sys.stderr)
     else:
@@ -198,6 +210,7 @@ def _resumed(task: Task, work: _Work, store: Store, target: str) -> None:
                 out.add_part(path)
         file.flush()
         os.fsync(file.fileno())
+        store.finish(sha256(file.name))
     sync_folder(os.path.dirname(target))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -52,7 +53,7 @@ def described(paths: Sequence[str], model: Model, settings: dict[str, Any]) -> d
         "inputs": [facts(path) for path in paths],
         "weights": {"path": os.path.abspath(model.path), "sha256": model.weights_file.sha256},
         "vocabulary": {"path": words and os.path.abspath(words.path), "sha256": words and words.sha256},
-        "settings": settings,
+        "settings": json.loads(json.dumps(settings)),  # as it will be read again
     }
 
 

@@ -54,6 +54,7 @@ class Store:
     Attributes:
         parts: the finished ones, in order.
         lost: how many of an earlier run's were not as they should be.
+        finished: the digest of the output, once it is complete.
 
     Raises:
         InputError: another process is at work on this output, or the folder cannot be written.
@@ -62,7 +63,7 @@ class Store:
     def __init__(self, target: str):
         self.target, self.folder = target, f"{target}.parts"
         self.parts: list[Part] = []
-        self.lost = 0
+        self.lost, self.finished = 0, ""
         self._job: dict[str, Any] = {}
         with reporting(target):
             self._lock = self._locked()
@@ -103,7 +104,7 @@ class Store:
 
     def discard(self) -> None:
         """Remove what an earlier run has left."""
-        self._job, self.parts = {}, []
+        self._job, self.parts, self.finished = {}, [], ""
         with reporting(self.folder):
             for name in sorted(os.listdir(self.folder), key=lambda name: name != MANIFEST):  # which goes first
                 if name != LOCK:
@@ -120,7 +121,8 @@ class Store:
         try:
             with open(path, encoding="utf-8") as file:
                 found = json.load(file)
-            self._job, listed = found["job"], [Part(*map(part.__getitem__, Part._fields)) for part in found["parts"]]
+            self._job, self.finished = found["job"], found["finished"]
+            listed = [Part(*map(part.__getitem__, Part._fields)) for part in found["parts"]]
         except (OSError, ValueError, KeyError) as error:
             raise InputError(f"{path}: damaged: {error}; remove {self.folder} to start anew") from error
         self.parts = []
@@ -140,12 +142,21 @@ class Store:
             self.parts.append(Part(name, rows, cut, hashlib.sha256(content).hexdigest()))
             self._save()
 
+    def finish(self, digest: str) -> None:
+        """The output is complete, and is about to get its name."""
+        self.finished = digest
+        with reporting(self.folder):
+            self._save()
+
     def paths(self) -> list[str]:
         """The parts' files, in order."""
         return [self._path(part.name) for part in self.parts]
 
     def remove(self) -> None:
         """Remove everything: the output is there."""
+        for part in self.parts:  # the manifest last: as long as it is there, all is known
+            with contextlib.suppress(OSError):
+                os.unlink(self._path(part.name))
         if fcntl is None:
             self._lock.close()  # Windows removes no open file
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -157,7 +168,7 @@ class Store:
         self._lock.close()
 
     def _save(self) -> None:
-        found = {"job": self._job, "parts": [part._asdict() for part in self.parts]}
+        found = {"job": self._job, "finished": self.finished, "parts": [part._asdict() for part in self.parts]}
         self._write(MANIFEST, json.dumps(found, indent=1).encode())
 
     def _write(self, name: str, content: Any) -> None:
