@@ -105,6 +105,14 @@ def test_in_one_process(title, here, expected):
     assert run(title, here) == expected
 
 
+def test_the_command_gives_the_same(here, expected):
+    from test_cli import run as command
+
+    options = ["--what", "top", "--top", "3", "--keep", "all", "--on-error", "null"]
+    assert command("score", "-i", "texts.parquet", "-o", "scored.parquet", *options) == 0
+    assert pq.read_table("scored.parquet").select(["id", "text", *NEW]).to_pylist() == expected
+
+
 # Dask -----------------------------------------------------------------------------------------------------------------
 
 
@@ -118,6 +126,17 @@ def dask():
 
 def test_dask(dask, here, expected):
     assert run("Dask", here) == expected
+
+
+def test_what_dask_is_told(dask):
+    import dask.dataframe as dd
+    import pandas as pd
+
+    frame = dd.from_pandas(pd.DataFrame({"text": TEXTS[:9]}), npartitions=2)
+    with pytest.raises(
+        npmoji.InputError, match=r"got a dask DataFrame: call df.map_partitions\(scorer, meta=scorer.schema"
+    ):
+        npmoji.Scorer()(frame)
 
 
 @pytest.mark.parametrize("scheduler", ["threads", "processes"])
