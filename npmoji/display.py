@@ -123,9 +123,7 @@ class ProgressLine:
 
     def _line(self, now: float, done: int) -> str:
         """As much as fits: a bar, how much is done, the rate, the time left."""
-        start, texts, before = self._warm or (now, 0, 0)
-        if start == now:
-            start, texts, before = self._start, 0, 0
+        start, texts, before = self._since(now)
         counts, rate = f"{self.texts:,} texts", _rate(self.texts - texts, now - start)
         left = part = ""
         if self.size:
@@ -133,15 +131,46 @@ class ProgressLine:
             part = f"{100 * done / self.size:3.0f} %"
             if done > before:
                 left = f"{_clock((self.size - done) * (now - start) / (done - before))} left"
+        return self._fitted(done, (part, counts, rate, left), (part, counts, left), (part, left), (part or counts,))
+
+    def _since(self, now: float) -> tuple[float, int, int]:
+        """Time, texts and done from which to reckon."""
+        warm = self._warm or (now, 0, 0)
+        return (self._start, 0, 0) if warm[0] == now else warm
+
+    def _fitted(self, done: int, *choices: tuple[str, ...]) -> str:
+        """The first of these lines that fits, the last one if none does, with a bar before it if there is room."""
         width = _width() - 1  # some terminals start a new line after the last column
-        for pieces in ((part, counts, rate, left), (part, counts, left), (part, left), (part or counts,)):
+        for pieces in choices:
             line = "  ".join(piece for piece in pieces if piece)
-            if len(line) <= width:
+            if columns(line) <= width:
                 break
-        bar = min(self.BAR, width - len(line) - 4)
+        bar = min(self.BAR, width - columns(line) - 4)
         if self.size and bar >= self.BAR // 3:
             line = f"[{'#' * round(bar * done / self.size):{bar}}]  {line}"
         return shorten(line, width)
+
+
+class NotedLine(ProgressLine):
+    """A progress line of steps that says what it is told to, and how long the steps left would take: at most, as work
+    may end sooner, or leave some of them out."""
+
+    _note: tuple[str, ...] = ()
+
+    def note(self, done: int, *note: str) -> None:
+        """Report that one more step is done, and ``done`` of ``size`` taken together or left out.
+
+        Args:
+            note: what to show, in pieces: the last ones are left out if there is no room.
+        """
+        self._note = note
+        self.step(1, done)
+
+    def _line(self, now: float, done: int) -> str:
+        start, steps, _ = self._since(now)
+        left = f"at most {_clock((self.size - done) * (now - start) / max(1, self.texts - steps))} left"
+        shorter = [self._note[:end] for end in range(len(self._note), 0, -1)]
+        return self._fitted(done, *((*pieces, left) for pieces in shorter), *shorter[-1:])
 
 
 def _width() -> int:
@@ -200,7 +229,8 @@ class Bar:
     """The command line's progress line, on a terminal."""
 
     def __init__(self) -> None:
-        self.line, self.done = None, 0
+        self.line: ProgressLine | None = None
+        self.done = 0
 
     def update(self, done: int, total: int) -> None:
         """Report that ``done`` of ``total`` texts are done."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -59,11 +60,12 @@ class Graph:
             layer.network = network
         return graph
 
-    def copy(self, deep: bool = False) -> Graph:
-        """A graph of copies of the layers, which belong to no network; for ``deep`` see `layers.copying`."""
+    def copy(self, deep: bool = False, other: Callable[[Any], Any] | None = None) -> Graph:
+        """A graph of copies of the layers, which belong to no network; for ``deep`` and ``other`` see
+        `layers.copying`."""
         from .layers.copying import copies
 
-        found, weights = copies(ancestors([*self.outputs, *self.layers, *self.inputs]), deep, self.weights)
+        found, weights = copies(ancestors([*self.outputs, *self.layers, *self.inputs]), deep, self.weights, other)
         layers, outputs, inputs = (
             [found[layer] for layer in some] for some in (self.layers, self.outputs, self.inputs)
         )

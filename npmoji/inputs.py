@@ -240,6 +240,7 @@ def _sliced(kind: type) -> bool:
 
 
 def is_table(x: Any) -> bool:
+    """Whether ``x`` has named columns."""
     return hasattr(type(x), "columns") or hasattr(type(x), "column_names")
 
 
@@ -265,6 +266,7 @@ def _iterator(x: Any, expected: str) -> Iterator[Any]:
 
 
 def is_missing(value: Any) -> bool:
+    """Whether a value stands for one that is not there: None, NaN, or pandas', pyarrow's or NumPy's own."""
     if type(value).__name__ in MISSING:
         return True
     return isinstance(value, (float, np.floating, np.datetime64)) and bool(value != value)  # noqa: PLR0124

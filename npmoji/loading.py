@@ -33,11 +33,13 @@ if TYPE_CHECKING:
 
     from .display import Progress
 
+MAXLEN, LONGEST = 30, 10_000  # tokens of a text: the original's, and the most that a file may ask for
+
 
 def load(
     path: str | os.PathLike[str] | None = None,
     vocabulary: str | os.PathLike[str] | dict[str, int] | None = None,
-    maxlen: int = 30,
+    maxlen: int | None = None,
     engine: str = "auto",
     precision: str | None = None,
     threads: int | None = None,
@@ -56,7 +58,8 @@ def load(
             it.
         vocabulary: path of a vocabulary.json or a dict word -> id; by default the one the file carries, or
             `vocabulary.json` beside it. Without any the model takes token ids only.
-        maxlen: texts are cut and padded to this many tokens, unless the network takes another number only.
+        maxlen: texts are cut and padded to this many tokens, unless the network takes another number only; by default
+            to as many as a file of one's own classes was trained with, else to 30.
         engine: ``"numpy"`` (lowest start-up), ``"numba"`` (compiled loops), ``"torch"`` (PyTorch, an extra), or
             ``"auto"``: numpy until this model's calls, the present one included, come to 2e10 multiply-adds (about two
             thousand words with the original's sizes), numba from then on. Their results differ in the last bits, so
@@ -103,7 +106,8 @@ def load(
     for name in ("mmap", "embed"):
         if not isinstance(given[name], bool):
             raise InputError(f"{name} {given[name]!r:.60}: expected True or False")
-    check_maxlen(maxlen)
+    if maxlen is not None:
+        check_maxlen(maxlen)
     if compat is not None:
         rules_of(compat)
     if engine == "torch":
@@ -119,7 +123,7 @@ def load(
     file = file._replace(compat=compat or file.compat)
     tokenizer, words = None, _words(vocabulary, file)
     if words is not None:
-        tokenizer = Tokenizer(words, graph.steps or maxlen, file.compat or ORIGINAL)
+        tokenizer = Tokenizer(words, graph.steps or maxlen or _trained_with(file), file.compat or ORIGINAL)
     settings = {"engine": engine, "precision": precision, "threads": threads, "device": device}
     model = Model(graph, tokenizer, file=file, **settings)
     model.vocabulary_file = _file_of(words, model.weights_file)
@@ -127,6 +131,12 @@ def load(
     arrays = (arrays.values() for arrays in file.layers.values())
     model.files = [weakref.ref(mapped) for mapped in files_behind(chain.from_iterable(arrays))]
     return model
+
+
+def _trained_with(file: Contents) -> int:
+    """How many tokens of a text one's own classes were trained with, if the file says so; else the original's 30."""
+    found = (file.provenance or {}).get("maxlen")
+    return found if type(found) is int and 1 <= found <= LONGEST else MAXLEN
 
 
 def _words(given: Any, file: Contents) -> Any:

@@ -47,7 +47,7 @@ class Network:
             for name, array in layer.weights().items()
             if "kernel" in name and (layer is not graph.layers[-1])
         )
-        self._work_done = 0
+        self._work_done = 0.0
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -200,9 +200,9 @@ class Network:
     def _backend_for(self, arrays: dict[str, Any]) -> Ops:
         auto = self.engine == "auto"
         tokens = auto and max(np.count_nonzero(a) if getattr(a, "ndim", 0) == 2 else len(a) for a in arrays.values())
-        return self._engine_for(tokens * self.work)
+        return self._engine_for(int(tokens) * self.work)
 
-    def _engine_for(self, work: int) -> Ops:
+    def _engine_for(self, work: float) -> Ops:
         """The engine for so many more multiply-adds."""
         if self.engine != "auto":
             return backend(self.engine, self.threads, self.precision, self.device)

@@ -20,5 +20,6 @@ def test_the_page_is_up_to_date():
 def test_everything_public_is_on_the_page():
     headings = [line.strip("# `") for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("###")]
     assert len(set(headings)) == len(headings)
-    assert set(npmoji.__all__) - {"init"} <= set(headings)
+    assert set(npmoji.__all__) - {"init", "learn"} <= set(headings)
+    assert {f"learn.{name}" for name in npmoji.learn.__all__} <= set(headings)
     assert {"Model.predict", "Tokenizer.__call__", "init.glorot_uniform"} <= set(headings)

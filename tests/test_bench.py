@@ -107,6 +107,13 @@ def test_whole_processes_and_the_tokenizer(weights, tmp_path):
     check_figures(found)
 
 
+def test_a_classifier(weights):
+    pytest.importorskip("sklearn", reason="needs scikit-learn: pip install '.[learn]'")
+    found = report(weights, "--only", "classifier")
+    assert sides(found, "classifier", None) == {"encode", "encode + fit"}
+    check_figures(found)
+
+
 def test_a_table_for_people(weights, tmp_path):
     (tmp_path / "texts.txt").write_text("word11 word12 word13\nword14 word15\n", encoding="utf-8")
     words = ["MASK", "UNKNOWN", "AT", "URL", "NUMBER", "BREAK", *(f"BLANK_{i}" for i in range(6, 10))]

@@ -20,6 +20,8 @@ COMMANDS = [
     "encode",
     "info",
     "inspect",
+    "train",
+    "evaluate",
     "verify",
     "golden",
     "compare",

@@ -17,7 +17,7 @@ import npmoji
 from npmoji import cli, formats
 from npmoji.errors import InputError, NpmojiError, VocabularyError, WeightsError
 from npmoji.export.convert import convert
-from npmoji.formats import npmoji_file, safetensors
+from npmoji.formats import keras_write, npmoji_file, safetensors
 from npmoji.precision import Int8Array, int8
 from npmoji.text.vocabulary import SPECIAL_WORDS, Vocabulary, WordText
 
@@ -283,6 +283,18 @@ def test_keras_hdf5_and_back(weights, tmp_path):
         ]
 
 
+@pytest.mark.parametrize("path", sorted((DATA / "keras").glob("*/*.keras")), ids=lambda path: path.parent.name)
+def test_layers_in_the_order_of_the_model(path, tmp_path):
+    """Keras tells layers by their order, which Keras 3's files do not keep."""
+    file = formats.read(path)
+    with open(tmp_path / "w.h5", "wb") as out:
+        keras_write.write(out, file)
+    found = list(dict.fromkeys(name.partition("/")[0] for name in formats.read(tmp_path / "w.h5").layers))
+    entries = file.config["config"]["layers"]
+    names = [layer.get("name") or layer["config"]["name"] for layer in entries]
+    assert found == [name for name in names if name in found] and len(found) > 1
+
+
 def test_the_layout_is_keras(original, tmp_path):
     convert(str(original), str(tmp_path / "a.hdf5"))
     with h5py.File(original) as theirs, h5py.File(tmp_path / "a.hdf5") as ours:
@@ -317,8 +329,6 @@ def test_a_full_model_keeps_its_config(original, tmp_path):
 
 
 def test_many_layer_names_are_cut_into_parts(tmp_path):
-    from npmoji.formats import keras_write
-
     layers = {f"layer_{i}_{'x' * 500}": {} for i in range(300)} | {"last": {"0": np.ones((2, 3), np.float32)}}
     with open(tmp_path / "many.hdf5", "wb") as file:
         keras_write.write(file, formats.Contents("many", layers))

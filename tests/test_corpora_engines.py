@@ -23,6 +23,8 @@ pq = pytest.importorskip("pyarrow.parquet")
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:PySpark does not yet fully support pandas:FutureWarning"),
+    pytest.mark.filterwarnings("ignore:The inplace keyword in DataFrame:DeprecationWarning"),  # of pandas, to Dask
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:ray"),  # Ray's own settings, to itself
     # an engine's sockets and pipes, which end with the engine
     pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
     pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning"),
@@ -93,13 +95,22 @@ def test_the_page_has_an_example_for_each_engine():
 
 
 def test_the_first_example(here):
-    exec(compile(re.search(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)[1], "corpora.md", "exec"), {})
+    (here / "example.py").write_text(re.search(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)[1], "utf-8")
+    runpy.run_path("example.py")
 
 
 @pytest.mark.parametrize("title", ["pyarrow", "pandas", "polars", "DuckDB"])
 def test_in_one_process(title, here, expected):
     pytest.importorskip(title.lower(), reason=f"needs {title}")
     assert run(title, here) == expected
+
+
+def test_the_command_gives_the_same(here, expected):
+    from test_cli import run as command
+
+    options = ["--what", "top", "--top", "3", "--keep", "all", "--on-error", "null"]
+    assert command("score", "-i", "texts.parquet", "-o", "scored.parquet", *options) == 0
+    assert pq.read_table("scored.parquet").select(["id", "text", *NEW]).to_pylist() == expected
 
 
 # Dask -----------------------------------------------------------------------------------------------------------------
@@ -115,6 +126,17 @@ def dask():
 
 def test_dask(dask, here, expected):
     assert run("Dask", here) == expected
+
+
+def test_what_dask_is_told(dask):
+    import dask.dataframe as dd
+    import pandas as pd
+
+    frame = dd.from_pandas(pd.DataFrame({"text": TEXTS[:9]}), npartitions=2)
+    with pytest.raises(
+        npmoji.InputError, match=r"got a dask DataFrame: call df.map_partitions\(scorer, meta=scorer.schema"
+    ):
+        npmoji.Scorer()(frame)
 
 
 @pytest.mark.parametrize("scheduler", ["threads", "processes"])
@@ -170,7 +192,7 @@ def spark(tmp_path_factory):
             builder = builder.config(name, value)
         session = builder.getOrCreate()
         try:
-            ThreadPoolExecutor(1).submit(session.range(2).count).result(240)
+            ThreadPoolExecutor(1).submit(session.range(2).count).result(300)
         except Late:
             session.stop()
             pytest.skip("Spark's executors cannot be started here")

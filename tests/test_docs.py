@@ -2,6 +2,8 @@
 
 import re
 import runpy
+import shlex
+import shutil
 import sys
 
 import pytest
@@ -10,14 +12,56 @@ from conftest import ROOT
 PAGES = sorted((ROOT / "docs").glob("*.md")) + [ROOT / "README.md"]
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if page.name == "networks.md"], ids=lambda page: page.name)
-def test_examples_run(page, monkeypatch, tmp_path):
-    monkeypatch.chdir(ROOT)
-    blocks = re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
-    assert len(blocks) > 5
-    script = tmp_path / "page.py"
+def blocks(page, language):
+    """The contents of a page's blocks of this language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+
+
+def run_blocks(blocks, folder):
+    script = folder / "page.py"
     script.write_text("\n".join(blocks), encoding="utf-8")
     runpy.run_path(str(script))
+
+
+def test_examples_run(monkeypatch, tmp_path):
+    monkeypatch.chdir(ROOT)
+    found = blocks(ROOT / "docs" / "networks.md", "python")
+    assert len(found) > 5
+    run_blocks(found, tmp_path)
+
+
+@pytest.fixture
+def messages(monkeypatch, tmp_path):
+    """A folder with the example data of training.md; the page."""
+    pytest.importorskip("sklearn", reason="needs scikit-learn: pip install '.[learn]'")
+    for path in (ROOT / "docs" / "examples").iterdir():
+        shutil.copy(path, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return ROOT / "docs" / "training.md"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("torch", [False, True], ids=["learn", "torch"])
+def test_training_examples_run(messages, tmp_path, torch):
+    if torch:
+        pytest.importorskip("torch", reason="needs PyTorch: pip install '.[torch]'")
+    found = blocks(messages, "python")
+    needy = [block for block in found if block.startswith("# with PyTorch\n")]
+    assert len(needy) > 2 and len(found) > len(needy) + 2
+    run_blocks(found if torch else [block for block in found if block not in needy], tmp_path)
+
+
+def test_training_commands_print_what_the_page_shows(messages, capfd):
+    """But for the figures, which differ a little from machine to machine."""
+    from test_cli import run
+
+    for block in blocks(messages, "console"):
+        for command, shown in re.findall(r"^\$ npmoji (.*)\n((?:(?!\$ ).*\n)*)", block, flags=re.MULTILINE):
+            assert run(*shlex.split(command)) == 0
+            printed = capfd.readouterr().out
+            end = shown.find("most wrong")
+            same = [re.sub(r"[\d.]+|\s+", " ", text[:end]) for text in (printed, shown)]
+            assert same[0] == same[1]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -32,9 +76,8 @@ def test_the_picture_is_what_a_terminal_shows(monkeypatch):
     from test_cli import run
     from test_cli_streams import Terminal
 
-    page = (ROOT / "README.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"^```\w*\n(.*?)^```", page, flags=re.MULTILINE | re.DOTALL)
-    text = re.search(r'npmoji score "([^"]+)"', blocks[0])[1]
+    found = blocks(ROOT / "README.md", r"\w*")
+    text = re.search(r'npmoji score "([^"]+)"', found[0])[1]
     monkeypatch.setattr("sys.stdout", Terminal())
     assert run("score", "--engine", "numpy", text) == 0
-    assert sys.stdout.getvalue() == blocks[1]
+    assert sys.stdout.getvalue() == found[1]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from npmoji import InputError
-from npmoji.learn.folds import stratified
+from npmoji.learn.folds import held_out, stratified
 
 GOLDEN = Path(__file__).parent / "data" / "finetuning" / "seed003_training"
 
@@ -72,3 +72,35 @@ def test_classes_are_called_by_their_names():
 def test_what_cannot_be_shared_out(labels, folds, groups, words):
     with pytest.raises(InputError, match=words):
         stratified(labels, folds, 0, groups)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.25, 0.9])
+def test_a_share_of_each_class_is_held_back(share):
+    random = np.random.RandomState(1)
+    labels = random.choice(["a", "b", "c"], 150, p=[0.9, 0.08, 0.02])
+    held = held_out(labels, share, 3)
+    for label in "abc":
+        mine = labels == label
+        assert abs(held[mine].sum() - share * mine.sum()) <= 1 and 0 < held[mine].sum() < mine.sum()
+    np.testing.assert_array_equal(held, held_out(labels, share, 3))
+    assert (held != held_out(labels, share, 4)).any()
+
+
+def test_copies_are_held_back_together():
+    texts = [f"text {n}" for n in np.random.RandomState(1).randint(0, 30, 100)]
+    held = held_out([int(text[-1]) % 2 for text in texts], 0.2, 0, groups=texts)
+    assert not {text for text, out in zip(texts, held) if out} & {text for text, out in zip(texts, held) if not out}
+    assert held.any()
+
+
+def test_several_labels_a_text_are_held_back():
+    labels = np.random.RandomState(3).random((60, 3)) < [0.6, 0.2, 0.1]
+    held = held_out(labels, 0.1, 0)
+    assert (labels[held].sum(0) > 0).all() and (labels[~held].sum(0) > 0).all() and held.sum() < 12
+
+
+def test_what_cannot_be_held_back():
+    with pytest.raises(InputError, match="class 'b' has 1 text, too few for a part to train on"):
+        held_out(["a", "a", "b"], 0.1, 0)
+    with pytest.raises(InputError, match="share to hold back is 1, expected"):
+        held_out(["a", "a"], 1, 0)

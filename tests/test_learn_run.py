@@ -2,14 +2,16 @@
 
 import itertools
 import math
+import sys
 
 import numpy as np
 import pytest
 
-from npmoji import InputError, WeightsError
+from npmoji import InputError, WeightsError, display
 from npmoji.learn import checkpoint
 from npmoji.learn.loop import Best, Patience, epochs
 from npmoji.learn.run import Run, State
+from npmoji.learn.watch import watching
 
 NAN, INF = math.nan, math.inf
 
@@ -111,16 +113,19 @@ def test_those_who_watch():
     seen = []
     made, state = run([2, 1, 2], stages=("a", "b"), count=1, steps=2, watch=seen.append)
     made.fit(state)
-    assert [(at.stage, at.place, at.stages, at.epoch, at.batch, at.batches) for at in seen] == [
-        ("a", 0, 2, 1, 1, 2),
-        ("a", 0, 2, 1, 2, 2),
-        ("b", 1, 2, 1, 1, 2),
-        ("b", 1, 2, 1, 2, 2),
+    assert [(at.stage, at.place, at.stages, at.epoch, at.batch, at.batches, at.ended) for at in seen] == [
+        ("a", 0, 2, 1, 1, 2, False),
+        ("a", 0, 2, 1, 2, 2, False),
+        ("a", 0, 2, 1, 2, 2, True),
+        ("b", 1, 2, 1, 1, 2, False),
+        ("b", 1, 2, 1, 2, 2, False),
+        ("b", 1, 2, 1, 2, 2, True),
     ]
     seen.clear()
     made, state = run([2, 1], count=2, watch=seen.append)
     made.fit(state)
-    assert math.isnan(seen[0].val_loss) and (seen[1].val_loss, seen[1].val_score) == (2, 0.5)
+    assert math.isnan(seen[0].val_loss) and [at.val_loss for at in seen[1:]] == [2, 2, 1]
+    assert [at.val_score for at in seen[1:]] == [0.5] * 3
 
 
 def test_rates_and_what_follows_a_step():
@@ -273,3 +278,45 @@ def test_a_damaged_checkpoint(tmp_path):
         path.write_bytes(content.replace(old, new))
         with pytest.raises(WeightsError, match="x: "):
             checkpoint.read(path, {})
+
+
+# What is shown -------------------------------------------------------------------------------------------------------
+
+
+def shown_on_a_terminal(monkeypatch, capsys, width, *arguments, **options):
+    """What a run shows on a terminal on standard error, line after line; every look at the clock takes a second."""
+    clock = itertools.count()
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setattr(display.time, "monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr(display, "_width", lambda: width)
+    with watching(True) as watch:
+        made, state = run(*arguments, watch=watch, **options)
+        made.fit(state)
+    return [text.rstrip() for text in capsys.readouterr().err.split("\r")][1:]
+
+
+def test_a_line_on_a_terminal(monkeypatch, capsys):
+    losses, options = [2, 1.5, 1, 1, 1, 1], {"stages": ("a", "b"), "count": 3, "steps": 2}
+    lines = shown_on_a_terminal(monkeypatch, capsys, 140, losses, **options)
+    assert lines[0].endswith("stage 1/2 a  epoch 1  batch 1/2  loss 1.0000  at most 0:11 left")
+    assert lines[2].endswith("stage 1/2 a  epoch 2  batch 1/2  loss 3.0000  val 2.0000 (50.0%)  at most 0:09 left")
+    assert "stage 2/2 b  epoch 1  batch 1/2" in lines[6] and lines[6].endswith("at most 0:05 left")
+    assert lines[11].startswith("[##############################]") and lines[11].endswith("at most 0:00 left")
+    assert lines[12:] == ["", ""]  # nothing stays
+
+
+def test_a_narrow_terminal(monkeypatch, capsys):
+    lines = shown_on_a_terminal(monkeypatch, capsys, 44, [2, 1], count=2, steps=2)
+    assert all(len(line) < 44 for line in lines)
+    assert lines[3] == "epoch 2  batch 2/2  at most 0:00 left"
+
+
+def test_progress_is_a_bool_or_a_function(monkeypatch, capsys):
+    with watching(print) as watch, watching(False) as none:
+        assert watch is print and none is None
+    with pytest.raises(InputError, match="progress 'yes': expected True, False or a function"), watching("yes"):
+        pass
+    monkeypatch.setattr(sys, "stderr", None)
+    with watching(True) as watch:
+        made, state = run([2, 1], count=2, watch=watch)
+        made.fit(state)

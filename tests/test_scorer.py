@@ -223,6 +223,16 @@ def test_strings_of_pandas_are_as_the_texts(everything):
 
 def test_odd_frames_of_pandas():
     pd = pytest.importorskip("pandas")
+
+    class Own(pd.DataFrame):
+        @property
+        def _constructor(self):
+            return Own
+
+    own = Own({"text": ["so happy", "x"]})
+    for keep in ("all", "none"):
+        assert type(npmoji.Scorer(top=1, keep=keep)(own)) is Own
+    assert [list(frame) for frame in npmoji.Scorer(top=1, keep="none")(iter([own, own]))] == [["emoji_1", "p_1"]] * 2
     some = npmoji.Scorer(column=0, top=1)
     frame = pd.DataFrame([["so happy", 1.5], [float("nan"), 2.5], [pd.NA, 3.5]])
     frame.attrs, frame.columns.name = {"made": "here"}, "fields"

@@ -51,7 +51,10 @@ def use_the_model() -> None:
     print(features.dtype, weights.shape, model.encode([[1, 2, 3]]).mean())
     best: list[list[Prediction]] = model.top(texts, k=3)
     for prediction in best[0]:
-        print(prediction.id + 1, prediction.emoji.upper(), prediction.probability * 100)
+        print(prediction.id + 1, prediction.emoji.upper(), prediction.probability * 100, prediction.label.upper())
+    names: list[str] = model.class_names
+    again: np.ndarray = model.probabilities(features.mean(axis=0)[None])
+    print(names[0], again.shape, model.multi_label, (model.provenance or {}).get("method"))
     for row in model.stream(iter(texts), block=1):
         print(row.max())
 
@@ -136,6 +139,11 @@ def use_layers_by_hand() -> None:
         print(np.array_equal(again[-1](X), y))
 
 
+def use_a_scorer() -> None:
+    scorer: npmoji.Scorer = npmoji.Scorer(None, column="body", what=["top", "tokens"], top=2, keep=["id"], threads=1)
+    print(scorer, scorer.results().fields)
+
+
 def use_the_errors() -> str:
     try:
         npmoji.load("no such file.hdf5")
@@ -151,4 +159,5 @@ if __name__ == "__main__":
     use_several_inputs(Path(sys.argv[1]))
     use_the_tokenizer()
     use_layers_by_hand()
+    use_a_scorer()
     print(use_the_errors())

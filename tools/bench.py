@@ -7,7 +7,7 @@ over the rounds with least and most, ratios are medians of each round's ratio. B
 probabilities of all exact sides must agree within 1e-5. Both sides get texts sorted by length; ONNX Runtime's batches
 are ready-made, of the size that suits it best, while npmoji's time includes making them. In whole processes npmoji
 tokenizes a text, while ONNX Runtime gets ids. `--torch` adds torchMoji's algorithm: one time step after the other.
-Whole processes are measured where Python has `os.wait4`, i.e. not on Windows.
+Whole processes are measured where Python has `os.wait4`, i.e. not on Windows; a classifier where there is scikit-learn.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from npmoji.text.vocabulary import SPECIAL_WORDS
 
 TOLERANCE = 1e-5  # between the probabilities of exact sides
 BATCHES = (8, 16, 32, 64, 128)  # sizes ONNX Runtime may choose from
-MEASURES = ("throughput", "latency", "cold", "compile", "tokenizer")
+MEASURES = ("throughput", "latency", "cold", "compile", "tokenizer", "classifier")
 ORT = ("onnxruntime fp32", "onnxruntime int8")
 
 Times = dict[str, list[float]]  # side -> a figure for each round
@@ -302,6 +302,26 @@ def tokenize(texts: list[str], vocabulary: str, rounds: int) -> Times:
     return figures
 
 
+def classify(found: Inputs, rounds: int) -> Times:
+    """Seconds for the features of 2,000 texts, and for `Classifier.fit` on the same texts, which computes them too and
+    chooses C; seven made-up classes that depend on the features, with as much noise. Nothing is cached in between."""
+    from npmoji.learn import cache
+
+    model = npmoji.load(found.job.weights, vocabulary=found.vocabulary, engine="numba")
+    rng = np.random.default_rng(0)
+    texts = found.texts[:2000]
+    features = model.encode(texts)
+    scores = (features - features.mean(0)) @ rng.standard_normal((features.shape[1], 7))
+    labels = (scores / scores.std(0) + rng.standard_normal(scores.shape)).argmax(1)
+    npmoji.Classifier(model).fit(features[:100], labels[:100])  # not measured: imports scikit-learn
+    figures: Times = {"encode": [], "encode + fit": []}
+    for _ in range(rounds):
+        figures["encode"].append(seconds(lambda: model.encode(texts)))
+        cache.clear_cache()
+        figures["encode + fit"].append(seconds(lambda: npmoji.Classifier(model).fit(texts, labels)))
+    return figures
+
+
 # Texts ---------------------------------------------------------------------------------------------------------------
 
 
@@ -386,8 +406,9 @@ UNITS = {
     "cold memory": "MiB at the peak of the same",
     "compile": "seconds of the first process ever that uses the numba engine",
     "tokenizer": "texts a second on one core",
+    "classifier": "seconds for the features of 2,000 texts (numba), alone and with a classifier fitted on them",
 }
-BASELINES = (*ORT, "onnxruntime", "import numpy")
+BASELINES = (*ORT, "onnxruntime", "import numpy", "encode")
 
 
 def lines(table: str, times: Times, threads: int | None = None) -> list[dict[str, Any]]:
@@ -422,6 +443,8 @@ def measure(found: Inputs, only: list[str], threads: list[int], rounds: int) -> 
         result += lines("compile", compile_once(found))
     if "tokenizer" in only:
         result += lines("tokenizer", tokenize(found.texts, found.vocabulary, rounds))
+    if "classifier" in only:
+        result += lines("classifier", classify(found, rounds))
     return parity, result
 
 
@@ -496,6 +519,8 @@ def main(argv: list[str] | None = None) -> int:
     if arguments.torch and not find_spec("torch"):
         parser.error("--torch: torch is not installed")
     only = [name for name in arguments.only if hasattr(os, "wait4") or name not in ("cold", "compile")]
+    if not find_spec("sklearn"):
+        only = [name for name in only if name != "classifier"]
 
     with tempfile.TemporaryDirectory() as folder:
         if arguments.weights is None:

@@ -27,10 +27,13 @@ Legend: N texts, T steps (padded), F features, H units, V vocabulary, C classes.
 seed, `Shape` an int or a sequence of them, `Array` a NumPy array or an engine's own kind, `Ops` an engine,
 `Recurrent` what LSTM, GRU and SimpleRNN have in common.
 """
-#: topic -> public names; "layers" and "init" stand for all layers not named elsewhere, and all initialisers
+#: topic -> public names; "layers", "init" and "learn" stand for all layers not named elsewhere, all initialisers, and
+#: all public names of that package
 TOPICS = {
     "Loading and models": ["load", "Model", "Ensemble", "Prediction", "EMOJIS"],
+    "Your own classes": ["Classifier", "Features", "learn"],
     "Texts": ["Tokenizer"],
+    "Tables": ["Scorer"],
     "Networks by hand": ["Input", "save_layers", "load_layers"],
     "Fresh weights": ["init"],
     "Layers": ["layers"],
@@ -38,8 +41,9 @@ TOPICS = {
     "Errors": ["NpmojiError", "InputError", "WeightsError", "VocabularyError"],
 }
 #: what is shown of a class besides its own public methods
-SPECIAL = {"Model": ["__getitem__"], "Tokenizer": ["__call__"], "Layer": ["__call__"]}
-WITH_METHODS = ("Model", "Ensemble", "Tokenizer", "Layer")
+SPECIAL = {"Model": ["__getitem__"], "Tokenizer": ["__call__"], "Scorer": ["__call__"], "Layer": ["__call__"]}
+WITH_METHODS = ("Model", "Ensemble", "Tokenizer", "Scorer", "Layer")
+WITH_METHODS += ("Classifier", "Features", "learn.Trainer", "learn.Dataset", "learn.BatchSampler", "learn.Report")
 CONSTANTS = {"EMOJIS": "The 64 emojis by id, in the order of the classes: a tuple of str."}
 SECTION = re.compile(r"(Args|Attributes|Raises|Options)\b.*:$")
 
@@ -54,19 +58,20 @@ def page() -> str:
     for topic, names in TOPICS.items():
         parts.append(f"## {topic}")
         for name in others if names == ["layers"] else names:
-            parts += _of_module(npmoji.init) if name == "init" else _of(name, getattr(npmoji, name))
+            special = {"init": _of_module, "learn": _of_package}.get(name)
+            parts += special(getattr(npmoji, name)) if special else _of(name, getattr(npmoji, name))
         if names == ["layers"]:
             parts += _of("Recurrent", npmoji.layers.Recurrent, "npmoji.layers")
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"
 
 
 def _of(name: str, value: Any, module: str = "npmoji") -> Iterator[str]:
-    """What the page says about a public name."""
+    """What the page says about a public name, which may be one of a package in it: ``learn.Trainer``."""
     yield f"### {name}"
     if name in CONSTANTS:
         yield CONSTANTS[name]
         return
-    if value.__name__ != name:
+    if value.__name__ != name.rpartition(".")[2]:
         yield f"Another name of `{value.__name__}`."
         return
     if not (inspect.isclass(value) and issubclass(value, Exception)):
@@ -93,6 +98,12 @@ def _of_module(module: Any) -> Iterator[str]:
             yield f"### init.{name}"
             yield _signature(f"npmoji.init.{name}", value)
             yield from _markdown(inspect.getdoc(value))
+
+
+def _of_package(package: Any) -> Iterator[str]:
+    """The same for the public names of `npmoji.learn`."""
+    for name in package.__all__:
+        yield from _of(f"{package.__name__.rpartition('.')[2]}.{name}", getattr(package, name))
 
 
 def _signature(label: str, value: Callable[..., Any]) -> str:

@@ -17,24 +17,25 @@ import random
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
-from statistics import fmean
 
-import h5py
 import numpy as np
 import torch
 from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # so that a clone trains without being installed
 
-from bundled_network import Network, write_weights
+from bundled_network import first_weights, network, write_model
 from corpus_augment import Sample, epoch
 from corpus_reader import CLASSES, NEGATIVE, POSITIVE, Line, Slots, phrases, read_lines, read_slots
 from evaluate_bundled import report, split
 
-import npmoji  # its tokenizer, and the engine to measure the exported files
+import npmoji
 from npmoji import Tokenizer
-from npmoji.checks.verify import references
+from npmoji.learn import Trainer
+from npmoji.learn.loop import Arrays, epochs
+from npmoji.model import Model
 
 ROOT = Path(__file__).resolve().parent.parent
 _NAMES = ("MASK", "UNKNOWN", "AT", "URL", "NUMBER", "BREAK", "BLANK_6", "BLANK_7", "BLANK_8", "BLANK_9")
@@ -56,12 +57,16 @@ def build_vocabulary(lines: list[Line], slots: Slots, words, seed: int) -> dict[
 
 
 class Batches:
-    """Cuts a list of samples into batches of like length, as tensors; words are hidden at random while training."""
+    """Cuts a list of samples into batches of like length; words are hidden at random while training.
 
-    def __init__(self, words, vocabulary: dict[str, int], size: int, hide: float):
+    A batch is token ids (N, T) and what `loss` compares with: N rows of the C target shares and the polarity.
+    """
+
+    def __init__(self, words, vocabulary: dict[str, int], size: int, hide: float, seed: int):
         self.words, self.vocabulary, self.size, self.hide = words, vocabulary, size, hide
+        self.hiding = np.random.default_rng(seed)
 
-    def __call__(self, samples: list[Sample], random_: random.Random):
+    def __call__(self, samples: list[Sample], random_: random.Random) -> list[tuple[np.ndarray, np.ndarray]]:
         rows = [
             ([self.vocabulary.get(w, UNKNOWN) for w in self.words(s.text)][:MAXLEN] or [UNKNOWN], s) for s in samples
         ]
@@ -69,50 +74,46 @@ class Batches:
         chunks = [sorted(rows[n : n + chunk], key=lambda row: len(row[0])) for n in range(0, len(rows), chunk)]
         batches = [part[n : n + self.size] for part in chunks for n in range(0, len(part), self.size)]
         random_.shuffle(batches)
-        return (self._tensors(batch) for batch in batches)
+        return [self._arrays(batch) for batch in batches]
 
-    def _tensors(self, batch: list[tuple[list[int], Sample]]) -> tuple[Tensor, Tensor, Tensor]:
-        ids = torch.zeros(len(batch), max(len(row) for row, _ in batch), dtype=torch.int64)
-        target = torch.zeros(len(batch), CLASSES)
+    def _arrays(self, batch: list[tuple[list[int], Sample]]) -> tuple[np.ndarray, np.ndarray]:
+        ids = np.zeros((len(batch), max(len(row) for row, _ in batch)), np.int64)
+        wanted = np.zeros((len(batch), CLASSES + 1), np.float32)
         for n, (row, text) in enumerate(batch):
-            ids[n, : len(row)] = torch.tensor(row)
-            target[n, list(text.target)] = torch.tensor(list(text.target.values()))
-        hidden = (torch.rand(ids.shape) < self.hide) & (ids != 0)
-        return ids.masked_fill(hidden, UNKNOWN), target, torch.tensor([float(text.polarity) for _, text in batch])
+            ids[n, : len(row)] = row
+            wanted[n, list(text.target)] = list(text.target.values())
+            wanted[n, -1] = text.polarity
+        hidden = (self.hiding.random(ids.shape) < self.hide) & (ids != 0)
+        return np.where(hidden, UNKNOWN, ids), wanted
 
 
-def mood_masks() -> Tensor:
-    """(2, C): 1 at the good ids in row 0, at the bad ids in row 1."""
-    return torch.tensor([[float(n in ids) for n in range(CLASSES)] for ids in (POSITIVE, NEGATIVE)])
-
-
-def loss(logits: Tensor, target: Tensor, polarity: Tensor, moods: Tensor, weight: float) -> Tensor:
+def loss_of(weight: float) -> Callable[[Tensor, Tensor], Tensor]:
     """Cross-entropy to the soft targets, plus `weight` times that of the mood for texts that have one."""
-    log_p = torch.log_softmax(logits, -1)
-    emojis = -(target * log_p).sum(-1).mean()
-    good, bad = (torch.logsumexp(log_p + torch.log(mood + 1e-9), -1) for mood in moods)
-    mood = torch.nn.functional.softplus((bad - good) * polarity) * (polarity != 0)
-    return emojis + weight * mood.mean()
+    moods = torch.tensor([[float(n in ids) for n in range(CLASSES)] for ids in (POSITIVE, NEGATIVE)])  # (2, C)
+
+    def loss(logits: Tensor, wanted: Tensor) -> Tensor:
+        target, polarity = wanted[:, :-1], wanted[:, -1]
+        log_p = torch.log_softmax(logits, -1)
+        emojis = -(target * log_p).sum(-1).mean()
+        good, bad = (torch.logsumexp(log_p + torch.log(mood + 1e-9), -1) for mood in moods)
+        mood = torch.nn.functional.softplus((bad - good) * polarity) * (polarity != 0)
+        return emojis + weight * mood.mean()
+
+    return loss
 
 
 class Average:
-    """Running average of a network's parameters, with a slow start."""
+    """Running average of a trainer's weights, with a slow start."""
 
-    def __init__(self, network: Network, decay: float):
-        self.network, self.decay, self.steps = network, decay, 0
-        self.values = [p.detach().clone() for p in network.parameters()]
+    def __init__(self, trainer: Trainer, decay: float):
+        self.trainer, self.decay, self.steps = trainer, decay, 0
+        self.values = trainer.weights()
 
-    @torch.no_grad()
     def update(self) -> None:
         self.steps += 1
         decay = min(self.decay, self.steps / (self.steps + 10))
-        torch._foreach_lerp_(self.values, list(self.network.parameters()), 1 - decay)
-
-    @torch.no_grad()
-    def store(self) -> None:
-        """Put the average into the network."""
-        for parameter, value in zip(self.network.parameters(), self.values):
-            parameter.copy_(value)
+        for name, array in self.trainer.weights().items():
+            self.values[name] += np.float32(1 - decay) * (array - self.values[name])
 
 
 def rate_at(done: float, peak: float) -> float:
@@ -120,34 +121,29 @@ def rate_at(done: float, peak: float) -> float:
     return peak * min(1, done * 20 + 0.05) * 0.5 * (1 + math.cos(math.pi * done))
 
 
-def train(network: Network, lines: list[Line], slots: Slots, batches: Batches, args: argparse.Namespace) -> None:
-    """The whole training; prints a line an epoch. The network ends up with the averaged weights."""
+def train(model: Model, lines: list[Line], slots: Slots, batches: Batches, args: argparse.Namespace) -> Arrays:
+    """The whole training; prints a line an epoch. Returns the averaged weights."""
     random_, start = random.Random(args.seed), time.perf_counter()
-    optimizer = torch.optim.AdamW(network.parameters(), lr=args.rate, weight_decay=args.decay)
-    average, moods = Average(network, AVERAGE_DECAY), mood_masks()
-    network.train()
-    for n in range(args.epochs):
-        values = []
-        loaded = list(batches(epoch(lines, slots, random_), random_))
-        for k, (ids, target, polarity) in enumerate(loaded):
-            optimizer.param_groups[0]["lr"] = rate_at((n + k / len(loaded)) / args.epochs, args.rate)
-            optimizer.zero_grad()
-            value = loss(network(ids), target, polarity, moods, args.mood)
-            value.backward()
-            torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-            optimizer.step()
-            average.update()
-            values.append(value.item())
-        say(f"epoch {n + 1}/{args.epochs}  loss {fmean(values):.4f}  {time.perf_counter() - start:.0f} s")
-    average.store()
-    network.eval()
-
-
-def add_references(path: Path) -> None:
-    """Let the weights file carry its own reference results, which `npmoji verify` checks."""
-    results = references(npmoji.load(path, engine="numpy"))
-    with h5py.File(path, "r+") as file:
-        file.attrs["npmoji_references"] = np.bytes_(json.dumps(results).encode("ascii"))
+    trainer = Trainer(
+        model,
+        loss=loss_of(args.mood),
+        l2=0,
+        optimiser="torch",
+        weight_decay=args.decay,
+        learning_rate=args.rate,
+        seed=args.seed,
+    )
+    average = Average(trainer, AVERAGE_DECAY)
+    for result in epochs(
+        trainer,
+        lambda number: batches(epoch(lines, slots, random_), random_),
+        args.epochs,
+        rate=lambda number, at, size: rate_at((number + at / size) / args.epochs, args.rate),
+        after_step=average.update,
+    ):
+        done = f"epoch {result.number + 1}/{args.epochs}"
+        say(f"{done}  loss {result.loss:.4f}  {time.perf_counter() - start:.0f} s")
+    return average.values
 
 
 def say(text: str) -> None:
@@ -174,7 +170,6 @@ def arguments() -> argparse.Namespace:
 
 def main() -> None:
     args = arguments()
-    torch.manual_seed(args.seed)
     torch.set_num_threads(args.threads)
     torch.use_deterministic_algorithms(True)
     lines, slots, words = read_lines(), read_slots(), Tokenizer(SPECIALS).words
@@ -182,12 +177,12 @@ def main() -> None:
     vocabulary = build_vocabulary(training, slots, words, args.seed)
     entries = sum(map(len, slots.values()))
     say(f"{len(lines)} lines, {len(held)} held back; {entries} list entries; {len(vocabulary)} words")
-    network = Network(len(vocabulary), args.embedding, args.units, CLASSES, args.dropout)
-    train(network, training, slots, Batches(words, vocabulary, args.batch, args.hide), args)
+    model = network(first_weights(len(vocabulary), args.embedding, args.units, CLASSES, args.seed), args.dropout)
+    batches = Batches(words, vocabulary, args.batch, args.hide, args.seed)
+    weights = train(model, training, slots, batches, args)
     args.out.mkdir(parents=True, exist_ok=True)
-    write_weights(args.out / "deepmoji_small.hdf5", network)
     (args.out / "vocabulary.json").write_text(json.dumps(vocabulary, indent=0) + "\n", encoding="ascii")
-    add_references(args.out / "deepmoji_small.hdf5")
+    write_model(args.out / "deepmoji_small.hdf5", weights, vocabulary)
     report(npmoji.load(args.out / "deepmoji_small.hdf5").predict, held, slots, args.benchmark)
 
 

@@ -7,6 +7,7 @@ lines.py     lines of text, and a guess at the encoding of a file that is not UT
 readers.py   the records of one file: plain lines, tables, JSON lines
 tables.py    Parquet and Arrow files
 records.py   several files as one sequence of records, in blocks
+labelled.py  texts with their labels, from one file
 writers.py   the formats of results
 cuts.py      which texts the model does not take whole
 """

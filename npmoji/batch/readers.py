@@ -41,6 +41,13 @@ class Columns:
         """Whether the texts' column is among those to keep."""
         return self.whole and (self.keep is None or self.text in self.keep)
 
+    def look(self, names: list[str]) -> None:
+        """Called with the names of a table's header, or of a JSON row, before the columns are taken from it."""
+
+    def option(self, name: str) -> str:
+        """The command line's option that names this column."""
+        return "--column" if name == self.text else "--keep"
+
     def of(self, names: list[str]) -> list[str]:
         """The columns to keep of a row or table with these names."""
         chosen = [name for name in names if name != self._apart] if self.keep is None else self.keep
@@ -91,6 +98,7 @@ def _object(line: str, columns: Columns) -> tuple[str | None, dict[str, Any], st
         return None, {}, f"not JSON: {getattr(error, 'msg', error)}{place}"
     if not isinstance(row, dict):
         return None, {}, f"expected an object with {columns.text!r}, got {_NAMES.get(type(row), 'null')}"
+    columns.look(list(row))
     others = {name: row.get(name) for name in columns.of(list(row))}
     if columns.text not in row:
         found = ", ".join(map(repr, row)) or "nothing"
@@ -133,6 +141,7 @@ def table(lines: Lines, columns: Columns, delimiter: str | None, default: str) -
     line, problem = feed.problem()
     if problem:
         raise InputError(f"{source}, line {line}: {problem}")
+    columns.look(names)
     check_header(names, columns, source)
     place, chosen = names.index(columns.text), columns.of(names)
     kept = [(name, names.index(name)) for name in chosen]
@@ -165,9 +174,8 @@ def check_header(names: list[str], columns: Columns, source: str) -> None:
     """Raise an InputError unless a table with columns of these names has all that are wanted, each once."""
     for name in (columns.text, *(columns.keep or ())):
         if name not in names:
-            option = "--column" if name == columns.text else "--keep"
             found = str(names)[:300] if names else "none"
-            raise InputError(f"{source}: no column {name!r} ({option}), there are: {found}")
+            raise InputError(f"{source}: no column {name!r} ({columns.option(name)}), there are: {found}")
     twice = next((name for name in (columns.text, *columns.of(names)) if names.count(name) > 1), None)
     if twice is not None:
         raise InputError(f"{source}: two columns named {twice!r}, expected different names")

@@ -34,6 +34,7 @@ class Inputs:
         on_error: what to do with a row without a text: "fail" raises its problem, "skip" leaves it out, "null" gives a
             record without text. None is "fail" for callers without this option, which the message then does not
             mention.
+        columns: which columns are wanted, instead of ``column`` and ``keep``.
 
     Attributes:
         files: path and format of each.
@@ -55,6 +56,7 @@ class Inputs:
         keep: Sequence[str] | None = (),
         on_error: str | None = None,
         whole: bool = False,
+        columns: Columns | None = None,
     ):
         if paths.count("-") > 1:
             raise InputError("standard input can be read only once: -i - is given twice")
@@ -64,7 +66,8 @@ class Inputs:
         self._encoding, self._delimiter, self.on_error = encoding, delimiter, on_error
         self._check_use(column, [name for name in keep or () if not whole or name != (column or "text")])
         decoder(encoding)
-        self.columns = Columns("text" if column is None else column, None if keep is None else list(keep), whole)
+        kept = None if keep is None else list(keep)
+        self.columns = columns or Columns("text" if column is None else column, kept, whole)
         self.size = sum(sizes) if all(sizes) else 0
         self.typed = "-" in paths and sys.stdin.isatty()
         self._faulty, self._first = 0, ""

@@ -229,10 +229,11 @@ def references(model: Model) -> dict[str, Any] | None:
     probabilities = np.zeros((len(ids), 0))
     try:
         if not model.feature_only:
-            probabilities = np.asarray(model.graph.outputs[0].compute(X, run))
+            with np.errstate(all="ignore"):
+                probabilities = np.asarray(model.graph.outputs[0].compute(X, run))
     except NpmojiError:
         return None
-    if probabilities.ndim != 2 or probabilities.shape[1] != model.classes:
+    if probabilities.ndim != 2 or probabilities.shape[1] != model.classes or not np.isfinite(probabilities).all():
         return None
     attention = next((layer for layer in model.layers if isinstance(layer, AttentionWeightedAverage)), None)
     features = np.zeros((1, 0)) if attention is None else np.asarray(attention.pull(X, run)[0])

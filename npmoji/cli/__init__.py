@@ -26,6 +26,8 @@ COMMANDS = {  # name: help
     "encode": "write the features of each text to a .npy file",
     "info": "show which weights, engine and CPU are in use",
     "inspect": "list the layers of any weights file: shapes, parameters, connections",
+    "train": "train a classifier of your own classes, from texts with labels",
+    "evaluate": "score such a classifier on other texts with labels",
     "verify": "check the weights against their reference results",
     "golden": "write every layer's output, for authors of other ports",
     "compare": "compare another implementation's outputs with golden ones",

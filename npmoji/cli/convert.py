@@ -1,4 +1,4 @@
-"""`npmoji convert`: weights, vocabulary and reference results to one .safetensors file, or weights to a Keras file."""
+"""`npmoji convert`: weights, vocabulary and reference results to one file, for npmoji or in Keras' layout."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 LARGEST = 2**31 - 1  # the largest value of a numeric option
+FOLDS = 5  # of `train`, unless another number is given
 COMPAT: dict[str, Any] = {
     "choices": ("deepmoji", "torchmoji"),
     "help": "whose token ids: the original's or torchMoji's (default: as a converted file says, else the original's)",
@@ -39,9 +40,8 @@ def add_model_options(parser: argparse.ArgumentParser, engine: bool = True) -> N
     group.add_argument("--weights", metavar="PATH", help=f"{kinds} (default: the small bundled model)")
     group.add_argument("--vocabulary", metavar="PATH", help="vocabulary.json (default: the one beside the weights)")
     group.add_argument("--compat", **COMPAT)
-    group.add_argument(
-        "--maxlen", type=positive, default=30, metavar="N", help="number of tokens a text is cut to (default 30)"
-    )
+    tokens = "number of tokens a text is cut to (default: as the weights were trained with by npmoji, else 30)"
+    group.add_argument("--maxlen", type=positive, metavar="N", help=tokens)
     if engine:
         group.add_argument("--engine", default="auto", metavar="E", help="auto (default), numpy, numba or torch")
     group.add_argument("--device", default="cpu", metavar="D", help="cpu (default) or cuda, for the torch engine")
@@ -65,8 +65,23 @@ def add_file_options(parser: argparse.ArgumentParser) -> None:
     """The options that describe a file of texts."""
     group = parser.add_argument_group("files of texts")
     group.add_argument("--column", metavar="NAME", help="the column of a table or .jsonl (default: text)")
-    forms = ("txt", "csv", "tsv", "jsonl")
-    group.add_argument("--input-format", choices=forms, help="default: by each file's name; txt for standard input")
+    _add_format_options(group, ("txt", "csv", "tsv", "jsonl"), "txt for standard input")
+
+
+def add_labelled_options(parser: argparse.ArgumentParser) -> None:
+    """The options that describe a file of texts with labels."""
+    group = parser.add_argument_group("file of texts with labels")
+    group.add_argument("--text", metavar="COL", help="the texts' column (default: text)")
+    group.add_argument("--label", metavar="COL", help="the labels' column (default: label)")
+    several = "several labels in one cell, with this between them; an empty cell is then none (JSON lines: an array)"
+    group.add_argument("--label-separator", metavar="SEP", help=several)
+    _add_format_options(group, ("csv", "tsv", "jsonl"), "to be given for standard input")
+    text = "for a row without a usable text or label: fail (default), or skip it"
+    group.add_argument("--on-error", choices=("fail", "skip"), default="fail", help=text)
+
+
+def _add_format_options(group: argparse._ArgumentGroup, forms: tuple[str, ...], otherwise: str) -> None:
+    group.add_argument("--input-format", choices=forms, help=f"default: by each file's name; {otherwise}")
     group.add_argument("--encoding", metavar="ENC", help="utf-8 (default), utf-16, latin-1, cp1252, …")
     text = "the character between columns (default: comma, in a .tsv tab; ; | and tab are recognised from the header)"
     group.add_argument("--delimiter", type=delimiter, metavar="D", help=text)

@@ -1,8 +1,14 @@
 """Tables of any size: texts in a column, results in further columns; on one machine, or by Spark, Ray or Dask.
 
-results.py     what is computed for each text, as columns
-kinds.py       the kinds of tables: pyarrow, pandas, polars
-scorer.py      `Scorer`: a table in, the same kind out; what all of the following call
+results.py       what is computed for each text, as columns
+columns.py       which columns of a table are used and kept; what a kind of table must be able to do
+arrow_arrays.py  results as arrays of Arrow
+arrow_kind.py, frame_kinds.py, kinds.py
+                 the kinds of tables: pyarrow's; pandas' and polars'; which one a table is
+schemas.py       what comes out, as pyarrow, polars and Spark say it
+models.py        the models of a process, each loaded once
+grants.py        how many threads an engine grants a task
+scorer.py        `Scorer`: a table in, the same kind out
 
 Importing this needs none of the tables' libraries: each is imported when a table of its kind comes.
 """

@@ -51,8 +51,7 @@ class Pandas(Kind):
         ]
         new = self.pd.DataFrame(dict(enumerate(columns)), index=table.index)
         new.columns = [name for name, _ in fields]
-        old = table.iloc[:, kept]
-        out = self.pd.concat([old, new], axis=1) if kept else new
+        out = self.pd.concat([table.iloc[:, kept], new], axis=1)
         out.attrs, out.columns.name = dict(table.attrs), table.columns.name
         return out
 

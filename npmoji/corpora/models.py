@@ -11,7 +11,7 @@ from ..errors import WeightsError
 from ..loading import load
 from ..model import Model
 from ..pickling import fingerprint
-from ..sources import find
+from ..sources import find, vocabulary_beside
 
 MOST = 8  # models that are kept
 
@@ -56,7 +56,7 @@ def model_for(
     >>> model_for(None, {}, 1)[0].features
     320
     """
-    key = frozen([weights, _state(weights), options, _state(options.get("vocabulary"))])
+    key = frozen([weights, options, _files(weights, options.get("vocabulary"))])
     with _lock:
         kept = _kept.pop(key, None)
         if kept is None:
@@ -78,16 +78,21 @@ def model_for(
         return kept.copies[threads], kept.fingerprint
 
 
-def _state(path: Any) -> tuple[str, int, int] | None:
-    """A file, its size and time of change: it may be replaced while a process lives."""
-    if isinstance(path, dict):
-        return None
+def _files(weights: str | None, vocabulary: Any) -> list[Any]:
+    """The files of weights and vocabulary, with sizes and times of change: they may be replaced while a process
+    lives."""
+    path = find(weights)
+    words = vocabulary if isinstance(vocabulary, (str, bytes)) else vocabulary_beside(path)
+    return [path, *(_state(file) for file in (path, words))]
+
+
+def _state(path: str | bytes) -> tuple[int, int] | None:
+    """A file's size and time of change; None if it is not there, which loading tells if it matters."""
     try:
-        path = find(path)
         found = os.stat(path)
-    except OSError:  # loading tells it
+    except OSError:
         return None
-    return path, found.st_size, found.st_mtime_ns
+    return found.st_size, found.st_mtime_ns
 
 
 def frozen(value: Any) -> Any:

@@ -62,10 +62,10 @@ class Scorer:
             result, a row that is not text.
         WeightsError, VocabularyError: on calling, as `npmoji.load`.
 
-    >>> import pandas
+    >>> import pyarrow
     >>> scorer = npmoji.Scorer(top=1)
-    >>> scorer(pandas.DataFrame({"id": [7, 8], "text": ["I love mom's cooking", None]}))["emoji_1"].tolist()
-    ['😋', nan]
+    >>> scorer(pyarrow.table({"id": [7, 8], "text": ["I love mom's cooking", None]}))["emoji_1"].to_pylist()
+    ['😋', None]
     """
 
     def __init__(
@@ -97,7 +97,13 @@ class Scorer:
         self._results: dict[int | None, Results] = {}
 
     def __call__(self, table: Any) -> Any:
-        """The table with the results."""
+        """The table with the results.
+
+        >>> import pyarrow
+        >>> batch = pyarrow.record_batch({"text": ["I love mom's cooking"]})
+        >>> [scored.num_columns for scored in npmoji.Scorer(what="features")(iter([batch]))]
+        [2]
+        """
         if (kind := kind_of(table)) is not None:
             return self._scored(kind, table)
         if is_lazy(table):
@@ -135,9 +141,9 @@ class Scorer:
         Raises:
             InputError: as the call.
 
-        >>> import polars
-        >>> npmoji.Scorer(top=1, keep="none").schema({"text": polars.String()})
-        Schema({'emoji_1': String, 'p_1': Float32})
+        >>> import pyarrow
+        >>> npmoji.Scorer(top=1, keep="none").schema(pyarrow.schema({"text": pyarrow.string()})).names
+        ['emoji_1', 'p_1']
         """
         if type(schema).__module__.partition(".")[0] == "dask":
             schema = getattr(schema, "_meta", schema)

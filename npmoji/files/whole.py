@@ -52,6 +52,16 @@ def whole_file(path: str | bytes | os.PathLike) -> Iterator[BinaryIO]:
         os.replace(part, target)
 
 
+class _OnlyTried(Exception):
+    """Nothing is to be written."""
+
+
+def check_writable(path: str | bytes | os.PathLike) -> None:
+    """Raise now, before long work, the InputError that `whole_file` would raise after it."""
+    with contextlib.suppress(_OnlyTried), whole_file(path):
+        raise _OnlyTried
+
+
 @contextlib.contextmanager
 def whole_folder(path: str, may_replace: Callable[[str], None]) -> Iterator[str]:
     """A new folder to be filled in the ``with`` block: it takes its name only if the block succeeds.

@@ -49,19 +49,21 @@ def weights(path: str, root: Mapping, version: str = "") -> Contents:
 
 
 def with_config(file: Contents, config: dict[str, Any]) -> Contents:
-    """The file with a model's config, which tells the names of layers where the file does not.
+    """The file with a model's config, which tells the order of layers, and their names where the file does not.
 
     Raises:
         WeightsError: groups that the model does not have.
     """
-    if not isinstance(file.layers, ByGroup):
-        return file._replace(config=config)
     check_json(config)
     names = dict(_names(item(config, "config", "the model", dict, list), "", ""))
+    if not isinstance(file.layers, ByGroup):
+        known = {name: file.layers[name] for name in names.values() if name in file.layers}
+        return file._replace(config=config, layers={**known, **file.layers})
     unknown = [group for group, arrays in file.layers.items() if arrays and group not in names]
     if unknown:
         raise WeightsError(f"the file holds weights {unknown}, but the config has no such layers")
-    return file._replace(config=config, layers={names[g]: arrays for g, arrays in file.layers.items() if g in names})
+    layers = {name: file.layers[group] for group, name in names.items() if group in file.layers}
+    return file._replace(config=config, layers=layers)
 
 
 def read(path: str, mmap: bool = True) -> Contents:

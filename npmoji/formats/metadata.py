@@ -40,10 +40,11 @@ def parsed(path: str, key: str, text: Any, label: str) -> Any:
     if not isinstance(text, (str, bytes)):
         raise WeightsError(f"{damaged}: {text!r:.60}, expected a text")
     try:
-        value = json.loads(text)
+        value: Any = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise WeightsError(f"{damaged}: not JSON: {error}") from None
-    if not isinstance(value, KINDS[key]):
+    fits = isinstance(value, KINDS[key])
+    if not fits:
         raise WeightsError(f"{damaged}: {value!r:.60}, expected {NAMES[KINDS[key]]}")
     return checked_names(value, damaged) if key == "classes" else value
 

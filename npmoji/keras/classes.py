@@ -46,7 +46,9 @@ def _activation(at: Place) -> Layer:
     "InputLayer",
 )
 def _identity(at: Place) -> Layer:
-    return layers.Dropout(at.previous[0], name=at.name)
+    kind = at.config["class_name"] + (" with a noise_shape" if at.setting("noise_shape") is not None else "")
+    rate = number(at, "stddev" if kind == "GaussianNoise" else "rate", 0.0)
+    return layers.Dropout(at.previous[0], rate, kind, name=at.name)
 
 
 @kind("Masking")
@@ -143,6 +145,9 @@ def _cell(class_name: str, at: Place, within: bool) -> Cell:
     options: dict[str, Any] = {"hold_masked": not at.flag("zero_output_for_mask")}
     if within:
         options["hold_masked"] = not (at.zero_masked and at.flag("return_sequences"))
+    dropout = max(number(at, key, 0.0) for key in ("dropout", "recurrent_dropout"))
+    if dropout > 0:
+        options["dropout"] = dropout
     if not cudnn and at.activation(default="tanh") != "tanh":
         options["activation"] = at.activation(default="tanh")
     if cell is not layers.SimpleRNN:

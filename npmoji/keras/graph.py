@@ -287,6 +287,20 @@ def weights_of(network: Network, file: Contents, known: Known) -> Layers:
     return found
 
 
+def frozen(file: Contents) -> set[str]:
+    """The layers that the config says are not to be trained, nested ones as ``outer/inner``."""
+    return set(_frozen(description.parse(file.config or {}), "", True))
+
+
+def _frozen(network: Network, prefix: str, trainable: bool) -> Iterator[str]:
+    for node in network.nodes:
+        own = trainable and bool(node.config.get("trainable", True))
+        if node.class_name in CONTAINERS:
+            yield from _frozen(description.parse(node.config["model"]), f"{prefix}{node.name}/", own)
+        elif not own:
+            yield prefix + node.name
+
+
 def as_stored(stored: Layers, layers: list[Layer]) -> Layers:
     """The file's arrays, layer by layer as it keeps them, under the names that the layers made of them have for them.
 

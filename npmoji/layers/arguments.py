@@ -22,7 +22,7 @@ OPTIONS: dict[type, tuple[str, ...]] = {
     GRU: ("gate", "activation", "reset_after"),
     SimpleRNN: ("activation",),
 }
-SHARED = ("hold_masked", "time_order")  # what a Bidirectional hands on to its layers besides
+SHARED = ("hold_masked", "time_order", "dropout")  # what a Bidirectional hands on to its layers besides
 
 
 class Wanted(NamedTuple):
@@ -90,14 +90,14 @@ TABLE: dict[str, Wanted] = {
     **dict.fromkeys(("bias", "gamma", "beta", "context"), _optional(ARRAY)),
     **dict.fromkeys(("forward", "backward"), WEIGHTS),
     **dict.fromkeys(("name", "complaint"), _optional(TEXT)),
-    **dict.fromkeys(("logits", "padding"), TEXT),
+    **dict.fromkeys(("logits", "padding", "kind"), TEXT),
     **dict.fromkeys(("activation", "gate"), FUNCTION),
     "merge_mode": _optional(_names("concat", "sum", "mul", "ave")),
     "axis": AXIS,
     **dict.fromkeys(("dilation", "groups", "pool_size"), _integer(1)),
     **dict.fromkeys(("strides", "vocabulary_size"), _optional(_integer(1))),
     **dict.fromkeys(("n", "k", "index"), _integer(0)),
-    **dict.fromkeys(("epsilon", "alpha", "mask_value", "theta", "threshold"), NUMBER),
+    **dict.fromkeys(("epsilon", "alpha", "mask_value", "theta", "threshold", "rate", "dropout"), NUMBER),
     "max_value": _optional(NUMBER),
     "negative_slope": Wanted(
         "a number or an array", lambda v: ARRAY.fits(v) or NUMBER.fits(v) or _several(NUMBER).fits(v)

@@ -61,6 +61,7 @@ class Layer:
     #: whether the next layer's arithmetic treats all steps as valid; the mask propagates all the same
     hides_mask = False
     outputs = 1  # how many outputs the layer has
+    class_name: str  # that of the class, or a file's own name of it
     #: whether `forward` takes an engine's own kind of array; npmoji's layers do, others get NumPy's
     takes_any_array = False
     network: Any = None  # the `Network` that the layer belongs to, whose engine a call runs on; else it is NumPy's
@@ -72,7 +73,7 @@ class Layer:
     def __new__(cls, *arguments: Any, **options: Any) -> Self:
         layer = super().__new__(cls)
         layer.made_from = arguments, options  # what `save_layers` writes
-        layer.class_name = cls.__name__  # a file's own name of it, where it has one
+        layer.class_name = cls.__name__
         return layer
 
     def __init__(self, *previous: Layer, name: str | None = None):
@@ -152,6 +153,9 @@ class Layer:
     def weights(self) -> dict[str, np.ndarray]:
         """The layer's own arrays by their Keras names; none by default."""
         return {}
+
+    def refresh(self) -> None:
+        """Compute anew what the layer keeps of its arrays, which have changed; by default it keeps nothing."""
 
     def expect(self, label: str, array: np.ndarray, *shape: int | None, compact: bool = False) -> np.ndarray:
         """The array, if it has this shape (None: any size); else a WeightsError with layer, array and both shapes.

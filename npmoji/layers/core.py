@@ -131,9 +131,17 @@ class Activation(Layer):
 class Dropout(Layer):
     """Dropout, noise and similar layers, which act only in training: the identity.
 
+    Args:
+        rate: how much there is of it; only `npmoji.learn.Trainer` looks at it.
+        kind: Keras' class: ``"Dropout"``, ``"SpatialDropout1D"``, ``"GaussianNoise"``, ...
+
     >>> npmoji.Dropout(npmoji.Input())(np.float32([[1, 2]]))
     array([[1., 2.]], dtype=float32)
     """
+
+    def __init__(self, previous: Layer, rate: float = 0.0, kind: str = "Dropout", name: str | None = None):
+        super().__init__(previous, name=name)
+        self.rate, self.kind = float(rate), kind
 
     def forward(self, ops: Ops, x: Array) -> Array:
         return x

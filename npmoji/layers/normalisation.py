@@ -38,9 +38,14 @@ class BatchNormalization(Layer):
                 self._arrays[label] = self.expect(label, array, mean.shape[0] if mean.ndim else None)
         if (variance < 0).any():
             raise WeightsError(f"layer {self.name!r}: moving_variance is negative")
-        scale = 1 / np.sqrt(variance.astype(np.float64) + epsilon)
-        self._mean, self._scale = mean, np.float32(scale if gamma is None else scale * gamma)
-        self._beta = np.zeros_like(mean) if beta is None else beta
+        self.epsilon = epsilon
+        self.refresh()
+
+    def refresh(self) -> None:
+        mean, variance = (self._arrays[f"moving_{name}"] for name in ("mean", "variance"))
+        scale = 1 / np.sqrt(variance.astype(np.float64) + self.epsilon)
+        self._mean, self._scale = mean, np.float32(scale * self._arrays.get("gamma", 1))
+        self._beta = self._arrays.get("beta", np.zeros_like(mean))
 
     def forward(self, ops: Ops, x: Array) -> Array:
         x = np.asarray(x)

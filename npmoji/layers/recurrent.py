@@ -24,6 +24,7 @@ class Recurrent(Layer):
         return_sequences: return the outputs of all steps (N, T, H), else the last one (N, H).
         return_state: also return the states after the last step, each (N, H).
         initial_state: layers whose outputs are the states before the first step; 0 without any.
+        dropout: how much of inputs or states is dropped in training, which nothing here does.
         options: further options of the subclass.
     """
 
@@ -45,10 +46,12 @@ class Recurrent(Layer):
         return_sequences: bool = True,
         return_state: bool = False,
         initial_state: tuple[Layer, ...] = (),
+        dropout: float = 0.0,
         name: str | None = None,
         **options: Any,
     ):
         super().__init__(previous, *initial_state, name=name)
+        self.dropout = float(dropout)
         if len(initial_state) not in (0, self.STATES):
             raise WeightsError(f"layer {self.name!r}: {len(initial_state)} initial states, expected {self.STATES}")
         self.outputs = 1 + (self.STATES if return_state else 0)

@@ -19,7 +19,8 @@ from ..errors import InputError
 from ..formats.unpickler import OPCODES, Global, PickleError, Unpickler, get, put
 
 LARGEST_FILE = 1 << 27  # bytes; the largest of the original's has 3 million
-LONGEST_ARRAY = 1 << 24  # bytes
+LONGEST_ARRAY = 1 << 24  # elements along an axis
+MOST_FLAGS = 1 << 24  # of all texts together; one list may be that of every text
 KEYS = ("texts", "info", "train_ind", "val_ind", "test_ind")
 ADVICE = "expected a benchmark file of the original: a dict of texts, info and row numbers; nothing in the file was run"
 LABELS = "expected a number, a name, or a list of flags"
@@ -72,7 +73,8 @@ class Array:
     """A NumPy array; a pickle makes an empty one, and then says what it holds."""
 
     def __init__(self) -> None:
-        self.values: list[Any] | None = None
+        self.shape: tuple[int, ...] = (0,)
+        self.values: list[Any] = []
 
 
 class DataUnpickler(Unpickler):
@@ -82,7 +84,7 @@ class DataUnpickler(Unpickler):
         f"{module}.{name}"
         for module in ("numpy.core.multiarray", "numpy._core.multiarray")
         for name in ("_reconstruct", "scalar")
-    ) | {"numpy.ndarray", "numpy.dtype"}
+    ) | {"numpy.ndarray", "numpy.dtype", "_codecs.encode", "__builtin__.bytes"}  # the last two: bytes of Python 3
     most_steps, longest_text, surrogates = 1 << 22, 1 << 20, True
     data_are, advice = "benchmarks", ADVICE
 
@@ -145,16 +147,28 @@ def _dict(values: list[Any], pickle: DataUnpickler) -> None:
 
 
 def _reduce(pickle: DataUnpickler) -> None:
-    """What would be a call of one of NumPy's functions."""
+    """What would be a call of one of the functions that make numbers, arrays and bytes."""
     given, name = pickle.pop(tuple), pickle.pop(Global).name.rpartition(".")[2]
     if name == "dtype" and len(given) == 3 and (code := _word(given[0])) and _KINDS.fullmatch(code):
         pickle.push(Kind(code))
     elif name == "scalar" and len(given) == 2 and type(given[1]) is bytes:
-        pickle.push(_values(given[0], given[1], 1)[0])
+        pickle.push(_values(pickle, given[0], given[1], 1)[0])
     elif name == "_reconstruct" and len(given) == 3:
         pickle.push(Array())
+    elif name == "encode" and len(given) == 2 and type(given[0]) is str and given[1] == "latin1":
+        pickle.count(len(given[0]) // 64)
+        pickle.push(_latin1(given[0]))
+    elif name == "bytes" and not given:
+        pickle.push(b"")
     else:
         raise PickleError(f"its pickle is damaged or holds other objects than numbers of NumPy, {ADVICE}")
+
+
+def _latin1(text: str) -> bytes:
+    try:
+        return text.encode("latin-1")
+    except UnicodeEncodeError as error:
+        raise PickleError(f"its pickle is damaged: bytes that are none ({error.reason})") from error
 
 
 def _build(pickle: DataUnpickler) -> None:
@@ -163,9 +177,8 @@ def _build(pickle: DataUnpickler) -> None:
     if isinstance(target, Kind) and len(state) >= 2 and (order := _word(state[1])) in ("<", ">", "|", "="):
         target.code = f"{order}{target.code.lstrip('<>|=')}"
     elif isinstance(target, Array) and len(state) == 5 and _is_shape(state[1]) and type(state[4]) is bytes:
-        if len(state[4]) > LONGEST_ARRAY or len(state[1]) > 1:
-            raise PickleError(f"an array of shape {state[1]}, expected one of labels or row numbers")
-        target.values = _values(state[2], state[4], math.prod(state[1]))
+        target.shape = state[1]
+        target.values = _values(pickle, state[2], state[4], math.prod(state[1]))
     else:
         raise PickleError(f"its pickle sets what an object is, {ADVICE}")
 
@@ -174,24 +187,29 @@ def _is_shape(value: Any) -> bool:
     return type(value) is tuple and len(value) <= 8 and all(type(n) is int and 0 <= n <= LONGEST_ARRAY for n in value)
 
 
-def _values(kind: Any, data: bytes, count: int) -> list[Any]:
+def _values(pickle: DataUnpickler, kind: Any, data: bytes, count: int) -> list[Any]:
     """``count`` elements of that dtype, as Python's own numbers and texts."""
     if not isinstance(kind, Kind):
         raise PickleError(f"its pickle is damaged: {type(kind).__name__} where a dtype was expected")
     dtype = kind.dtype
     if not dtype.itemsize or len(data) != count * dtype.itemsize:
         raise PickleError(f"its pickle is damaged: {len(data)} bytes for {count} elements of {dtype}")
-    try:
+    pickle.count(len(data) // 8)
+    if dtype.kind != "U":
         return np.frombuffer(data, dtype).tolist()
-    except ValueError as error:  # a code point that is none
-        raise PickleError(f"its pickle is damaged: an element of {dtype}: {error}") from error
+    encoding = "utf-32-be" if dtype.str.startswith(">") else "utf-32-le"
+    starts = range(0, len(data), dtype.itemsize)
+    try:  # not NumPy, which takes code points that are none
+        return [str(data[at : at + dtype.itemsize], encoding, "surrogatepass").rstrip("\0") for at in starts]
+    except UnicodeDecodeError as error:
+        raise PickleError(f"its pickle is damaged: a text of {dtype}: {error.reason}") from error
 
 
 def _word(value: Any) -> str:
-    """A str of Python 2 or a text, as a name; empty if it is not a plain one."""
+    """A str of Python 2 or a text, as a name; empty if it is not a plain, short one."""
     if type(value) is str:
         return value
-    return value.decode("ascii") if type(value) is bytes and value.isascii() else ""
+    return value.decode("ascii") if type(value) is bytes and len(value) <= 256 and value.isascii() else ""
 
 
 DataUnpickler.opcodes = OPCODES | {
@@ -226,15 +244,24 @@ def _contents(found: Any) -> tuple[list[str], list[Any], list[list[int]]]:
     texts, info, *parts = (_rows(key, found[key]) for key in KEYS)
     if len(texts) != len(info):
         raise PickleError(f"it has {len(texts)} texts, but {len(info)} entries in info")
-    labels = [_label(row, entry) for row, entry in enumerate(info)]
-    return [_text(row, text) for row, text in enumerate(texts)], labels, parts
+    # A pickle may refer to the same thing again and again, which costs it two bytes: so what is copied is counted.
+    if sum(len(text) for text in texts if type(text) in (str, bytes)) > LARGEST_FILE:
+        raise PickleError(f"its texts have more than {LARGEST_FILE:,} characters")
+    flags = 0
+    for row, entry in enumerate(info):
+        flags += len(_flags(row, entry))
+        if flags > MOST_FLAGS:
+            raise PickleError(f"its labels have more than {MOST_FLAGS:,} flags")
+    return [_text(row, text) for row, text in enumerate(texts)], list(map(_label, range(len(info)), info)), parts
 
 
-def _rows(key: str, value: Any) -> list[Any]:
-    rows = value.values if isinstance(value, Array) else list(value) if type(value) in (list, tuple) else None
-    if rows is None:
-        raise PickleError(f"{key!r} is a {type(value).__name__}, expected a list")
-    return rows
+def _rows(key: str, value: Any) -> Any:
+    if type(value) is Array and len(value.shape) == 1:
+        return value.values
+    if type(value) not in (list, tuple):
+        found = f"an array of shape {value.shape}" if type(value) is Array else f"a {type(value).__name__}"
+        raise PickleError(f"{key!r} is {found}, expected a list")
+    return value
 
 
 def _text(row: int, text: Any) -> str:
@@ -248,12 +275,20 @@ def _text(row: int, text: Any) -> str:
     return text
 
 
-def _label(row: int, entry: Any) -> Any:
+def _flags(row: int, entry: Any) -> Any:
+    """The flags of an entry's label; none if it is a number or a name."""
     if type(entry) is not dict or "label" not in entry:
         raise PickleError(f"entry {row} of info has no 'label', expected a dict with one")
     label = entry["label"]
-    if isinstance(label, Array) or type(label) in (list, tuple):
-        return [_one_label(row, value) for value in _rows("label", label)]
+    if type(label) is Array and not label.shape:
+        label = entry["label"] = label.values[0]
+    return _rows("label", label) if type(label) in (Array, list, tuple) else []
+
+
+def _label(row: int, entry: dict[str, Any]) -> Any:
+    label = entry["label"]
+    if type(label) in (Array, list, tuple):
+        return [_one_label(row, value) for value in _flags(row, entry)]
     return _one_label(row, label)
 
 

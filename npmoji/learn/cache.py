@@ -1,8 +1,8 @@
 """Features that were computed before, so that folds, clones and grid searches compute none twice.
 
-One cache for the whole process, of at most `LIMIT` bytes: what was not used for longest goes first. `clear` empties it.
-With the numba engine a text's features are the same in any company, and are kept one by one. The other engines' differ
-in their last bits with the texts computed along with them: there only the very same list of texts is found again.
+One cache for the whole process, of at most `LIMIT` bytes: what was not used for longest goes first. `clear_cache`
+empties it. With the numba engine a text's features are the same in any company, and are kept one by one. The other
+engines' differ in their last bits with the texts computed along with them: there the very same list is found again.
 """
 
 from __future__ import annotations
@@ -44,13 +44,10 @@ def features(model: Model, texts: list[str]) -> np.ndarray:
     return np.stack(rows)  # type: ignore[arg-type]
 
 
-def clear() -> None:
-    """Forget all features.
+def clear_cache() -> None:
+    """Forget all features that were computed, in this process.
 
-    >>> import npmoji.learn.cache
-    >>> npmoji.learn.cache.clear()
-    >>> npmoji.learn.cache.size()
-    0
+    >>> npmoji.learn.clear_cache()
     """
     global _bytes
     with _lock:

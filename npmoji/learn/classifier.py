@@ -14,6 +14,7 @@ from ..model import Model
 from ..network import Network
 from . import cache, data, encoding, heads, labels
 from .bases import ClassifierMixin
+from .prepare import digest_of
 
 if TYPE_CHECKING:
     from .report import Report
@@ -27,7 +28,7 @@ class Classifier(ClassifierMixin, encoding.OfTexts):
 
     With the method ``"last"`` it is scikit-learn's logistic regression on the features that the network computes, as a
     last layer in float32: ``predict_proba`` gives what the saved model's `predict` gives. Features are cached, see
-    `npmoji.learn.cache`.
+    `npmoji.learn.clear_cache`.
 
     Texts are a list, an array or a column of str as `npmoji.Model.predict` takes them; an empty text is one with no
     words. Features that were computed before are taken as well, an array or table of numbers (N, F) of any width; to
@@ -58,7 +59,6 @@ class Classifier(ClassifierMixin, encoding.OfTexts):
         kernel_, bias_: the last layer, float32 (F, C) and (C,).
         multi_label_: whether a text may have several classes.
 
-    >>> import pytest; _ = pytest.importorskip("sklearn")
     >>> texts = ["I love this", "great fun", "so happy today", "this is awful", "I hate it", "so sad today"]
     >>> mine = npmoji.Classifier(engine="numpy").fit(texts, ["good"] * 3 + ["bad"] * 3)
     >>> mine.predict(["what a happy day"]).tolist()
@@ -105,9 +105,11 @@ class Classifier(ClassifierMixin, encoding.OfTexts):
         """
         self._check_parameters()
         found = self._begin(X)
-        known = labels.encode(y, count=len(found))
+        known = labels.learnable(labels.encode(y, count=len(found)))
         if self.method == "last":
             self._learn(self._features(found), known, data.groups(found) if isinstance(found, list) else None)
+            rows = found if isinstance(found, list) else {"features": found}
+            self._told["data_sha256"] = digest_of({"texts": rows}, {"texts": known})
         else:
             self._finetune(found, known)
         return self
@@ -144,10 +146,10 @@ class Classifier(ClassifierMixin, encoding.OfTexts):
         for name in ("C", "class_weight"):
             if getattr(self, name) is not None:
                 raise InputError(f"{name}: only the method 'last' has one, not {self.method!r}")
-        from .finetune import finetune
+        from .finetuning import finetune
 
         self._take(known)
-        model = self._model_for(len(found))
+        model = self._model_for()
         names = np.array(known.names)
         y = [names[row].tolist() for row in known.codes.astype(bool)] if known.multi_label else names[known.codes]
         self._finetuned = finetune(model, found, y, method=self.method, seed=self._seed(), classes=known.names)
@@ -243,7 +245,7 @@ class Classifier(ClassifierMixin, encoding.OfTexts):
         self._check_fitted()
         if self._finetuned is not None:
             return self._finetuned
-        base = self._model_for(1)
+        base = self._model_for()
         made = self.__dict__.get("_made")
         if made is None or made[0] is not base:
             if len(self.kernel_) != base.features:
@@ -252,8 +254,9 @@ class Classifier(ClassifierMixin, encoding.OfTexts):
                     f"{len(self.kernel_)}"
                 )
             names = [labels.name_of(value) for value in self.classes_.tolist()]
+            told = self._told if base.tokenizer is None else {**self._told, "maxlen": base.tokenizer.maxlen}
             model = heads.with_head(
-                base, self.kernel_, self.bias_, classes=names, multi_label=self.multi_label_, provenance=self._told
+                base, self.kernel_, self.bias_, classes=names, multi_label=self.multi_label_, provenance=told
             )
             made = self._made = (base, model)
         return made[1]
@@ -285,7 +288,7 @@ class Classifier(ClassifierMixin, encoding.OfTexts):
     # Between ----------------------------------------------------------------------------------------------------------
 
     def _features(self, found: list[str] | np.ndarray) -> np.ndarray:
-        return encoding.encoded(self._model_for(len(found)), found) if isinstance(found, list) else found
+        return encoding.encoded(self._model_for(), found) if isinstance(found, list) else found
 
     def _check_fitted(self) -> None:
         from sklearn.utils.validation import check_is_fitted

@@ -21,8 +21,8 @@ ENDS = ("Activation", "Softmax")  # classes of layers that may come after the la
 def output_dense(config: Config) -> tuple[str, list[str]] | None:
     """The Dense layer that gives the network's one output, and the layers of `ENDS` after it; None if there is none."""
     network = description.parse(config)
-    nodes, after = {node.name: node for node in network.nodes}, []
-    ref = network.outputs[0]
+    nodes, ref = {node.name: node for node in network.nodes}, network.outputs[0]
+    after: list[str] = []
     while len(network.outputs) == 1 and len(nodes[ref.layer].calls) == 1:  # not one that is used more than once
         node = nodes[ref.layer]
         if node.class_name == "Dense":
@@ -45,6 +45,9 @@ def with_units(config: Config, dense: str, after: list[str], units: int, activat
         settings = {key: entry["config"][key] for key in ("name", "trainable", "dtype") if key in entry["config"]}
         entry["class_name"] = "Activation"
         entry["config"] = {**settings, "activation": activation if name == after[-1] else "linear"}
+        for call in entry.get("inbound_nodes", []):
+            if isinstance(call, dict):  # Keras 3's Softmax takes a mask, an Activation takes none
+                call.get("kwargs", {}).pop("mask", None)
     return config
 
 
@@ -70,10 +73,10 @@ def cut(config: Config, layer: str, name: str, features: int, units: int, activa
     if config["class_name"] == "Sequential":
         plain = config["config"] if isinstance(config["config"], list) else config["config"]["layers"]
         names = [found.name for found in description.entries_of(config["config"])]
-        end = names.index(layer) + 1
-        entry = _dense(_free(name, names[:end]), units, activation)
-        plain[end:] = [entry if "module" not in plain[0] else {"module": "keras.layers", **entry}]
-        return Cut(config, set(names[:end]), entry["config"]["name"])
+        kept_names = names[: names.index(layer) + 1]
+        entry = _dense(_free(name, kept_names), units, activation)
+        plain[len(kept_names) :] = [entry if "module" not in plain[0] else {"module": "keras.layers", **entry}]
+        return Cut(config, set(kept_names), entry["config"]["name"])
     network = description.parse(config)
     end = next(Ref(layer, node.first) for node in network.nodes if node.name == layer)
     calls = _needed(network, end)

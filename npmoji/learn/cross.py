@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -13,18 +13,15 @@ from .data import groups
 from .folds import stratified
 from .report import Report
 
-if TYPE_CHECKING:
-    from .classifier import Classifier
 
-
-def cross_validate(classifier: Classifier, X: Any, y: Any, folds: int, test: Any, progress: Any) -> Report:
-    """What `Classifier.cross_validate` does."""
+def cross_validate(classifier: Any, X: Any, y: Any, folds: int, test: Any, progress: Any) -> Report:
+    """What `Classifier.cross_validate` does, of such a classifier: that module uses this one."""
     from sklearn.base import clone
 
     from ..display import telling
 
     classifier._check_parameters()
-    first: Classifier = clone(classifier)
+    first = clone(classifier)
     found = first._begin(X)
     known = labels.encode(y, count=len(found))
     texts = found if isinstance(found, list) else None
@@ -35,13 +32,13 @@ def cross_validate(classifier: Classifier, X: Any, y: Any, folds: int, test: Any
         raise InputError("test: got texts, but features to learn from: expected both of one kind")
     values = first._features(found) if first.method == "last" else None
     probabilities = np.zeros((len(found), len(known.classes)), np.float32)
-    models: list[Classifier] = []
+    models: list[Any] = []
     sums: np.ndarray | None = None
     with telling(progress) as told:
         for fold in range(int(part.max()) + 1):
             one = copy.copy(first)
             train, held = np.flatnonzero(part != fold), np.flatnonzero(part == fold)
-            inner = _checked(known._replace(codes=known.codes[train]), fold)
+            inner = labels.learnable(known._replace(codes=known.codes[train]), f" outside of fold {fold}")
             if values is None:
                 one._finetune([found[row] for row in train], inner)
                 probabilities[held] = one._probabilities([found[row] for row in held])
@@ -62,15 +59,3 @@ def cross_validate(classifier: Classifier, X: Any, y: Any, folds: int, test: Any
         classifiers=models,
         test=None if sums is None else sums / np.float32(len(models)),
     )
-
-
-def _checked(known: labels.Labels, fold: int) -> labels.Labels:
-    """Each class must be with and without texts, if multi-label."""
-    if known.multi_label:
-        for name, count in zip(known.names, known.counts()):
-            if count in (0, len(known.codes)):
-                share = "no text" if count == 0 else "every text"
-                raise InputError(
-                    f"class {name!r:.80}: {share} outside of fold {fold} has it: expected some with it and some without"
-                )
-    return known

@@ -173,6 +173,15 @@ class BatchSampler:
         return math.ceil(self.epoch_size / self.batch_size)
 
 
+def batch_size_for(maxlen: int) -> int:
+    """The original's size of a batch, for texts cut to ``maxlen`` tokens.
+
+    >>> batch_size_for(100), batch_size_for(110)
+    (250, 50)
+    """
+    return 250 if maxlen <= 100 else 50
+
+
 class Dataset:
     """Labelled texts.
 
@@ -206,7 +215,9 @@ class Dataset:
         self._check_parts()
 
     @classmethod
-    def read(cls, path: str | os.PathLike, *, text: str = "text", label: str = "label", part: str = "split") -> Dataset:
+    def read(
+        cls, path: str | os.PathLike[str], *, text: str = "text", label: str = "label", part: str = "split"
+    ) -> Dataset:
         """The texts of a file: one of the original's benchmarks (a pickle, of which nothing is run), or .jsonl, .csv
         or .tsv, also compressed, with columns for the text, the label and the part: train, val or test, or no column.
 
@@ -261,7 +272,7 @@ class Dataset:
     @property
     def batch_size(self) -> int:
         """The original's size of a batch for texts of this length."""
-        return 250 if self.maxlen <= 100 else 50
+        return batch_size_for(self.maxlen)
 
     @property
     def straddling(self) -> int:
@@ -299,7 +310,9 @@ def _table(path: str, text: str, label: str, part: str) -> tuple[list[str], list
     """Texts, labels and the parts' rows of a file with columns."""
     from ..batch.records import Inputs
 
-    texts, labels, parts = [], [], {name: [] for name in PARTS}
+    texts: list[str] = []
+    labels: list[Any] = []
+    parts: dict[str, list[int]] = {name: [] for name in PARTS}
     for record in Inputs([path], column=text, keep=None):
         if record.others.get(label) in (None, ""):
             raise InputError(f"{record.place}: no label, expected a column {label!r} in every row")
@@ -308,6 +321,6 @@ def _table(path: str, text: str, label: str, part: str) -> tuple[list[str], list
             if name not in PARTS:
                 raise InputError(f"{record.place}: {part} is {name!r:.60}, expected {', '.join(PARTS)}")
             parts[name].append(len(texts))
-        texts.append(record.text)
+        texts.append(record.text or "")  # a row without one was an error
         labels.append(record.others[label])
     return texts, labels, {name: rows for name, rows in parts.items() if rows}

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from .. import inputs
+from ..backends import ENGINES
 from ..errors import InputError, NpmojiError
 from ..loading import load
 from ..model import Model
@@ -92,6 +93,8 @@ def settled(model: Model, engine: str, rows: int) -> Model:
         engine: of the estimator; that of a model that was given counts unless it is ``"auto"``.
         rows: how many texts `fit` got.
     """
+    if engine not in ("auto", *ENGINES):
+        raise InputError(f"engine {engine!r:.60}: expected one of auto, {', '.join(ENGINES)}")
     engine = model.engine if engine == "auto" else engine
     if engine == "auto":
         steps = model.tokenizer.maxlen if model.tokenizer is not None else 1
@@ -153,7 +156,7 @@ class OfTexts(BaseEstimator):
     def _begin(self, X: Any) -> list[str] | np.ndarray:
         """What `fit` gets: texts, for which the model is loaded and its engine settled; or features, float32 (N, F)."""
         found = self._given(X, reset=True)
-        self._base = None
+        self._base, self._rows = None, len(found)
         if isinstance(found, list):
             self._base = settled(loaded(self), self.engine, len(found))
             self.n_features_in_ = self._base.features
@@ -170,10 +173,11 @@ class OfTexts(BaseEstimator):
         with told_as_input_error():
             return validate_data(self, found, dtype=np.float32, reset=reset)
 
-    def _model_for(self, rows: int) -> Model:
-        """The model of the texts that `fit` got; else one whose engine is settled for so many texts."""
+    def _model_for(self, rows: int = 1) -> Model:
+        """The model, with the engine that the number of texts or features that `fit` got settled; of these if `fit`
+        was not called."""
         found = self.__dict__.get("_base")
-        return settled(loaded(self), self.engine, rows) if found is None else found
+        return settled(loaded(self), self.engine, self.__dict__.get("_rows", rows)) if found is None else found
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -14,7 +14,7 @@ class Features(ClassNamePrefixFeaturesOutMixin, TransformerMixin, encoding.OfTex
     """A scikit-learn transformer: texts to their features, float32 (N, F), for one's own last step of a `Pipeline`.
 
     Features that were computed before, as an array or table of numbers (N, F), go through as float32. Those of texts
-    are cached, see `npmoji.learn.cache`.
+    are cached, see `npmoji.learn.clear_cache`.
 
     Args:
         weights: a file or name that `npmoji.load` takes, or a `Model`; by default the small bundled model.
@@ -25,7 +25,6 @@ class Features(ClassNamePrefixFeaturesOutMixin, TransformerMixin, encoding.OfTex
     Attributes:
         n_features_in_: F, the number of features of a text.
 
-    >>> import pytest; _ = pytest.importorskip("sklearn")
     >>> npmoji.Features(engine="numpy").fit_transform(["I love mom's cooking", "so tired"]).shape
     (2, 320)
     """

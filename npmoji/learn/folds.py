@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from ..errors import InputError
 
 
 def stratified(
-    labels: Sequence | np.ndarray,
+    labels: Sequence[Any] | np.ndarray,
     folds: int,
     seed: int,
     groups: Iterable[Hashable] | None = None,
@@ -35,7 +36,7 @@ def stratified(
 
     >>> from npmoji.learn.folds import stratified
     >>> stratified(["sad", "glad", "sad", "glad"], 2, seed=0).tolist()
-    [1, 1, 0, 0]
+    [1, 0, 0, 1]
     """
     if isinstance(folds, bool) or not isinstance(folds, (int, np.integer)) or folds < 2:
         raise InputError(f"folds {folds!r:.60}: expected an integer of at least 2")
@@ -44,10 +45,52 @@ def stratified(
     if len(group) != len(labels):
         raise InputError(f"{len(labels)} labels, but {len(group)} texts: expected one label a text")
     chosen = labels[first]
-    _check_counts(labels, chosen, folds, names, "" if len(first) == len(labels) else "distinct ")
+    kind = "" if len(first) == len(labels) else "distinct "
+    _check_counts(labels, chosen, folds, names, kind, f"fewer than the {folds} folds")
     random = np.random.RandomState(seed)
     made = _shares(chosen, folds, random) if labels.ndim == 1 else _dealt(chosen.astype(bool), folds, random)
-    return made[group]
+    found: np.ndarray = made[group]
+    return found
+
+
+def held_out(
+    labels: Sequence[Any] | np.ndarray,
+    share: float,
+    seed: int,
+    groups: Iterable[Hashable] | None = None,
+    names: Sequence[str] | None = None,
+) -> np.ndarray:
+    """Which rows to hold back, bool (N,): about this share of each class, at least one row of it, and never all.
+
+    Arguments and copies are as for `stratified`. For several labels a text the rarest label comes first, and rows held
+    back for it count for their other labels too.
+
+    Raises:
+        InputError: a class has fewer than two rows, or groups; says which.
+
+    >>> from npmoji.learn.folds import held_out
+    >>> held_out(["sad", "glad", "sad", "glad"], 0.1, seed=0).tolist()
+    [False, False, True, True]
+    """
+    if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 < share < 1:
+        raise InputError(f"the share to hold back is {share!r:.60}, expected a number between 0 and 1")
+    labels = np.asarray(labels)
+    first, group = distinct(range(len(labels)) if groups is None else groups)
+    if len(group) != len(labels):
+        raise InputError(f"{len(labels)} labels, but {len(group)} texts: expected one label a text")
+    chosen = labels[first]
+    kind = "" if len(first) == len(labels) else "distinct "
+    _check_counts(labels, chosen, 2, names, kind, "too few for a part to train on and one to validate on")
+    flags = chosen.astype(bool) if chosen.ndim > 1 else chosen[:, None] == np.unique(chosen)
+    order = np.random.RandomState(seed).permutation(len(first))
+    held = np.zeros(len(first), bool)
+    for column in np.argsort(flags.sum(0), kind="stable"):
+        rows = order[flags[order, column]]
+        missing = min(max(1, round(share * len(rows))), len(rows) - 1) - held[rows].sum()
+        if missing > 0:
+            held[rows[~held[rows]][:missing]] = True
+    found: np.ndarray = held[group]
+    return found
 
 
 def distinct(values: Iterable[Hashable]) -> tuple[np.ndarray, np.ndarray]:
@@ -65,17 +108,20 @@ def distinct(values: Iterable[Hashable]) -> tuple[np.ndarray, np.ndarray]:
     return first, np.array(group, np.int64)
 
 
-def _check_counts(labels: np.ndarray, chosen: np.ndarray, folds: int, names: Sequence[str] | None, kind: str) -> None:
-    """Every class must have a row for each fold."""
+def _check_counts(
+    labels: np.ndarray, chosen: np.ndarray, least: int, names: Sequence[str] | None, kind: str, why: str
+) -> None:
+    """Every class must have so many rows."""
     if labels.ndim == 1:
         numbers = dict(zip(*np.unique(chosen, return_counts=True)))
         counts = {label: int(numbers.get(label, 0)) for label in np.unique(labels)}
     else:
         counts = dict(enumerate(chosen.astype(bool).sum(0).tolist()))
     for label, count in counts.items():
-        if count < folds:
+        if count < least:
             name, unit = names[label] if names is not None else label, "text" if count == 1 else "texts"
-            raise InputError(f"class {str(name)!r:.80} has {count} {kind}{unit}, fewer than the {folds} folds")
+            note = "; equal texts count once, with the label of the first" if kind else ""
+            raise InputError(f"class {str(name)!r:.80} has {count} {kind}{unit}, {why}{note}")
 
 
 def _shares(labels: np.ndarray, folds: int, random: np.random.RandomState) -> np.ndarray:

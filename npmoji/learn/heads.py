@@ -54,11 +54,10 @@ def with_head(
         InputError: the kernel fits neither, the classes are not as many as the columns, or the network has no place for
             such a layer.
 
-    >>> import npmoji.learn.heads
     >>> model = npmoji.load(engine="numpy")
-    >>> mine = npmoji.learn.heads.with_head(model, np.eye(320, 2), classes=["calm", "angry"])
+    >>> mine = npmoji.learn.with_head(model, np.zeros((320, 2)), [0, 1], classes=["calm", "angry"])
     >>> [(p.label, round(p.probability, 2)) for p in mine.top(["I love mom's cooking"])[0]]
-    [('angry', 0.5), ('calm', 0.5)]
+    [('angry', 0.73), ('calm', 0.27)]
     """
     model.check_ready()
     kernel = _numbers("kernel", kernel, None, None)
@@ -136,9 +135,8 @@ def save(model: Model, path: str | os.PathLike) -> None:
         InputError: a name of another kind, or the file cannot be written.
         WeightsError: the model's precision cannot hold a weight.
 
-    >>> import npmoji.learn.heads
-    >>> mine = npmoji.learn.heads.with_head(npmoji.load(), np.eye(320, 2), classes=["calm", "angry"])
-    >>> npmoji.learn.heads.save(mine, "mine.safetensors")
+    >>> mine = npmoji.learn.with_head(npmoji.load(), np.eye(320, 2), classes=["calm", "angry"])
+    >>> npmoji.learn.save(mine, "mine.safetensors")
     >>> npmoji.load("mine.safetensors").class_names
     ['calm', 'angry']
     """
@@ -183,13 +181,18 @@ def _with_last(model: Model, head: dict[str, np.ndarray], activation: str, after
             raise InputError(
                 f"{file.path}: was made by hand: only DeepMoji and networks of Keras files take a new layer"
             )
-        if after not in (None, "attlayer") or F != model.features:
-            raise _unfit(model, F, after)
+        if after not in (None, "attlayer"):
+            raise InputError(f"{file.path}: a file without a config takes a new layer after 'attlayer' only")
+        if F != model.features:
+            raise InputError(f"{file.path}: a kernel of {F} rows, expected {model.features}, as many as the features")
         return file._replace(layers={**file.layers, "softmax": head})
     found = configs.output_dense(file.config)
-    after = _place(model, F, found and found[0]) if after is None else after
-    if after not in file_layers(file):
-        raise InputError(f"{file.path}: there is no layer {after!r} that a new one could take")
+    if after is None:
+        after = _place(model, F, found and found[0])
+    else:
+        _check_gives(model, after, F)
+    if after not in file_layers(file):  # but in a nested model
+        raise InputError(f"{file.path}: layer {after!r} is no layer of the model itself that a new one could take")
     if found is not None and _taken(model, found[0]) == after:
         dense, ends = found
         config = configs.with_units(file.config, dense, ends, C, activation)
@@ -208,17 +211,26 @@ def _place(model: Model, F: int, dense: str | None) -> str:
     attention = next((layer for layer in model.layers if isinstance(layer, AttentionWeightedAverage)), None)
     if attention is not None and len(attention.kernel) == F:
         return attention.name
-    if dense is not None and len(model[dense].weights()["kernel"]) == F:
+    taken = 0 if dense is None else len(model[dense].weights()["kernel"])
+    if dense is not None and taken == F:
         return _taken(model, dense)
-    raise _unfit(model, F, None)
-
-
-def _unfit(model: Model, F: int, after: str | None) -> InputError:
-    where = "no layer" if after is None else f"layer {after!r} not"
-    return InputError(
-        f"{model.path}: a kernel of {F} rows fits {where}: expected {model.features or 'as many'} rows, as many as the "
-        "features of the attention layer, or as the last Dense layer takes"
+    fitting = [
+        f"{n} for {what}" for n, what in ((model.features, "the features"), (taken, "the last Dense layer")) if n
+    ]
+    expected = (
+        " or ".join(fitting) or "a network with an attention layer or a Dense layer at its end, or a layer's name"
     )
+    raise InputError(f"{model.path}: a kernel of {F} rows, expected {expected}")
+
+
+def _check_gives(model: Model, name: str, F: int) -> None:
+    """Raise an InputError unless a layer gives each text F numbers."""
+    if name not in model.graph.named:
+        raise InputError(f"{model.path}: there is no layer {name!r}")
+    value = model.graph.try_out()[model[name]]
+    shape = np.shape(value[0] if isinstance(value, tuple) else value)
+    if shape != (1, F):
+        raise InputError(f"{model.path}: a kernel of {F} rows does not fit layer {name!r}, which gives {shape[1:]}")
 
 
 def _taken(model: Model, dense: str) -> str:

@@ -93,6 +93,22 @@ def encode(
     return _checked(found) if classes is None else _among(found, classes, others)
 
 
+def learnable(found: Labels, where: str = "") -> Labels:
+    """The same labels, after checking that each class has some texts, and some have not got it.
+
+    Args:
+        where: which texts, for the message.
+
+    Raises:
+        InputError: no text, or every text, has a class.
+    """
+    for name, count in zip(found.names, found.counts().tolist()):
+        if count in (0, len(found.codes)):
+            share = "no text" if count == 0 else "every text"
+            raise InputError(f"class {name!r:.80}: {share}{where} has it; expected some with it and some without")
+    return found
+
+
 def _rows(labels: Any) -> list[Any] | np.ndarray:
     """A list of labels or of lists of them, or a matrix of 0 and 1."""
     if labels is None:

@@ -11,6 +11,7 @@ The result is that of `sklearn.linear_model.LogisticRegression(C=C)` on the feat
 from __future__ import annotations
 
 import contextlib
+import threading
 import warnings
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -23,10 +24,10 @@ from .labels import Labels, listed, name_of
 
 #: what C is chosen from, factors of the square root of ten
 GRID = tuple(float(f"{10 ** (step / 2):.3g}") for step in range(-8, 9))
-PATIENCE = 2  # values of C without a better likelihood that end the search
+PATIENCE = 1  # values of C without a better likelihood that end the search
 FOLDS = 3  # for the choice of C
 MOST = 4_000  # texts that C is chosen on: C hardly depends on their number
-NARROW = 256  # directions of wider features
+NARROW = 192  # directions of wider features
 WIDE = 2 * NARROW  # features from which on directions save work
 LOOSE, TIGHT = 1e-3, 1e-4  # tolerances: for the choice of C, for the result (scikit-learn's default)
 STEPS = 1_000
@@ -138,9 +139,7 @@ def _choice(
     Z: np.ndarray, labels: Labels, weights: np.ndarray | None, seed: int, groups: np.ndarray | None
 ) -> tuple[float, dict[float, float]]:
     """The C with the best likelihood of held-out texts, and all that were tried."""
-    rows = np.arange(len(Z))
-    if len(Z) > MOST:
-        rows = np.sort(np.random.RandomState(seed).permutation(len(Z))[:MOST])
+    rows = _some(labels, seed)
     codes = labels.codes[rows]
     part = _validated(codes, seed, None if groups is None else groups[rows])
     if part is None:
@@ -162,6 +161,22 @@ def _choice(
         if GRID.index(C) - GRID.index(best) >= PATIENCE:
             break
     return best, tried
+
+
+def _some(labels: Labels, seed: int) -> np.ndarray:
+    """The rows that C is chosen on: `MOST` at random, some of each class among them."""
+    N = len(labels.codes)
+    if N <= MOST:
+        return np.arange(N)
+    order = np.random.RandomState(seed).permutation(N)
+    if labels.multi_label:
+        wanted = [labels.codes[order, c] == flag for c in range(len(labels.classes)) for flag in (0, 1)]
+    else:
+        wanted = [labels.codes[order] == c for c in range(len(labels.classes))]
+    kept = [order[np.flatnonzero(flags)[: 4 * FOLDS]] for flags in wanted]
+    first = np.concatenate([*kept, order])
+    _, places = np.unique(first, return_index=True)
+    return np.sort(first[np.sort(places)][: max(MOST, sum(map(len, kept)))])
 
 
 def _validated(codes: np.ndarray, seed: int, groups: np.ndarray | None) -> np.ndarray | None:
@@ -225,10 +240,24 @@ def _likelihood(
     return float((found if weights is None else found * weights).sum())
 
 
+_lock = threading.Lock()
+_inside: list[Any] = []  # the limit, while any thread is inside
+
+
 @contextlib.contextmanager
 def _one_thread() -> Iterator[None]:
-    """BLAS on one thread: the products are small, and scipy's and NumPy's threads would wait for each other."""
+    """BLAS on one thread: the products are small, and scipy's and NumPy's threads would wait for each other.
+
+    The setting is the whole process'; the last thread that leaves puts it back.
+    """
     from threadpoolctl import threadpool_limits
 
-    with threadpool_limits(1, "blas"):
+    with _lock:
+        _inside.append(_inside[0] if _inside else threadpool_limits(1, "blas"))
+    try:
         yield
+    finally:
+        with _lock:
+            limit = _inside.pop()
+            if not _inside:
+                limit.restore_original_limits()

@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
@@ -24,8 +24,9 @@ Batch: TypeAlias = tuple[Any, ...]  # what `step` takes: token ids and labels
 class Steps(Protocol):
     """What `epochs` needs of a trainer."""
 
-    def step(self, *batch: Any, rate: float | None = None) -> float:
-        """One optimiser step; the loss before it."""
+    @property
+    def step(self) -> Callable[..., float]:
+        """One optimiser step on a `Batch`, perhaps at a ``rate``; the loss before it."""
 
 
 class Batches(Protocol):
@@ -44,14 +45,25 @@ class Trains(Steps, Protocol):
     def weights(self) -> Arrays:
         """All arrays, as copies."""
 
-    def set_weights(self, weights: Arrays) -> None:
+    def set_weights(self, weights: Mapping[str, np.ndarray]) -> None:
         """Take these, and leave the optimiser as it is."""
 
     def state(self) -> Arrays:
         """All that is needed to go on later."""
 
-    def load_state(self, state: Arrays) -> None:
+    def load_state(self, state: Mapping[str, np.ndarray]) -> None:
         """Go on from there."""
+
+
+def some(x: Any, rows: np.ndarray) -> Any:
+    """Some rows of an array, or of each of several inputs' arrays by name.
+
+    >>> from npmoji.learn.loop import some
+    >>> some({"ids": np.array([[1], [2], [3]])}, np.array([True, False, True]))
+    {'ids': array([[1],
+           [3]])}
+    """
+    return type(x)({name: array[rows] for name, array in x.items()}) if isinstance(x, dict) else x[rows]
 
 
 class Epoch(NamedTuple):

@@ -24,7 +24,7 @@ class Threshold(NamedTuple):
     curve: np.ndarray
 
 
-class ClassAverage(NamedTuple):
+class Averaged(NamedTuple):
     """The mean of the classes' F1 scores on the test part; the scores (C,), and the thresholds (C,) they are at."""
 
     f1: float
@@ -151,7 +151,7 @@ def rounds(labels: Any, classes: int) -> list[np.ndarray]:
 
 def class_average(
     validation: Sequence[tuple[Any, Any]] | None, test: Sequence[tuple[Any, Any]], thresholds: Any = None
-) -> ClassAverage:
+) -> Averaged:
     """The class-average F1: for each binary problem, a threshold from the validation part, F1 on the test part.
 
     Args:
@@ -168,7 +168,7 @@ def class_average(
     if len(thresholds) != len(test) or not len(test):
         raise InputError(f"{len(thresholds)} classes of the validation part, but {len(test)} of the test part")
     scores = np.array([f1(y, above(p, best)) for (y, p), best in zip(test, thresholds)])
-    return ClassAverage(float(scores.mean()), scores, np.asarray(thresholds, np.float64))
+    return Averaged(float(scores.mean()), scores, np.asarray(thresholds, np.float64))
 
 
 def _binary(values: Any, what: str) -> np.ndarray:

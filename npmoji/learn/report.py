@@ -15,7 +15,6 @@ from . import metrics
 
 if TYPE_CHECKING:
     from ..model import Model
-    from .classifier import Classifier
 
 WORST = 5  # texts shown of those that were got most wrong
 FILE = "fold_{}.safetensors"
@@ -60,6 +59,7 @@ class Report:
         out_of_fold: float32 (N, C), each text's probabilities, by a classifier that has not seen it.
         part: int64 (N,), the number of each text's fold; None without folds.
         multi_label: whether a text may have several labels.
+        classifiers: the folds' `Classifier`s.
         test: float32 (M, C), the probabilities of the texts given as ``test``: the mean over the folds' models.
 
     >>> report = npmoji.learn.Report.of(["bad", "good"], ["bad", "good"], np.float32([[0.9, 0.1], [0.6, 0.4]]))
@@ -74,7 +74,7 @@ class Report:
         *,
         texts: Sequence[str] | None = None,
         part: np.ndarray | None = None,
-        classifiers: Sequence[Classifier] = (),
+        classifiers: Sequence[Any] = (),
         test: np.ndarray | None = None,
     ):
         self.classes, self.labels, self.multi_label = known.classes, known.codes, known.multi_label

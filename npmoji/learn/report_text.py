@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
 from ..display import columns, shorten
 
-if TYPE_CHECKING:
-    from .report import Report
+Report: TypeAlias = Any  # a `Report`: its module uses this one
 
 NAME = 30  # columns for a class' name
 TEXT = 100  # columns for a text

@@ -28,8 +28,9 @@ class At(NamedTuple):
     Attributes:
         stage, stages: the stage's name, its place among all (from 0) and their number.
         epoch, epochs, batch, batches: how many have begun, of how many: the last is the most there can be.
-        loss: of the batch, before its step.
+        loss: of the batch, before its step; at the end of an epoch, of all its batches.
         val_loss, val_score: of the epoch before; NaN in the first.
+        ended: whether the epoch has ended, and they are its own: told once more after its last batch.
     """
 
     stage: str
@@ -42,6 +43,7 @@ class At(NamedTuple):
     loss: float
     val_loss: float = math.nan
     val_score: float = math.nan
+    ended: bool = False
 
 
 RESULTS = ("loss", "val_loss", "val_score")  # of an epoch
@@ -160,10 +162,10 @@ class Run:
         """The epochs of a stage that are not done yet."""
         name, before = self.stages[state.stage], state.last()
 
-        def tell(number: int, at: int, size: int, loss: float) -> None:
+        def tell(number: int, at: int, size: int, loss: float, ended: bool = False) -> None:
             place = (name, state.stage, len(self.stages), number + 1, self.count, at + 1, size, loss)
             if self.watch is not None:
-                self.watch(At(*place, before.val_loss, before.val_score))
+                self.watch(At(*place, before.val_loss, before.val_score, ended))
 
         for result in epochs(
             trainer,
@@ -178,6 +180,7 @@ class Run:
                 state.trainer = trainer.state()
                 self.save(state)
             state.trainer = None
+            tell(result.number, self.steps - 1, self.steps, result.loss, ended=True)
             if state.patience.stopped:
                 return
 

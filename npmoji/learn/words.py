@@ -7,7 +7,6 @@ first come up.
 
 from __future__ import annotations
 
-import operator
 from typing import Any
 
 import numpy as np
@@ -115,8 +114,6 @@ def appended(embeddings: np.ndarray, added: int, seed: initialisers.Random = 0) 
 
 
 def _limit(limit: int) -> int:
-    try:
-        number = operator.index(limit)
-    except TypeError:
-        raise InputError(f"{limit!r:.60} words to add: expected an integer") from None
-    return LIMIT if number < 0 else number
+    if isinstance(limit, bool) or not isinstance(limit, (int, np.integer)):
+        raise InputError(f"{limit!r:.60} words to add: expected an integer")
+    return LIMIT if limit < 0 else int(limit)

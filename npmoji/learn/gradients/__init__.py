@@ -1,0 +1,16 @@
+"""A `Graph` in PyTorch, with gradients: what `npmoji.learn.Trainer` trains. An extra: `pip install 'npmoji[torch]'`.
+
+    table.py         one pass through the graph; the table from a class of layer to its function of tensors
+    network.py       `Differentiable`: a graph's arrays as tensors, its outputs as functions of them
+    elementwise.py   activations; look-up, affine maps, dropout
+    packing.py       which steps of a batch recurrent layers go through, in which order
+    scan.py          the recurrence of LSTMs, with a gradient by hand
+    recurrent.py     LSTM, GRU, SimpleRNN, Bidirectional
+    attention.py     weighted averages over time
+    merging.py       several arrays to one, other shapes, layers around layers
+    operations.py    single functions of Keras 3's graphs
+    windows.py       convolution, pooling, normalisation
+
+The formulas are those of the layers' own docstrings; what a gradient adds to them is said beside it. Nothing here is
+imported before it is used, and nothing changes PyTorch's own settings or its generator.
+"""
