@@ -141,7 +141,10 @@ def main() -> None:
             line = ", ".join(f"{name} {clock.wall:.1f} ({clock.cpu:.1f})" for name, clock in alone.items())
             slowest = max((clock.wall for clock in alone.values()), default=wall)
             ratios.append(wall / slowest)
-            print(f"{line}; command {wall:.1f} ({cpu:.1f}), {wall / slowest:.3f} of the slowest; {peak:.0f} MiB", flush=True)
+            print(
+                f"{line}; command {wall:.1f} ({cpu:.1f}), {wall / slowest:.3f} of the slowest; {peak:.0f} MiB",
+                flush=True,
+            )
     print(f"median ratio {statistics.median(ratios):.3f}")
 
 

@@ -239,6 +239,7 @@ class _Work:
             Step(plan.prepare),
             Step(plan.compute, COMPUTING),
             Step(plan.form),
+            stop=plan.stop,
         )
         with contextlib.closing(found):
             for made in found:

@@ -20,8 +20,8 @@ class Step(NamedTuple):
     threads: int = 1
 
 
-class _Stopped(Exception):
-    """The results are not wanted any more."""
+class Stopped(Exception):
+    """The results are not wanted any more: raised in the pipeline's threads, and by a step that has noticed it."""
 
 
 class _Slot:
@@ -54,7 +54,7 @@ class _Link:
         while not self._stop.is_set():
             with contextlib.suppress(queue.Full):
                 return self._queue.put(slot, timeout=PATIENCE)
-        raise _Stopped
+        raise Stopped
 
     def get(self) -> _Slot:
         """The next one, once it is known what it is."""
@@ -64,7 +64,7 @@ class _Link:
                 slot = slot or self._queue.get(timeout=PATIENCE)
                 if slot.ready.wait(PATIENCE):
                     return slot
-        raise _Stopped
+        raise Stopped
 
 
 class _Stage:
@@ -76,7 +76,7 @@ class _Stage:
 
     def run(self) -> None:
         """Take items in turn with the other threads, until the end or an error, which is passed on."""
-        with contextlib.suppress(_Stopped):
+        with contextlib.suppress(Stopped):
             while (taken := self._take()) is not None:
                 item, slot = taken
                 try:
@@ -98,31 +98,34 @@ class _Stage:
 
 def _feed(items: Iterable[Any], target: _Link) -> None:
     """Put the items, and the end or an error. What has to be closed is closed in this thread."""
-    with contextlib.suppress(_Stopped):
+    with contextlib.suppress(Stopped):
         try:
             iterator = iter(items)
             with contextlib.closing(iterator) if hasattr(iterator, "close") else contextlib.nullcontext():
                 for item in iterator:
                     target.put(_Slot().set(item))
             target.put(_Slot().set(_END))
-        except _Stopped:
+        except Stopped:
             raise
         except BaseException as error:  # noqa: BLE001  raised again where the item is asked for
             target.put(_Slot().set(error=error))
 
 
-def overlapped(items: Iterable[Any], *steps: Step) -> Generator[Any, None, None]:
+def overlapped(items: Iterable[Any], *steps: Step, stop: threading.Event | None = None) -> Generator[Any, None, None]:
     """The items, each after all steps, in order.
 
     The items are taken from their iterable in a thread of its own, and each step has its own. An error in any of them
     comes in the place of its item: what was before it is still given. When the generator ends, is closed or has raised
     an error, all threads are stopped; one that still waits for input is left to itself.
 
+    Args:
+        stop: is set when that happens, for steps that take long.
+
     >>> from npmoji.corpora.pipeline import Step, overlapped
     >>> list(overlapped(range(4), Step(lambda x: x + 1), Step(str, threads=2)))
     ['1', '2', '3', '4']
     """
-    stop = threading.Event()
+    stop = stop or threading.Event()
     links = [_Link(stop) for _ in range(len(steps) + 1)]
     threads = [threading.Thread(target=_feed, args=(items, links[0]), daemon=True)]
     for step, source, target in zip(steps, links, links[1:]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
@@ -20,6 +21,7 @@ from ..model import Model, Prediction
 from . import blocks
 from .blocks import Block
 from .outputs import Columns, Output, Text
+from .pipeline import Stopped
 from .results import Column, Prepared, Results
 from .rows import Rows
 
@@ -50,14 +52,14 @@ class Plan(ABC):
     Attributes:
         output: the format.
         size: how many rows a block has.
-        labels: of the columns, for messages.
+        stop: set when the results are not wanted any more.
     """
 
     output: Output
     size: int
 
     def __init__(self, inputs: Inputs, model: Model):
-        self.inputs, self.model = inputs, model
+        self.inputs, self.model, self.stop = inputs, model, threading.Event()
         self._headed = False
 
     def blocks(self, skip: int, patient: bool) -> Iterator[Block]:
@@ -105,7 +107,12 @@ class _WithResults(Plan):
     def compute(self, given: tuple[Block, Any, int]) -> tuple[Block, Any, int]:
         """See `Plan.compute`."""
         block, prepared, cut = given
-        return block, self.results.finish(prepared), cut
+        return block, self.results.finish(prepared, self._go_on), cut
+
+    def _go_on(self, done: int, total: int) -> None:
+        """Called after each batch: a block may take long."""
+        if self.stop.is_set():
+            raise Stopped
 
 
 def _width(name: str, kind: str, model: Model) -> int:

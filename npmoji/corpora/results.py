@@ -15,6 +15,7 @@ from ..errors import InputError, VocabularyError
 from ..inputs import not_a_text
 
 if TYPE_CHECKING:
+    from ..display import Progress
     from ..model import Model
 
 #: what can be asked for
@@ -132,9 +133,9 @@ class Results:
         some = list(distinct)
         return Prepared(some, which, self.model.tokenizer(some))
 
-    def finish(self, prepared: Prepared) -> dict[str, Column]:
-        """The second half of `compute`."""
-        found = self.model.results(prepared.ids, self._needed)
+    def finish(self, prepared: Prepared, told: Progress = False) -> dict[str, Column]:
+        """The second half of `compute`; ``told`` is a function to call as `Model.results` does."""
+        found = self.model.results(prepared.ids, self._needed, progress=told)
         place = Places(prepared.which)
         return {
             name: column
