@@ -1,11 +1,11 @@
 """How far `npmoji score` from Parquet to Parquet is from the slowest of its steps, and how much memory it takes.
 
-    python tools/bench_corpora.py [--rows 1000000] [--weights FILE] [--turns 3] [--texts FILE] [--steps]
+    python tools/bench_corpora.py [--rows 1000000] [--weights FILE] [--turns 3] [--texts FILE] [--predict | --memory]
 
-Texts are put together from the words of lines of FILE, one text per line; without it from words of the vocabulary, about as
-many as tweets have, one text in fifty being there twice. In each turn the steps run one after the other, each alone over all
-rows, then the command in a process of its own. Seconds of the clock and of the CPU; the ratio is that of the clock's to the
-slowest step. `--predict` compares with `Model.predict` on the same token ids instead.
+Texts are put together from the words of FILE; without it from words of the vocabulary, about as many as tweets have, one
+text in fifty being there twice. In each turn the steps run one after the other, each alone over all rows, then the
+command in a process of its own. Seconds of the clock and of the CPU; the ratio is that of the clock's to the slowest
+step. `--predict` compares with `Model.predict` on the same token ids instead, `--memory` runs the command only.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ SPREAD = range(4, 25)  # words of a text
 
 def texts(rows: int, path: str | None):
     """So many texts, 100,000 at a time."""
-    rng = random.Random(0)  # noqa: S311
+    rng = random.Random(0)
     if path:
         words = Path(path).read_text("utf-8").split()
     else:
@@ -64,7 +64,7 @@ def write(path: str, rows: int, words: str | None) -> None:
 class Clock:
     """Seconds of the clock and of the CPU of this process."""
 
-    def __enter__(self) -> Clock:
+    def __enter__(self):
         self.begun = time.perf_counter(), time.process_time()
         return self
 

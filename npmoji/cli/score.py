@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 TEXTUAL = ("text", "csv", "tsv", "jsonl")
 #: of the command line, what the output depends on besides inputs and weights
 SETTINGS = ("column", "input_format", "encoding", "delimiter", "keep", "on_error", "what", "top", "emojis")
-SETTINGS += ("maxlen", "compat", "precision", "device", "layer")
+SETTINGS += ("device", "layer")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -131,7 +131,9 @@ def _do_job(
     model = model or load(arguments)
     _check_labels(arguments, model)
     model.engine = job.engine(model, inputs, task.new)
-    settings["--engine"] = model.engine
+    settings |= {"--engine": model.engine, "--precision": model.precision}
+    if model.tokenizer is not None:
+        settings |= {"--maxlen": model.tokenizer.maxlen, "--compat": model.tokenizer.compat}
     job.run(task, inputs, model)
 
 

@@ -29,7 +29,8 @@ PART_ROWS = 65_536  # or has so many rows; of large networks fewer, so that no m
 PART_WORK = 8e10  # rows times a text token's multiply-adds
 LEAST = 4096  # rows of a part
 BYTES, PACKED = 5, 4  # of text for a token, and of text for a packed one, about
-COMPUTING = 2  # blocks computed at a time: while one waits for its last thread, another goes on
+COMPUTING = 2  # blocks computed at a time: while one waits for its last thread, another goes on;
+LIGHT = 1e6  # multiply-adds per token of a network for which that is worth the memory it takes
 
 
 class Task(NamedTuple):
@@ -237,7 +238,7 @@ class _Work:
         found = overlapped(
             plan.blocks(skip, patient=self.task.output != "-"),
             Step(plan.prepare),
-            Step(plan.compute, COMPUTING),
+            Step(plan.compute, COMPUTING if self.model.engine == "numba" and self.model.work < LIGHT else 1),
             Step(plan.form),
             stop=plan.stop,
         )
