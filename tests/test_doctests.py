@@ -25,21 +25,15 @@ NEEDS = {
     "npmoji.learn.finetuning": "torch",
     "npmoji.learn.binary": "torch",
 }
-CALLED = (
-    "Model",
-    "Ensemble",
-    "Tokenizer",
-    "Scorer",
-)  # classes whose methods users call; those of layers are for the package
+#: classes whose methods users call; those of layers are for the package
+CALLED = ("Model", "Ensemble", "Tokenizer", "Scorer")
 WITHOUT = {"Model.check_ready"}
 
 
 def for_users(name):
     """The functions and classes of a module that users call, and such methods."""
     if name in NEEDS:
-        pytest.importorskip(
-            NEEDS[name], reason="needs scikit-learn, PyTorch or pyarrow: pip install '.[learn,torch,tables]'"
-        )
+        pytest.importorskip(NEEDS[name], reason=f"needs {NEEDS[name]}: pip install '.[learn,torch,tables]'")
     module = importlib.import_module(name)
     everything = name == "npmoji.initialisers"
     for label, value in public(module):

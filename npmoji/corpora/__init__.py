@@ -10,5 +10,16 @@ models.py        the models of a process, each loaded once
 grants.py        how many threads an engine grants a task
 scorer.py        `Scorer`: a table in, the same kind out
 
+and of `npmoji score`, from files to files:
+
+job.py           what is done in what order, what is refused, what is told
+plans.py         the steps from a block of rows to what is written, for each kind of output
+pipeline.py      steps that overlap
+blocks.py        the input in blocks; which columns it has
+rows.py          rows of text formats
+outputs.py       parts of the output, and how the file is made of them
+store.py         finished parts on the disk, for one process at a time
+manifest.py      what a job is, so that it goes on only as what it was
+
 Importing this needs none of the tables' libraries: each is imported when a table of its kind comes.
 """

@@ -9,6 +9,7 @@ from itertools import chain, islice
 from typing import Any, NamedTuple
 
 from ..batch import Record
+from ..batch.readers import DELIMITERS
 from ..batch.records import Inputs
 from ..batch.tables import Row, Table, chosen, texts_of
 from ..errors import InputError
@@ -131,6 +132,17 @@ def _of_table(inputs: Inputs, schema: Any, table: Table) -> Iterator[tuple[list[
 def _plainly(array: Any, kind: Any) -> Any:
     """The values of a dictionary, where the output has none."""
     return array if array.type == kind else array.cast(kind)
+
+
+def check_columns(inputs: Inputs) -> None:
+    """Raise an InputError if one of the tables lacks a column: now, not after hours of work."""
+    for path, form in inputs.files:
+        if form in ("parquet", "arrow"):
+            with inputs.table(path, form) as table:
+                chosen(table, inputs.columns)
+        elif form in DELIMITERS and path != "-":
+            with contextlib.closing(inputs.alone(path, form)) as probe:
+                next(iter(probe), None)
 
 
 # Which columns -------------------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from ..files.whole import Unfinished, whole_file
 from ..model import Model
 from ..network import AUTO_WORK
 from . import manifest
+from .blocks import check_columns
 from .outputs import Text
 from .pipeline import Step, overlapped
 from .plans import AsBefore, AsColumns, AsRows, Made, Plan
@@ -116,6 +117,8 @@ def planned(task: Task, inputs: Inputs, model: Model) -> Plan:
             missing.
     """
     text = Text(task.compression, task.output)
+    if task.form not in TABLES.values():
+        check_columns(inputs)
     if not task.new:
         k = min(task.top, len(model.class_names) or model.classes)
         return AsBefore(inputs, model, task.form, text, k, task.emojis)
