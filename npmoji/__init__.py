@@ -18,6 +18,7 @@ __version__ = "0.1.0"
 _MODULES: dict[str, str] = {
     name: module
     for module, names in {
+        "corpora.scorer": "Scorer",
         "errors": "InputError NpmojiError VocabularyError WeightsError",
         "keras.known": "register_layer",
         "layers": """
@@ -44,6 +45,7 @@ __all__ = sorted(_MODULES)  # noqa: PLE0605
 if TYPE_CHECKING:  # the same for type checkers, which read no tables; a test compares the two
     from . import initialisers as init  # noqa: F401
     from . import learn as learn
+    from .corpora.scorer import Scorer as Scorer
     from .errors import InputError as InputError
     from .errors import NpmojiError as NpmojiError
     from .errors import VocabularyError as VocabularyError

@@ -57,8 +57,9 @@ class Classes(NamedTuple):
             return probabilities
         return np.concatenate([np.float32(1) - probabilities, probabilities], axis=1)
 
-    def best(self, probabilities: np.ndarray, k: int) -> list[list[Prediction]]:
-        """The k most likely classes of each row, best first; equal ones by id.
+    def ranked(self, probabilities: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """The numbers of the k most likely classes of each row, best first, equal ones by id, int64 (N, k); and their
+        probabilities, float32 (N, k). All classes, if there are fewer than k.
 
         Args:
             probabilities: float32 (N, C).
@@ -67,11 +68,16 @@ class Classes(NamedTuple):
             raise InputError(f"k {k!r}: expected an integer of at least 1")
         probabilities = self.all(probabilities)
         ids = np.argsort(-probabilities, axis=1, kind="stable")[:, :k]
-        return [[self._prediction(int(i), row[i]) for i in best] for best, row in zip(ids, probabilities)]
+        return ids, np.take_along_axis(probabilities, ids, axis=1)
 
-    def _prediction(self, i: int, probability: np.float32) -> Prediction:
+    def best(self, probabilities: np.ndarray, k: int) -> list[list[Prediction]]:
+        """The same as lists."""
+        ids, p = self.ranked(probabilities, k)
+        return [list(map(self._prediction, *row)) for row in zip(ids.tolist(), p.tolist())]
+
+    def _prediction(self, i: int, probability: float) -> Prediction:
         label = self.labels[i] if i < len(self.labels) else ""
-        return Prediction(i, "" if self.own else label, float(probability), label)
+        return Prediction(i, "" if self.own else label, probability, label)
 
 
 def some(names: list[str]) -> str:

@@ -9,7 +9,7 @@ import sys
 import time
 import unicodedata
 from collections.abc import Callable, Iterator
-from typing import Any, BinaryIO, TextIO, TypeAlias
+from typing import BinaryIO, TextIO, TypeAlias
 
 from .errors import InputError
 from .files.whole import reporting, whole_file
@@ -20,7 +20,7 @@ def text_output(path: str, compression: str = "") -> Iterator[TextIO]:
     """UTF-8 text to a whole file, or to standard output for ``"-"``; what UTF-8 cannot encode is written as \\udcxx.
 
     Args:
-        compression: ``".gz"``, ``".bz2"`` or ``".xz"`` to compress the file.
+        compression: ``".gz"``, ``".bz2"``, ``".xz"`` or ``".zst"`` to compress the file.
     """
     if path == "-":
         if sys.stdout is None:  # closed by whoever started us
@@ -31,25 +31,10 @@ def text_output(path: str, compression: str = "") -> Iterator[TextIO]:
             yield sys.stdout
             sys.stdout.flush()
         return
-    with whole_file(path) as file, _packer(file, compression) as content, _encoded(content) as text:
+    from .files.packed import packed
+
+    with whole_file(path) as file, packed(file, compression, path) as content, _encoded(content) as text:
         yield text
-
-
-def _packer(file: BinaryIO, compression: str) -> contextlib.AbstractContextManager[Any]:
-    """A file that compresses what is written to it, by its suffix; the same content always gives the same bytes."""
-    if compression == ".gz":
-        from gzip import GzipFile
-
-        return GzipFile("", "wb", 6, file, mtime=0)
-    if compression == ".bz2":
-        from bz2 import BZ2File
-
-        return BZ2File(file, "wb")
-    if compression == ".xz":
-        from lzma import LZMAFile
-
-        return LZMAFile(file, "wb")
-    return contextlib.nullcontext(file)
 
 
 @contextlib.contextmanager

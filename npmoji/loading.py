@@ -162,11 +162,11 @@ def _source(given: dict[str, Any], path: str) -> dict[str, Any]:
     return {
         **given,
         "path": given["path"] if named else os.path.abspath(path),
-        **{name: _absolute(given[name]) for name in ("vocabulary", "config")},
+        **{name: absolute(given[name]) for name in ("vocabulary", "config")},
     }
 
 
-def _absolute(value: Any) -> Any:
+def absolute(value: Any) -> Any:
     """The absolute path, if it is a path."""
     if not isinstance(value, (str, bytes, os.PathLike)):
         return value

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -44,6 +45,7 @@ class Model(Network):
         class_names: of each class, the emojis' short English names or those of one's own classes; empty if they have
             none. Two for a network that gives one number, the probability of the second.
         own_classes: whether these names are of one's own classes.
+        labels: what a `Prediction` calls the classes: the 64 emojis themselves, else as ``class_names``.
         multi_label: whether each class has a probability of its own, and they do not sum to 1.
         provenance: how the weights were made (method, seed, scores), if the file tells, or None.
         feature_only: whether it is DeepMoji without its last layer, for `encode` and `attention` but not `predict`.
@@ -87,9 +89,11 @@ class Model(Network):
         self._attlayer = next((layer for layer in graph.layers if isinstance(layer, AttentionWeightedAverage)), None)
         self.vocabulary_size: int = (self._tokens and self._tokens.vocabulary_size) or 0
         self.features: int = len(self._attlayer.kernel) if self._attlayer else 0
-        self.classes = graph.classes
+        self.classes: int = graph.classes
         self._classes = Classes.of(graph, file)
-        self.class_names, self.own_classes = self._classes.names, self._classes.own
+        self.class_names: list[str] = self._classes.names
+        self.labels: list[str] = self._classes.labels
+        self.own_classes = self._classes.own
         self.multi_label, self.provenance = file.multi_label, file.provenance
         self.feature_only = graph.trims_padding and graph.outputs == [self._attlayer]  # which only DeepMoji does
         self._check_vocabulary()
@@ -179,10 +183,39 @@ class Model(Network):
         >>> model.predict(["I love mom's cooking"]).shape
         (1, 64)
         """
-        if self.feature_only:
-            self._check_classes()
-        found = self._values(self.arrays(x), self.graph.outputs, progress)
-        return found[0] if len(found) == 1 else found
+        return self.results(x, ("probabilities",), progress=progress)["probabilities"]
+
+    def results(self, x: Inputs, what: Sequence[str], *, progress: Progress = False) -> dict[str, Outputs]:
+        """Several of ``"probabilities"``, ``"features"`` and ``"attention"`` by these names, with the network run once:
+        what `predict`, `encode` and `attention` give. Takes and raises what they do.
+
+        >>> model = npmoji.load(engine="numpy")
+        >>> found = model.results(["I love mom's cooking"], ["features", "probabilities"])
+        >>> {name: array.shape for name, array in found.items()}
+        {'features': (1, 320), 'probabilities': (1, 64)}
+        """
+        layers = {name: self._layers_of(name) for name in what}
+        if not layers:
+            return {}
+        arrays = self.arrays(x)
+        widths: dict[Layer, int | None] = dict.fromkeys(chain.from_iterable(layers.values()))
+        if "attention" in layers and self.graph.trims_padding:
+            widths[layers["attention"][0]] = next(iter(arrays.values())).shape[1]
+        found = dict(zip(widths, self._values(arrays, widths, progress)))
+        lists = {name: [found[layer] for layer in some] for name, some in layers.items()}
+        return {name: some[0] if len(some) == 1 else some for name, some in lists.items()}
+
+    def _layers_of(self, name: str) -> list[Layer]:
+        """The layers that give what `results` calls so."""
+        if name == "probabilities":
+            if self.feature_only:
+                self._check_classes()
+            return self.graph.outputs
+        if name == "features":
+            return [self._attention_layer()]
+        if name == "attention":
+            return [self._attention_layer().attention]
+        raise InputError(f"{name!r:.60}: expected some of probabilities, features, attention")
 
     def stream(self, texts: Iterable[str], block: int = 512) -> Iterator[Outputs]:
         """What `predict` gives, text by text, for as many texts as come: float32 (C,) each, in their order.
@@ -215,8 +248,7 @@ class Model(Network):
         >>> model.encode(["I love mom's cooking"]).shape
         (1, 320)
         """
-        layer = self._attention_layer()
-        return self._values(self.arrays(x), [layer], progress)[0]
+        return self.results(x, ("features",), progress=progress)["features"]
 
     def probabilities(self, features: Any) -> Outputs:
         """What `predict` gives, from features as `encode` gives them: the layers after the attention layer alone, on
@@ -251,20 +283,16 @@ class Model(Network):
         >>> round(float(model.attention(["I love mom's cooking"]).sum()), 3)
         1.0
         """
-        layer, arrays = self._attention_layer(), self.arrays(x)
-        steps = next(iter(arrays.values())).shape[1] if self.graph.trims_padding else None
-        return self._values(arrays, [layer.attention], progress, steps)[0]
+        return self.results(x, ("attention",), progress=progress)["attention"]
 
-    def _values(
-        self, arrays: Checked, layers: list[Layer], progress: Progress, width: int | None = None
-    ) -> list[Floats]:
-        """These layers' outputs for all rows, `run` for each."""
+    def _values(self, arrays: Checked, layers: dict[Layer, int | None], progress: Progress) -> list[Floats]:
+        """These layers' outputs for all rows, as `run_all` takes them."""
         if progress is False:
-            return [self.run(arrays, layer, width) for layer in layers]
-        from .display import part, telling
+            return self.run_all(arrays, layers)
+        from .display import telling
 
         with telling(progress) as told:
-            return [self.run(arrays, layer, width, part(told, i, len(layers))) for i, layer in enumerate(layers)]
+            return self.run_all(arrays, layers, told)
 
     def _attention_layer(self) -> AttentionWeightedAverage:
         if self._attlayer is None:
@@ -296,10 +324,24 @@ class Model(Network):
         >>> model.best(np.eye(64, dtype=np.float32)[4:5], k=1)
         [[Prediction(id=4, emoji='😍', probability=1.0, label='😍')]]
         """
+        self._check_probabilities(probabilities)
+        return self._classes.best(probabilities, k)
+
+    def ranked(self, probabilities: np.ndarray, k: int = 5) -> tuple[np.ndarray, np.ndarray]:
+        """The same as arrays: the classes' numbers, int64 (N, k), and their probabilities, float32 (N, k).
+
+        >>> model = npmoji.load(engine="numpy")
+        >>> ids, p = model.ranked(np.eye(64, dtype=np.float32)[4:5], k=2)
+        >>> ids.tolist(), p.tolist()
+        ([[4, 0]], [[1.0, 0.0]])
+        """
+        self._check_probabilities(probabilities)
+        return self._classes.ranked(probabilities, k)
+
+    def _check_probabilities(self, probabilities: Any) -> None:
         self._check_classes()
         if not isinstance(probabilities, np.ndarray) or probabilities.ndim != 2:
             raise InputError(f"{self.path}: this network does not give one probability for each class")
-        return self._classes.best(probabilities, k)
 
     def tokens(self, x: Inputs) -> np.ndarray:
         """Token ids (N, T) for what `predict` takes: texts are tokenized, ids are checked.

@@ -117,21 +117,31 @@ class Network:
             width: the size of the second axis, if batches may be narrower; they are filled up with 0.
             told: called after each batch, one call at a time, with the rows done so far and all there are.
         """
+        return self.run_all(x, {layer: width}, told)[0]
+
+    def run_all(self, x: Any, layers: dict[Layer, int | None], told: Told | None = None) -> list[np.ndarray]:
+        """The outputs of several layers, each with its width as `run` takes it; what they have in common is computed
+        once."""
         arrays = self.arrays(x)
         N = len(next(iter(arrays.values())))
         if N == 0:
-            value = self._empty(layer, arrays)
-            return value if width is None else np.zeros((0, width), np.float32)
-        results = Results(N, width, told)
+            return [
+                self._empty(layer, arrays) if width is None else np.zeros((0, width), np.float32)
+                for layer, width in layers.items()
+            ]
+        found = [Results(N, width) for width in layers.values()]
+        found[-1] = Results(N, found[-1].width, told)
 
         def work(ops: Ops, batch: tuple[Any, Checked]) -> None:
             self.check_ready()
             rows, some = batch
-            results.store(rows, np.asarray(layer.compute(some, Pass(ops))))
+            run = Pass(ops)
+            for layer, results in zip(layers, found):
+                results.store(rows, np.asarray(layer.compute(some, run)))
 
         ops = self._backend_for(arrays)
         ops.for_each(self._batches(arrays, ops.batch_tokens), work)
-        return results.out
+        return [results.out for results in found]
 
     def run_from(self, layer: Layer, values: np.ndarray, outputs: list[Layer]) -> list[np.ndarray]:
         """The outputs of layers for all rows, given the output of a layer that they are computed from, float32 (N, F).

@@ -17,6 +17,7 @@ MODULES += sorted({f"npmoji.learn.{module}" for module in npmoji.learn._MODULES.
 NAMES = {*npmoji.__all__, *npmoji.learn.__all__}
 #: the package that a module's examples need, which is not among those of the tests
 NEEDS = {
+    "npmoji.corpora.scorer": "pyarrow",
     "npmoji.learn.classifier": "sklearn",
     "npmoji.learn.features": "sklearn",
     "npmoji.learn.report": "sklearn",
@@ -24,14 +25,15 @@ NEEDS = {
     "npmoji.learn.finetuning": "torch",
     "npmoji.learn.binary": "torch",
 }
-CALLED = ("Model", "Ensemble", "Tokenizer")  # classes whose methods users call; those of layers are for the package
+#: classes whose methods users call; those of layers are for the package
+CALLED = ("Model", "Ensemble", "Tokenizer", "Scorer")
 WITHOUT = {"Model.check_ready"}
 
 
 def for_users(name):
     """The functions and classes of a module that users call, and such methods."""
     if name in NEEDS:
-        pytest.importorskip(NEEDS[name], reason="needs scikit-learn or PyTorch: pip install '.[learn,torch]'")
+        pytest.importorskip(NEEDS[name], reason=f"needs {NEEDS[name]}: pip install '.[learn,torch,tables]'")
     module = importlib.import_module(name)
     everything = name == "npmoji.initialisers"
     for label, value in public(module):

@@ -30,6 +30,7 @@ CHAIN = (
     ("loading",),
     ("batch", "checks", "describe", "download", "export"),
     ("learn",),
+    ("corpora",),
     ("cli",),
 )
 ROOMS = [room for line in CHAIN for room in line]

@@ -139,6 +139,11 @@ def use_layers_by_hand() -> None:
         print(np.array_equal(again[-1](X), y))
 
 
+def use_a_scorer() -> None:
+    scorer: npmoji.Scorer = npmoji.Scorer(None, column="body", what=["top", "tokens"], top=2, keep=["id"], threads=1)
+    print(scorer, scorer.results().fields)
+
+
 def use_the_errors() -> str:
     try:
         npmoji.load("no such file.hdf5")
@@ -154,4 +159,5 @@ if __name__ == "__main__":
     use_several_inputs(Path(sys.argv[1]))
     use_the_tokenizer()
     use_layers_by_hand()
+    use_a_scorer()
     print(use_the_errors())

@@ -33,6 +33,7 @@ TOPICS = {
     "Loading and models": ["load", "Model", "Ensemble", "Prediction", "EMOJIS"],
     "Your own classes": ["Classifier", "Features", "learn"],
     "Texts": ["Tokenizer"],
+    "Tables": ["Scorer"],
     "Networks by hand": ["Input", "save_layers", "load_layers"],
     "Fresh weights": ["init"],
     "Layers": ["layers"],
@@ -40,8 +41,8 @@ TOPICS = {
     "Errors": ["NpmojiError", "InputError", "WeightsError", "VocabularyError"],
 }
 #: what is shown of a class besides its own public methods
-SPECIAL = {"Model": ["__getitem__"], "Tokenizer": ["__call__"], "Layer": ["__call__"]}
-WITH_METHODS = ("Model", "Ensemble", "Tokenizer", "Layer")
+SPECIAL = {"Model": ["__getitem__"], "Tokenizer": ["__call__"], "Scorer": ["__call__"], "Layer": ["__call__"]}
+WITH_METHODS = ("Model", "Ensemble", "Tokenizer", "Scorer", "Layer")
 WITH_METHODS += ("Classifier", "Features", "learn.Trainer", "learn.Dataset", "learn.BatchSampler", "learn.Report")
 CONSTANTS = {"EMOJIS": "The 64 emojis by id, in the order of the classes: a tuple of str."}
 SECTION = re.compile(r"(Args|Attributes|Raises|Options)\b.*:$")

@@ -1,17 +1,22 @@
 """Many texts: reading records from files and streams, and writing their results.
 
+places.py    folders and patterns to files
 names.py     format and compression from a file's name
 sources.py   bytes as they arrive, decompressed
 lines.py     lines of text, and a guess at the encoding of a file that is not UTF-8
 readers.py   the records of one file: plain lines, tables, JSON lines
+tables.py    Parquet and Arrow files
 records.py   several files as one sequence of records, in blocks
 labelled.py  texts with their labels, from one file
 writers.py   the formats of results
+cuts.py      which texts the model does not take whole
 """
 
 from __future__ import annotations
 
 from typing import Any
+
+BLOCK = 512  # texts read, computed and written together
 
 
 class Record:

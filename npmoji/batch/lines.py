@@ -66,6 +66,10 @@ class Lines:
         start, end, before, number = self._piece
         return end - (end - start) * (before + number - self.number) // number if number else end
 
+    def close(self) -> None:
+        """Close the source."""
+        self.source.close()
+
     def problem(self, line: str) -> str:
         """What is wrong with a line's bytes; "" if nothing."""
         if self._sample is None or MARK not in line:

@@ -23,17 +23,23 @@ class Columns:
     Args:
         text: the name of the texts' column.
         keep: names of others, or None for all others.
+        whole: the texts' column may be one of the "others", too: it is kept if it is named, or all are.
 
     Attributes:
         kept: the names of the others, in order, as soon as they are known; for JSON lines those of the first row.
         unseen: the requested names that no row has had so far.
     """
 
-    def __init__(self, text: str, keep: list[str] | None):
-        self.text = text
-        self.keep = None if keep is None else [name for name in dict.fromkeys(keep) if name != text]
+    def __init__(self, text: str, keep: list[str] | None, whole: bool = False):
+        self.text, self.whole, self._apart = text, whole, None if whole else text
+        self.keep = None if keep is None else [name for name in dict.fromkeys(keep) if name != self._apart]
         self.kept: list[str] | None = self.keep
         self.unseen = set(self.keep or ())
+
+    @property
+    def with_text(self) -> bool:
+        """Whether the texts' column is among those to keep."""
+        return self.whole and (self.keep is None or self.text in self.keep)
 
     def look(self, names: list[str]) -> None:
         """Called with the names of a table's header, or of a JSON row, before the columns are taken from it."""
@@ -44,7 +50,7 @@ class Columns:
 
     def of(self, names: list[str]) -> list[str]:
         """The columns to keep of a row or table with these names."""
-        chosen = [name for name in names if name != self.text] if self.keep is None else self.keep
+        chosen = [name for name in names if name != self._apart] if self.keep is None else self.keep
         if self.kept is None:
             self.kept = chosen
         if self.unseen:
@@ -54,14 +60,15 @@ class Columns:
 
 def plain(lines: Lines, columns: Columns, delimiter: str | None) -> Iterator[Record | None]:
     """One text per line."""
-    source = lines.source.name
+    source, kept = lines.source.name, columns.of([columns.text]) if columns.with_text else ()
     for line in lines:
         if line is None:
             yield None
         elif problem := lines.problem(line):
-            yield Record(None, None, source, lines.number, problem)
+            yield Record(None, dict.fromkeys(kept), source, lines.number, problem)
         else:
-            yield Record(line.rstrip("\r"), None, source, lines.number)
+            text = line.rstrip("\r")
+            yield Record(text, dict.fromkeys(kept, text), source, lines.number)
 
 
 # JSON lines -----------------------------------------------------------------------------------------------------------
@@ -135,7 +142,7 @@ def table(lines: Lines, columns: Columns, delimiter: str | None, default: str) -
     if problem:
         raise InputError(f"{source}, line {line}: {problem}")
     columns.look(names)
-    _check_header(names, columns, source)
+    check_header(names, columns, source)
     place, chosen = names.index(columns.text), columns.of(names)
     kept = [(name, names.index(name)) for name in chosen]
     for row in rows:
@@ -163,7 +170,8 @@ def _recognised(header: list[str], column: str, names: list[str], default: str) 
     return max(found.items(), key=lambda item: len(item[1])) if len(names) < 2 else (default, names)
 
 
-def _check_header(names: list[str], columns: Columns, source: str) -> None:
+def check_header(names: list[str], columns: Columns, source: str) -> None:
+    """Raise an InputError unless a table with columns of these names has all that are wanted, each once."""
     for name in (columns.text, *(columns.keep or ())):
         if name not in names:
             found = str(names)[:300] if names else "none"

@@ -13,11 +13,12 @@ from ..errors import InputError
 from .names import split
 
 CHUNK = 1 << 16
-_KINDS = {".gz": "gzip", ".bz2": "bzip2", ".xz": "xz"}
+_KINDS = {".gz": "gzip", ".bz2": "bzip2", ".xz": "xz", ".zst": "zstd"}
 _MAGIC = {
     ".gz": b"\x1f\x8b",
     ".bz2": rb"BZh[1-9]1AY&SY",
     ".xz": re.escape(b"\xfd7zXZ\0"),
+    ".zst": re.escape(b"\x28\xb5\x2f\xfd"),
 }  # none of them occurs in text
 
 
@@ -73,7 +74,7 @@ class Source:
             raise InputError(f"{self.name}: empty, expected a {_KINDS[self._compression]} file")
         self._ahead, self.done = first, 0
         if self._compression:
-            self._unpacked = _unpacker(self._compression, _Packed(self._raw))
+            self._unpacked = _unpacker(self._compression, _Packed(self._raw), self.name)
 
     def _raw(self, size: int) -> bytes:
         if not self._ahead and not self._ended:
@@ -211,7 +212,7 @@ def arrivals(file: BinaryIO) -> Direct | Polled | Threaded:
 
 
 class _Packed:
-    """A file for the standard library's decompressors; they read little ahead from it, so that progress is accurate."""
+    """A file for the decompressors; they read little ahead from it, so that progress is accurate."""
 
     def __init__(self, read: Callable[[int], bytes]):
         self._read = read
@@ -221,8 +222,12 @@ class _Packed:
         return self._read(min(size, CHUNK // 8))
 
 
-def _unpacker(suffix: str, file: Any) -> Any:
+def _unpacker(suffix: str, file: Any, name: str) -> Any:
     """A file object for a compressed file's content."""
+    if suffix == ".zst":
+        from ..files.zstd import ZstdReader
+
+        return ZstdReader(file, name)
     if suffix == ".gz":
         from gzip import GzipFile
 
@@ -237,7 +242,7 @@ def _unpacker(suffix: str, file: Any) -> Any:
 
 
 def _errors() -> tuple[type[Exception], ...]:
-    """What decompressors raise besides OSError and EOFError."""
+    """What the standard library's decompressors raise besides OSError and EOFError."""
     import zlib
 
     lzma = sys.modules.get("lzma")

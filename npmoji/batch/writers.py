@@ -5,7 +5,7 @@ The predictions of a record without a text are None. With ``labels`` the classes
 
 from __future__ import annotations
 
-from typing import TextIO
+from typing import Any, TextIO
 
 import numpy as np
 
@@ -50,15 +50,14 @@ class Csv:
 
     def __init__(self, out: TextIO, k: int, kept: list[str] | None = None, emojis: bool = False, labels: bool = False):
         import csv
-        import json
 
-        self.rows, self.kept, self.emojis, self.labels, self._json = 0, kept or [], emojis, labels, json.dumps
+        self.rows, self.kept, self.emojis, self.labels = 0, kept or [], emojis, labels
         ranks = range(1, k + 1)
         names = ["Text", f"Top{k}%", *(f"Emoji_{i}" for i in ranks), *(f"Pct_{i}" for i in ranks)]
         names += [f"Label_{i}" for i in ranks] if labels else []
         names += ["Emojis"] if emojis else []
         check_names(self.kept, names)
-        self._known, self._empty = set(self.kept), [""] * (len(names) - 1)
+        self._empty = [""] * (len(names) - 1)
         self._write = csv.writer(out, delimiter=self.delimiter, lineterminator="\n").writerow
         self._write([*self.kept, *names])
 
@@ -75,14 +74,9 @@ class Csv:
         self.rows += 1
 
     def _cells(self, record: Record) -> list[str]:
-        """The kept columns as text: values other than strings as JSON, missing ones empty."""
-        if not self._known.issuperset(record.others):
-            name = next(name for name in record.others if name not in self._known)
-            raise InputError(
-                f"{record.place}: a column {name!r}, which the first row lacks; name the columns to keep: --keep COL,…"
-            )
-        values = map(record.others.get, self.kept)
-        return [v if isinstance(v, str) else "" if v is None else self._json(v, ensure_ascii=False) for v in values]
+        """The kept columns as text."""
+        check_kept(record, self.kept)
+        return [as_cell(record.others.get(name)) for name in self.kept]
 
 
 class Tsv(Csv):
@@ -141,6 +135,24 @@ def check_names(kept, results) -> None:
             f"column {clash!r} cannot be kept: the results have one of that name; name the columns to keep with --keep "
             "COL,…, or the texts' column with --column"
         )
+
+
+def check_kept(record: Record, kept) -> None:
+    """Raise an InputError if a row has a column that the table has not."""
+    name = next((name for name in record.others if name not in kept), None)
+    if name is not None:
+        raise InputError(
+            f"{record.place}: a column {name!r}, which the first row lacks; name the columns to keep: --keep COL,…"
+        )
+
+
+def as_cell(value: Any) -> str:
+    """A value as text in a table: as JSON if it is no string, empty if it is missing."""
+    if value is None or isinstance(value, str):
+        return value or ""
+    import json
+
+    return json.dumps(value, ensure_ascii=False)
 
 
 def shortest(p: float) -> float:

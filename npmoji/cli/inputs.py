@@ -6,12 +6,14 @@ import argparse
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..batch import Record
+from ..batch import BLOCK, Record
+from ..batch.cuts import cut_texts
 from ..errors import InputError
+from .options import UNSAID
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,51 +24,74 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 
-BLOCK = 512  # texts read, computed and written together
-
 
 class Given:
-    """Texts given on the command line, with the interface of `Inputs`."""
+    """Texts given on the command line, with the interface of `Inputs`.
+
+    Args:
+        kept: names of columns to keep: ``["text"]``, or none.
+    """
 
     size = done = 0
-    typed, kept = False, None
+    typed, files = False, (("-", "txt"),)
 
-    def __init__(self, texts: list[str]):
-        self.texts = texts
+    def __init__(self, texts: list[str], kept: Sequence[str] = ()):
+        self.texts, self.kept = texts, list(kept)
 
     def warnings(self) -> list[str]:
         """None: there is nothing to misread."""
         return []
 
-    def blocks(self, size: int) -> Iterator[list[Record]]:
+    def blocks(self, size: int, patient: bool = False, skip: int = 0) -> Iterator[list[Record]]:
         """Lists of up to ``size`` records."""
-        for start in range(0, len(self.texts), size):
-            yield [Record(text) for text in self.texts[start : start + size]]
+        for start in range(skip, len(self.texts), size):
+            yield [Record(text, dict.fromkeys(self.kept, text)) for text in self.texts[start : start + size]]
 
 
 @contextlib.contextmanager
-def source(arguments: argparse.Namespace) -> Iterator[Inputs | Given]:
-    """The texts of the command line, or those of files or standard input."""
+def source(arguments: argparse.Namespace, whole: bool = False) -> Iterator[Inputs | Given]:
+    """The texts of the command line, or those of files or standard input.
+
+    Args:
+        whole: the texts' column is kept like the others, and all are unless the options say which.
+    """
     if not arguments.texts:
-        with contextlib.closing(read_files(arguments, arguments.input or ["-"])) as inputs:
+        with contextlib.closing(read_files(arguments, arguments.input or ["-"], whole)) as inputs:
             yield inputs
+        return
+    keep = getattr(arguments, "keep", ())
+    if whole and arguments.input is None and keep in (None, UNSAID, [], ["text"]):
+        check_given(argparse.Namespace(**{**vars(arguments), "keep": ()}))
+        yield Given(arguments.texts, () if keep == [] else ["text"])
         return
     check_given(arguments)
     yield Given(arguments.texts)
 
 
-def read_files(arguments: argparse.Namespace, paths: list[str]) -> Inputs:
-    """The records of files, read as the options say."""
+def read_files(arguments: argparse.Namespace, places: list[str], whole: bool = False) -> Inputs:
+    """The records of files, folders and patterns, read as the options say."""
+    from ..batch.names import TABLES, input_format
+    from ..batch.places import expanded
     from ..batch.records import Inputs
 
+    paths, ignored = expanded(places)
+    for what in ignored:
+        print(f"npmoji: warning: {what}", file=sys.stderr)
+    keep = getattr(arguments, "keep", ())
+    if keep is UNSAID and not arguments.input_format:
+        tables = any(path != "-" and input_format(path) in TABLES.values() for path in paths)
+        keep = None if whole or (tables and getattr(arguments, "form", "") != "text") else ()
+    elif keep is UNSAID:
+        keep = None if whole else ()
     return Inputs(
         paths,
         form=arguments.input_format,
         column=arguments.column,
         encoding=arguments.encoding or "utf-8",
         delimiter=arguments.delimiter,
-        keep=getattr(arguments, "keep", ()),
+        keep=keep,
         on_error=getattr(arguments, "on_error", None),
+        whole=whole,
     )
 
 
@@ -103,8 +128,8 @@ def computed(
             arrays = model.arrays(texts)
             results = iter(compute(arrays))
             yield block, [None if record.text is None else next(results) for record in block]
-            if progress.enabled:
-                cut += cut_short(model, texts, arrays)
+            if progress.enabled and model.tokenizer:
+                cut += len(cut_texts(texts, next(iter(arrays.values())), model.tokenizer))
             progress.step(len(block), inputs.done)
         cut = f"{cut:,}" if cut else "none"
         progress.finish(f"{cut} cut at {model.tokenizer.maxlen} tokens" if model.tokenizer else "")
@@ -112,12 +137,6 @@ def computed(
         progress.close()
     for warning in inputs.warnings():
         print(f"npmoji: warning: {warning}", file=sys.stderr)
-
-
-def cut_short(model: Model, texts: list[str], arrays: Checked) -> int:
-    """How many texts have more tokens than the model takes; only those that fill their row need another look."""
-    tokens = next(iter(arrays.values()))
-    return sum(model.tokenizer.is_cut(texts[i]) for i in tokens[:, -1].nonzero()[0]) if model.tokenizer else 0
 
 
 @contextlib.contextmanager

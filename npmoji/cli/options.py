@@ -54,15 +54,17 @@ def add_text_options(parser: argparse.ArgumentParser, default: str = "standard i
     """The arguments that say which texts are read; ``default`` is where they come from if none are given."""
     add_file_options(parser)
     parser.add_argument("texts", nargs="*", metavar="TEXT", help=f"texts (default, without -i: {default})")
-    kinds = "one text per line, or .csv, .tsv or .jsonl, also as .gz, .bz2 or .xz"
-    text = f"a file with {kinds}; - is standard input; repeatable"
+    kinds = "one text per line, or .csv, .tsv or .jsonl, also as .gz, .bz2, .xz or .zst; .parquet, .arrow, .feather"
+    text = f"a file with {kinds}; a folder of such files; a pattern, *.csv; - is standard input; repeatable"
     parser.add_argument("-i", "--input", action="append", metavar="FILE", help=text)
+    several = {"action": "extend", "nargs": "+", "dest": "input", "metavar": "FILE"}
+    parser.add_argument("--inputs", **several, help="the same for several at once; texts must come before it")
 
 
 def add_file_options(parser: argparse.ArgumentParser) -> None:
     """The options that describe a file of texts."""
     group = parser.add_argument_group("files of texts")
-    group.add_argument("--column", metavar="NAME", help="the column of a .csv, .tsv or .jsonl (default: text)")
+    group.add_argument("--column", metavar="NAME", help="the column of a table or .jsonl (default: text)")
     _add_format_options(group, ("txt", "csv", "tsv", "jsonl"), "txt for standard input")
 
 
@@ -83,6 +85,10 @@ def _add_format_options(group: argparse._ArgumentGroup, forms: tuple[str, ...], 
     group.add_argument("--encoding", metavar="ENC", help="utf-8 (default), utf-16, latin-1, cp1252, …")
     text = "the character between columns (default: comma, in a .tsv tab; ; | and tab are recognised from the header)"
     group.add_argument("--delimiter", type=delimiter, metavar="D", help=text)
+
+
+#: `--keep` was not given
+UNSAID: tuple[str, ...] = ()
 
 
 def kept(text: str) -> list[str] | None:

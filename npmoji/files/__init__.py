@@ -6,4 +6,6 @@ whole.py      files and folders that take their name only when they are complete
 parts.py      unfinished ones, and what killed processes leave of them
 npy.py        `.npy` files
 digest.py     a file's sha256
+packed.py     compressed files being written
+zstd.py       Zstandard, which needs a package before Python 3.14
 """

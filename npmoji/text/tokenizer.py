@@ -402,15 +402,28 @@ class Tokenizer:
         """
         return tokenize(text, self.compat)
 
-    def words(self, text: str) -> list[str]:
-        """All tokens of a text, as they are looked up in the vocabulary; none for a text of whitespace only.
+    def words(self, text: str, limit: int | None = None) -> list[str]:
+        """All tokens of a text, or the first ``limit``, as they are looked up in the vocabulary; none for a text of
+        whitespace only.
 
         >>> tokenizer = npmoji.load(engine="numpy").tokenizer
         >>> tokenizer.words("Soooo good!!! :)")
         ['soo', 'good', '!!', ':)']
         """
         _require_text(text)
-        return [token for word in _split(text, self._rules) for token in _tokens(word, self._rules)]
+        words = _split(text, self._rules, -1 if limit is None else limit)
+        return list(islice((token for word in words for token in _tokens(word, self._rules)), limit))
+
+    def count(self, text: str) -> int:
+        """How many tokens a text has; those beyond `maxlen` are not used.
+
+        >>> tokenizer = npmoji.load(engine="numpy").tokenizer
+        >>> tokenizer.count("so " * 31)
+        31
+        """
+        _require_text(text)
+        ids = map(self._table.__getitem__, _split(text, self._rules))
+        return sum(len(some) if isinstance(some, tuple) else sum(1 for _ in some) for some in ids)
 
     def ids(self, text: str) -> list[int]:
         """The ids of a text's first `maxlen` tokens, 1 for unknown ones.
