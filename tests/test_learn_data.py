@@ -228,6 +228,22 @@ def test_data_that_are_wrong():
         Dataset(["a", "b"], [1, 0], {"train": [0], "test": [1, 0]})
     with pytest.raises(InputError, match="part val: expected row numbers from 0 to 1"):
         Dataset(["a", "b"], [1, 0], {"val": [2]})
+    for rows in ([0.7], ["0"], [True], [None]):
+        with pytest.raises(InputError, match="part train: expected row numbers, integers"):
+            Dataset(["a", "b"], [1, 0], {"train": rows})
+    with pytest.raises(InputError, match="row 1: no label, None"):
+        Dataset(["a", "b"], ["x", None])
+    with pytest.raises(InputError, match="row 1: no label"):
+        Dataset(["a", "b"], [[1, 0], [1, np.nan]])
+    with pytest.raises(InputError, match="expected labels of one kind"):
+        Dataset(["a", "b"], ["x", 1])
+    with pytest.raises(InputError, match="ratios 3: expected three"):
+        split(10, 3)
+    for seed in ("1", 1.5, True, -1, 2**32):
+        with pytest.raises(InputError, match=r"expected an integer from 0 to 2\*\*32 - 1"):
+            split(10, seed=seed)
+        with pytest.raises(InputError, match=r"expected an integer from 0 to 2\*\*32 - 1"):
+            BatchSampler([0, 1], 2, seed=seed)
     with pytest.raises(InputError, match="no part 'val', has train"):
         Dataset(["a", "b"], [1, 0], {"train": [0]}).part("val")
 
