@@ -137,6 +137,13 @@ def test_weights_by_class(features):
             npmoji.Classifier(class_weight=given).fit(features, LABELS)
 
 
+def test_each_text_a_class_of_its_own(features):
+    """No warning that these might be quantities, and C is not chosen: there is nothing to validate on."""
+    names = [f"class {i:02d}" for i in range(len(features))]
+    found = npmoji.Classifier(engine="numpy").fit(features, names)
+    assert found.C_ == 1 and found.predict(features).tolist() == names
+
+
 def test_the_choice_of_C(features, monkeypatch):
     chosen = logistic.fit(features, labels.encode(LABELS))
     assert chosen.C == max(chosen.tried, key=chosen.tried.get) and len(chosen.tried) > logistic.PATIENCE
@@ -225,6 +232,7 @@ REFUSED = {
     "lists of str": ([["a"], ["b"], ["c"]], "expected numbers"),
     "ids": (np.ones((3, 4), np.uint16), "token ids"),
     "NaN feature": (np.array([[1.0], [np.nan], [2.0]]), "NaN"),
+    "huge feature": (np.array([[1.0], [1e300], [2.0]]), "infinity"),
     "ragged": ([[1.0], [1.0, 2.0], [3.0]], "rows of one length"),
     "one axis": (np.ones(3), "Expected 2D array"),
     "int": (5, "got int"),
