@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..classes import both
 from ..errors import InputError
 from ..graph import Graph
 from ..layers import Dense, Input
@@ -14,13 +15,11 @@ from ..model import Model
 from ..network import Network
 from . import cache, data, encoding, heads, labels
 from .bases import ClassifierMixin, available_if
+from .methods import METHODS
 from .prepare import digest_of
 
 if TYPE_CHECKING:
     from .report import Report
-
-#: what is trained: the last layer alone, or the network as `finetune` does it
-METHODS = ("last", "new", "full", "chain-thaw")
 
 
 class Classifier(ClassifierMixin, encoding.OfTexts):
@@ -322,4 +321,4 @@ class Classifier(ClassifierMixin, encoding.OfTexts):
 
 def _all_columns(p: np.ndarray, multi_label: bool) -> np.ndarray:
     """A column for each class, where two share one sigmoid."""
-    return np.hstack([np.float32(1) - p, p]) if p.shape[1] == 1 and not multi_label else p
+    return both(p) if p.shape[1] == 1 and not multi_label else p
