@@ -102,7 +102,7 @@ def test_the_output_may_not_be_the_input(refused, place):
         (("--folds", "0"), "argument --folds"),
         (("--C", "0"), "argument -C/--C: '0' is not a number above 0"),
         (("--C", "nan"), "argument -C/--C: 'nan' is not a number above 0"),
-        (("--seed", "-1"), "argument --seed"),
+        (("--seed", "-1"), "argument --seed: '-1' is not an integer from 0 to 2147483647"),
         (("--method", "best"), "argument --method: invalid choice: 'best'"),
         (("--class-weight", "heavy"), "argument --class-weight: invalid choice"),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 from collections.abc import Iterator
 from typing import Any, NamedTuple, TypeAlias
 
@@ -116,6 +117,8 @@ def read(
         InputError: the file cannot be read, has no such columns, or a row cannot be used; the message names it.
     """
     source = "standard input" if path == "-" else path
+    if os.path.isdir(path):
+        raise InputError(f"{source}: is a directory, expected a file")
     form = form or ("txt" if path == "-" else names.input_format(path))
     if form == "txt":
         raise InputError(
