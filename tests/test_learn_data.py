@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import importlib
 import json
+import pickle
 from itertools import islice
 
 import numpy as np
@@ -217,6 +218,27 @@ def test_lines_that_are_wrong(row, words, tmp_path):
     path = written(tmp_path, [{"text": "fine", "label": 0}, row])
     with pytest.raises(InputError, match=words):
         Dataset.read(path)
+
+
+def test_the_file_is_named(tmp_path):
+    path = written(tmp_path, [{"text": "a", "label": 0}, {"text": "b", "label": "x"}])
+    with pytest.raises(InputError) as error:
+        Dataset.read(path)
+    assert str(error.value) == f"{path}: labels: strings among numbers, expected labels of one kind"
+    content = {
+        "texts": ["a", "b"],
+        "info": [{"label": 0}, {"label": 1}],
+        "train_ind": (0,),
+        "val_ind": (),
+        "test_ind": [-1],
+    }
+    path = tmp_path / "some.pickle"
+    path.write_bytes(pickle.dumps(content, 2))
+    with pytest.raises(InputError) as error:
+        Dataset.read(path)
+    assert str(error.value) == f"{path}: row number -1: expected one from 0 to 1"
+    path.write_bytes(pickle.dumps(content | {"test_ind": (1,)}, 2))
+    assert Dataset.read(path).parts["train"].tolist() == [0]
 
 
 def test_data_that_are_wrong():

@@ -58,7 +58,7 @@ def split(data: Any, ratios: Sequence[Any] = RATIOS, seed: int = 0) -> tuple[np.
     group = np.arange(data) if isinstance(data, (int, np.integer)) else groups(data)
     if not isinstance(ratios, (list, tuple, np.ndarray)):
         raise InputError(f"ratios {ratios!r:.80}: expected three between 0 and 1, such as {RATIOS}, or three lists")
-    if len(ratios) == 3 and all(isinstance(some, (list, np.ndarray)) for some in ratios):
+    if len(ratios) == 3 and all(isinstance(some, inputs.ROW) for some in ratios):
         first, second, third = (_listed(some, len(group)) for some in ratios)
         return first, second, third
     if len(ratios) != 3 or not all(isinstance(some, (int, float)) and 0 < some < 1 for some in ratios[1:]):
@@ -237,8 +237,15 @@ class Dataset:
             texts, labels, lists = read(path)
             if name == "raw":  # the original's files are all called so, each in the folder of its name
                 name = os.path.basename(os.path.dirname(os.path.abspath(path)))
-            return cls(texts, labels, dict(zip(PARTS, split(len(texts), lists))), name)
-        return cls(*_table(path, text, label, part), name)
+            try:
+                return cls(texts, labels, dict(zip(PARTS, split(len(texts), lists))), name)
+            except InputError as error:
+                raise InputError(f"{path}: {error}") from error
+        table = _table(path, text, label, part)
+        try:
+            return cls(*table, name)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from error
 
     def _check_parts(self) -> None:
         owner: dict[int, str] = {}
