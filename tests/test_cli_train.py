@@ -97,6 +97,7 @@ def test_the_output_may_not_be_the_input(refused, place):
         (("--resume",), "--resume does not apply to --method last"),
         (("--validation", "0.2"), "--validation does not apply to --method last"),
         (("--extend-with", "0"), "--extend-with does not apply to --method last"),
+        (("--method", "full", "--folds", "2", "--resume"), "--resume does not apply to --folds"),
         (("--method", "full", "--C", "1"), "--C applies to --method last only"),
         (("--folds", "1"), "--folds 1: expected 2 or more"),
         (("--folds", "0"), "argument --folds"),
@@ -324,7 +325,8 @@ def test_a_validation_file_and_folds(tune, place):
     out, err = tune("--epochs", "1", "--folds", "2", "--validation", "valid.jsonl", "--format", "json")
     found = json.loads(out)
     assert list(found)[: len(KEYS)] == KEYS and found["texts"] == 40 and len(found["folds"]) == 2
-    assert "fold 2 of 2" in err and npmoji.load("mine.safetensors").provenance["texts"] == 40
+    assert err.index("fold 2 of 2") < err.index("all texts") < err.index("Ctrl-C ends training and keeps")
+    assert npmoji.load("mine.safetensors").provenance["texts"] == 40
     (place / "valid.jsonl").write_text('{"text": "lol you", "label": "gald"}\n')
     os.unlink("mine.safetensors")
     _, err = tune("--validation", "valid.jsonl", code=2)

@@ -648,6 +648,22 @@ def test_cross_validation_of_such_a_classifier(model, finetune, tmp_path):
     np.testing.assert_array_equal(together.predict(NEW), report.test)
 
 
+def test_ctrl_c_ends_cross_validation_too(model, finetune, monkeypatch):
+    """`finetune` takes it as its own end, which is no reason to go on with the next fold."""
+    from npmoji.learn import finetuning
+
+    whole = finetuning.finetune
+
+    def train(*arguments, **options):
+        found = whole(*arguments, **options)
+        return npmoji.learn.heads.rebuilt(found, {}, provenance={"interrupted": True})
+
+    monkeypatch.setattr(finetuning, "finetune", train)
+    with pytest.raises(KeyboardInterrupt):
+        npmoji.Classifier(model, method="full").cross_validate(TEXTS, LABELS, folds=2)
+    assert len(finetune) == 1
+
+
 def test_really_trained(model):
     pytest.importorskip("torch", reason="needs PyTorch: pip install '.[torch]'")
     texts, y = [f"{text} {i}" for i in range(4) for text in TEXTS[:12]], LABELS[:12] * 4

@@ -90,6 +90,8 @@ def check(arguments: argparse.Namespace) -> None:
         for name in ("C", "class_weight"):
             if getattr(arguments, name) is not None:
                 raise InputError(f"--{name.replace('_', '-')} applies to --method last only, not {arguments.method}")
+        if arguments.resume and arguments.folds:
+            raise InputError("--resume does not apply to --folds, whose runs leave nothing to go on from")
     if arguments.folds == 1:
         raise InputError("--folds 1: expected 2 or more: each fold is scored by what the others taught")
     target = local(arguments.output)

@@ -261,7 +261,8 @@ class Classifier(ClassifierMixin, encoding.OfTexts):
         return made[1]
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the model to a `.safetensors` file, or a `.hdf5` or `.h5` file in Keras' layout.
+        """Write the model to a `.safetensors` file, or a `.hdf5` or `.h5` file in Keras' layout. The latter holds
+        float32 only: with another ``precision`` its probabilities are a little different.
 
         Raises:
             InputError: as `to_model`; or a name of another kind, or the file cannot be written.
@@ -282,6 +283,7 @@ class Classifier(ClassifierMixin, encoding.OfTexts):
 
         Raises:
             InputError: as `fit`; or a class has fewer texts than there are folds.
+            KeyboardInterrupt: Ctrl-C, also while a network is trained.
         """
         from .cross import cross_validate
 
