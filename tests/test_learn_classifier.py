@@ -323,6 +323,15 @@ def test_labels_come_back_as_they_were(features, names):
     assert found.score(features, y) == np.mean([a == b for a, b in zip(guess.tolist(), y)])
 
 
+def test_weights_of_a_score(fitted):
+    right = fitted.predict(TEXTS) == np.array(LABELS)
+    weights = np.arange(len(TEXTS)) + 1.0
+    assert fitted.score(TEXTS, LABELS, weights) == np.average(right, weights=weights)
+    for some in (np.ones(3), np.zeros(len(TEXTS)), -weights, weights * np.nan):
+        with pytest.raises(InputError, match="sample_weight: expected 36 numbers of 0 or more"):
+            fitted.score(TEXTS, LABELS, some)
+
+
 def test_lists_of_labels_come_back_as_lists(model):
     y = [[name] if name != "sleepy" else ["bad", "sleepy"] for name in LABELS]
     found = npmoji.Classifier(model, C=10.0).fit(TEXTS, y)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .. import inputs
 from ..classes import both
 from ..errors import InputError
 from ..graph import Graph
@@ -226,6 +227,11 @@ class Classifier(ClassifierMixin, encoding.OfTexts):
         if known.multi_label != self.multi_label_:
             raise InputError("labels: expected " + ("lists of labels" if self.multi_label_ else "one label a text"))
         right = (known.codes == (p > np.float32(0.5))).all(axis=1) if self.multi_label_ else known.codes == p.argmax(1)
+        if sample_weight is not None:
+            sample_weight = inputs.numbers(sample_weight)
+            usable = sample_weight.shape == right.shape and sample_weight.min() >= 0
+            if not (usable and 0 < sample_weight.sum() < np.inf):
+                raise InputError(f"sample_weight: expected {len(p)} numbers of 0 or more, one a text, and not all 0")
         return float(np.average(right, weights=sample_weight))
 
     # The model --------------------------------------------------------------------------------------------------------
