@@ -4,6 +4,7 @@ import csv
 import functools
 import gzip
 import importlib
+import io
 import json
 import os
 import shutil
@@ -130,6 +131,7 @@ def test_a_package_that_is_not_installed(refused, place, monkeypatch, module, op
     "content, said",
     [
         ("text,label\na,x\nb,x\n", "data.csv: one class only, 'x'"),
+        ("text,label\na,folds\nb,folds\n", "'folds': expected labels of two classes or more\n"),
         ("text,label\na,x\n,y\n", "data.csv, line 3: the text is empty"),
         ("text,label\na,x\nb,\n", "data.csv, line 3: no label"),
         ("text,label\na,x\nb,nan\n", "data.csv, line 3: the label is NaN"),
@@ -143,7 +145,15 @@ def test_a_package_that_is_not_installed(refused, place, monkeypatch, module, op
 def test_tables_that_cannot_be_used(refused, place, content, said):
     sklearn()
     (place / "data.csv").write_text(content)
-    assert said in refused("train", "data.csv", "-o", "mine.safetensors")
+    assert said in refused("train", "data.csv", "-o", "mine.safetensors") + "\n"
+
+
+def test_standard_input_is_called_so(refused, monkeypatch):
+    sklearn()
+    content = io.TextIOWrapper(io.BytesIO(b"text,label\na,x\nb,x\n"))
+    monkeypatch.setattr(sys, "stdin", content)
+    said = refused("train", "-", "--input-format", "csv", "-o", "mine.safetensors")
+    assert said == "standard input: one class only, 'x': expected labels of two classes or more"
 
 
 def test_a_file_that_is_not_there(refused):

@@ -59,11 +59,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
+    from ..batch.sources import name_of
+
     check(arguments)
     data = read_labelled(arguments, arguments.file)
     labels = classes_of(arguments, data.texts, data.labels)
     if note := contradictions(data):
-        print(f"npmoji: note: {arguments.file}: {note}", file=sys.stderr)
+        print(f"npmoji: note: {name_of(arguments.file)}: {note}", file=sys.stderr)
     if arguments.method == "last":
         from .training import last as train
     else:
@@ -117,23 +119,26 @@ def classes_of(arguments: argparse.Namespace, texts: list[str], found: list[Labe
     Raises:
         InputError: one class only, or one with fewer texts than there are folds or parts.
     """
+    from ..batch.sources import name_of
     from ..learn.data import groups
     from ..learn.folds import stratified
     from ..learn.labels import encode
 
-    folds = arguments.folds or (FOLDS if arguments.method == "last" else 0)
+    source, folds = name_of(arguments.file), arguments.folds or (FOLDS if arguments.method == "last" else 0)
     try:
         labels = encode(found, count=len(texts))
+    except InputError as error:
+        raise InputError(f"{source}: {error}") from error
+    try:
         if folds:
             stratified(labels.codes, folds, arguments.seed, groups=groups(texts), names=labels.names)
     except InputError as error:
-        hint = "; expected more texts, or fewer folds: --folds N" if "folds" in str(error) else ""
-        raise InputError(f"{arguments.file}: {error}{hint}") from error
+        raise InputError(f"{source}: {error}; expected more texts, or fewer folds: --folds N") from error
     name, count = min(zip(labels.names, labels.counts().tolist()), key=lambda pair: pair[1])
     if not folds and count < PARTS:
         texts_ = "text" if count == 1 else "texts"
         parts = f"expected {PARTS} or more: to train on, to tell when to stop, and to score"
-        raise InputError(f"{arguments.file}: class {name!r:.80} has {count} {texts_}, {parts}")
+        raise InputError(f"{source}: class {name!r:.80} has {count} {texts_}, {parts}")
     return labels
 
 
