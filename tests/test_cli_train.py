@@ -127,6 +127,16 @@ def test_a_package_that_is_not_installed(refused, place, monkeypatch, module, op
     assert refused("train", "data.csv", "-o", "mine.h5", *options) == said
 
 
+def test_a_package_that_is_broken(refused, place, monkeypatch):
+    (place / "torch.py").write_text("raise ImportError('libsomething.so is missing')\n")
+    (place / "data.csv").write_text(TWO)
+    monkeypatch.syspath_prepend(str(place))
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    said = refused("train", "data.csv", "-o", "mine.h5", "--method", "full")
+    assert said.endswith("pip install 'npmoji[torch]'; what is there cannot be imported: libsomething.so is missing")
+
+
 @pytest.mark.parametrize(
     "content, said",
     [
