@@ -53,9 +53,7 @@ class Classes(NamedTuple):
     def all(self, probabilities: np.ndarray) -> np.ndarray:
         """The probabilities of all classes: float32 (N, C), or of a sigmoid's one column for two classes
         ``[1 - p, p]``."""
-        if len(self.names) != 2 or probabilities.shape[1] != 1:
-            return probabilities
-        return np.concatenate([np.float32(1) - probabilities, probabilities], axis=1)
+        return both(probabilities) if len(self.names) == 2 and probabilities.shape[1] == 1 else probabilities
 
     def ranked(self, probabilities: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         """The numbers of the k most likely classes of each row, best first, equal ones by id, int64 (N, k); and their
@@ -78,6 +76,11 @@ class Classes(NamedTuple):
     def _prediction(self, i: int, probability: float) -> Prediction:
         label = self.labels[i] if i < len(self.labels) else ""
         return Prediction(i, "" if self.own else label, probability, label)
+
+
+def both(p: np.ndarray) -> np.ndarray:
+    """Of a sigmoid's one column (N, 1), the probabilities of its two classes, float32 (N, 2)."""
+    return np.concatenate([np.float32(1) - p, p], axis=1)
 
 
 def some(names: list[str]) -> str:

@@ -22,4 +22,6 @@ def test_everything_public_is_on_the_page():
     assert len(set(headings)) == len(headings)
     assert set(npmoji.__all__) - {"init", "learn"} <= set(headings)
     assert {f"learn.{name}" for name in npmoji.learn.__all__} <= set(headings)
-    assert {"Model.predict", "Tokenizer.__call__", "init.glorot_uniform"} <= set(headings)
+    assert {"Model.predict", "Tokenizer.__call__", "init.glorot_uniform", "Classifier.decision_function"} <= set(
+        headings
+    )

@@ -4,6 +4,7 @@ import csv
 import functools
 import gzip
 import importlib
+import io
 import json
 import os
 import shutil
@@ -97,12 +98,13 @@ def test_the_output_may_not_be_the_input(refused, place):
         (("--resume",), "--resume does not apply to --method last"),
         (("--validation", "0.2"), "--validation does not apply to --method last"),
         (("--extend-with", "0"), "--extend-with does not apply to --method last"),
+        (("--method", "full", "--folds", "2", "--resume"), "--resume does not apply to --folds"),
         (("--method", "full", "--C", "1"), "--C applies to --method last only"),
         (("--folds", "1"), "--folds 1: expected 2 or more"),
         (("--folds", "0"), "argument --folds"),
         (("--C", "0"), "argument -C/--C: '0' is not a number above 0"),
         (("--C", "nan"), "argument -C/--C: 'nan' is not a number above 0"),
-        (("--seed", "-1"), "argument --seed"),
+        (("--seed", "-1"), "argument --seed: '-1' is not an integer from 0 to 2147483647"),
         (("--method", "best"), "argument --method: invalid choice: 'best'"),
         (("--class-weight", "heavy"), "argument --class-weight: invalid choice"),
     ],
@@ -125,10 +127,21 @@ def test_a_package_that_is_not_installed(refused, place, monkeypatch, module, op
     assert refused("train", "data.csv", "-o", "mine.h5", *options) == said
 
 
+def test_a_package_that_is_broken(refused, place, monkeypatch):
+    (place / "torch.py").write_text("raise ImportError('libsomething.so is missing')\n")
+    (place / "data.csv").write_text(TWO)
+    monkeypatch.syspath_prepend(str(place))
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    said = refused("train", "data.csv", "-o", "mine.h5", "--method", "full")
+    assert said.endswith("pip install 'npmoji[torch]'; what is there cannot be imported: libsomething.so is missing")
+
+
 @pytest.mark.parametrize(
     "content, said",
     [
         ("text,label\na,x\nb,x\n", "data.csv: one class only, 'x'"),
+        ("text,label\na,folds\nb,folds\n", "'folds': expected labels of two classes or more\n"),
         ("text,label\na,x\n,y\n", "data.csv, line 3: the text is empty"),
         ("text,label\na,x\nb,\n", "data.csv, line 3: no label"),
         ("text,label\na,x\nb,nan\n", "data.csv, line 3: the label is NaN"),
@@ -142,7 +155,15 @@ def test_a_package_that_is_not_installed(refused, place, monkeypatch, module, op
 def test_tables_that_cannot_be_used(refused, place, content, said):
     sklearn()
     (place / "data.csv").write_text(content)
-    assert said in refused("train", "data.csv", "-o", "mine.safetensors")
+    assert said in refused("train", "data.csv", "-o", "mine.safetensors") + "\n"
+
+
+def test_standard_input_is_called_so(refused, monkeypatch):
+    sklearn()
+    content = io.TextIOWrapper(io.BytesIO(b"text,label\na,x\nb,x\n"))
+    monkeypatch.setattr(sys, "stdin", content)
+    said = refused("train", "-", "--input-format", "csv", "-o", "mine.safetensors")
+    assert said == "standard input: one class only, 'x': expected labels of two classes or more"
 
 
 def test_a_file_that_is_not_there(refused):
@@ -324,7 +345,8 @@ def test_a_validation_file_and_folds(tune, place):
     out, err = tune("--epochs", "1", "--folds", "2", "--validation", "valid.jsonl", "--format", "json")
     found = json.loads(out)
     assert list(found)[: len(KEYS)] == KEYS and found["texts"] == 40 and len(found["folds"]) == 2
-    assert "fold 2 of 2" in err and npmoji.load("mine.safetensors").provenance["texts"] == 40
+    assert err.index("fold 2 of 2") < err.index("all texts") < err.index("Ctrl-C ends training and keeps")
+    assert npmoji.load("mine.safetensors").provenance["texts"] == 40
     (place / "valid.jsonl").write_text('{"text": "lol you", "label": "gald"}\n')
     os.unlink("mine.safetensors")
     _, err = tune("--validation", "valid.jsonl", code=2)

@@ -180,5 +180,7 @@ def test_plain_lines_have_no_labels(table, monkeypatch):
         read("-")
     with pytest.raises(InputError, match="cannot be read"):
         read("missing.csv")
+    with pytest.raises(InputError, match="is a directory, expected a file"):
+        read(".")
     with pytest.raises(InputError, match="expected one object per line"):
         read(table("[]", "data.json"))

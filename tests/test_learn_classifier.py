@@ -137,6 +137,13 @@ def test_weights_by_class(features):
             npmoji.Classifier(class_weight=given).fit(features, LABELS)
 
 
+def test_each_text_a_class_of_its_own(features):
+    """No warning that these might be quantities, and C is not chosen: there is nothing to validate on."""
+    names = [f"class {i:02d}" for i in range(len(features))]
+    found = npmoji.Classifier(engine="numpy").fit(features, names)
+    assert found.C_ == 1 and found.predict(features).tolist() == names
+
+
 def test_the_choice_of_C(features, monkeypatch):
     chosen = logistic.fit(features, labels.encode(LABELS))
     assert chosen.C == max(chosen.tried, key=chosen.tried.get) and len(chosen.tried) > logistic.PATIENCE
@@ -225,6 +232,7 @@ REFUSED = {
     "lists of str": ([["a"], ["b"], ["c"]], "expected numbers"),
     "ids": (np.ones((3, 4), np.uint16), "token ids"),
     "NaN feature": (np.array([[1.0], [np.nan], [2.0]]), "NaN"),
+    "huge feature": (np.array([[1.0], [1e300], [2.0]]), "infinity"),
     "ragged": ([[1.0], [1.0, 2.0], [3.0]], "rows of one length"),
     "one axis": (np.ones(3), "Expected 2D array"),
     "int": (5, "got int"),
@@ -313,6 +321,15 @@ def test_labels_come_back_as_they_were(features, names):
     guess = found.predict(features)
     assert guess.dtype == np.array(y).dtype and set(guess.tolist()) <= set(names)
     assert found.score(features, y) == np.mean([a == b for a, b in zip(guess.tolist(), y)])
+
+
+def test_weights_of_a_score(fitted):
+    right = fitted.predict(TEXTS) == np.array(LABELS)
+    weights = np.arange(len(TEXTS)) + 1.0
+    assert fitted.score(TEXTS, LABELS, weights) == np.average(right, weights=weights)
+    for some in (np.ones(3), np.zeros(len(TEXTS)), -weights, weights * np.nan):
+        with pytest.raises(InputError, match="sample_weight: expected 36 numbers of 0 or more"):
+            fitted.score(TEXTS, LABELS, some)
 
 
 def test_lists_of_labels_come_back_as_lists(model):
@@ -638,6 +655,22 @@ def test_cross_validation_of_such_a_classifier(model, finetune, tmp_path):
         np.testing.assert_array_equal(report.out_of_fold[report.part == k], report.models[k].predict(held))
     together = npmoji.Ensemble(report.save(tmp_path / "folds"), engine="numpy")
     np.testing.assert_array_equal(together.predict(NEW), report.test)
+
+
+def test_ctrl_c_ends_cross_validation_too(model, finetune, monkeypatch):
+    """`finetune` takes it as its own end, which is no reason to go on with the next fold."""
+    from npmoji.learn import finetuning
+
+    whole = finetuning.finetune
+
+    def train(*arguments, **options):
+        found = whole(*arguments, **options)
+        return npmoji.learn.heads.rebuilt(found, {}, provenance={"interrupted": True})
+
+    monkeypatch.setattr(finetuning, "finetune", train)
+    with pytest.raises(KeyboardInterrupt):
+        npmoji.Classifier(model, method="full").cross_validate(TEXTS, LABELS, folds=2)
+    assert len(finetune) == 1
 
 
 def test_really_trained(model):

@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import importlib
 import json
+import pickle
 from itertools import islice
 
 import numpy as np
@@ -219,6 +220,27 @@ def test_lines_that_are_wrong(row, words, tmp_path):
         Dataset.read(path)
 
 
+def test_the_file_is_named(tmp_path):
+    path = written(tmp_path, [{"text": "a", "label": 0}, {"text": "b", "label": "x"}])
+    with pytest.raises(InputError) as error:
+        Dataset.read(path)
+    assert str(error.value) == f"{path}: labels: strings among numbers, expected labels of one kind"
+    content = {
+        "texts": ["a", "b"],
+        "info": [{"label": 0}, {"label": 1}],
+        "train_ind": (0,),
+        "val_ind": (),
+        "test_ind": [-1],
+    }
+    path = tmp_path / "some.pickle"
+    path.write_bytes(pickle.dumps(content, 2))
+    with pytest.raises(InputError) as error:
+        Dataset.read(path)
+    assert str(error.value) == f"{path}: row number -1: expected one from 0 to 1"
+    path.write_bytes(pickle.dumps(content | {"test_ind": (1,)}, 2))
+    assert Dataset.read(path).parts["train"].tolist() == [0]
+
+
 def test_data_that_are_wrong():
     with pytest.raises(InputError, match="2 texts, but 1 labels"):
         Dataset(["a", "b"], [1])
@@ -228,6 +250,22 @@ def test_data_that_are_wrong():
         Dataset(["a", "b"], [1, 0], {"train": [0], "test": [1, 0]})
     with pytest.raises(InputError, match="part val: expected row numbers from 0 to 1"):
         Dataset(["a", "b"], [1, 0], {"val": [2]})
+    for rows in ([0.7], ["0"], [True], [None]):
+        with pytest.raises(InputError, match="part train: expected row numbers, integers"):
+            Dataset(["a", "b"], [1, 0], {"train": rows})
+    with pytest.raises(InputError, match="row 1: no label, None"):
+        Dataset(["a", "b"], ["x", None])
+    with pytest.raises(InputError, match="row 1: no label"):
+        Dataset(["a", "b"], [[1, 0], [1, np.nan]])
+    with pytest.raises(InputError, match="expected labels of one kind"):
+        Dataset(["a", "b"], ["x", 1])
+    with pytest.raises(InputError, match="ratios 3: expected three"):
+        split(10, 3)
+    for seed in ("1", 1.5, True, -1, 2**32):
+        with pytest.raises(InputError, match=r"expected an integer from 0 to 2\*\*32 - 1"):
+            split(10, seed=seed)
+        with pytest.raises(InputError, match=r"expected an integer from 0 to 2\*\*32 - 1"):
+            BatchSampler([0, 1], 2, seed=seed)
     with pytest.raises(InputError, match="no part 'val', has train"):
         Dataset(["a", "b"], [1, 0], {"train": [0]}).part("val")
 

@@ -392,6 +392,8 @@ def test_class_average_f1_as_a_metric(bundled):
         ({"batch_size": 41}, "batch_size 41 is more than an epoch's 40 rows"),
         ({"patience": -1}, "patience is -1"),
         ({"seed": -1}, "seed is -1"),
+        ({"seed": 2**32}, r"seed is 4294967296, expected an integer below 2\*\*32"),
+        ({"model": "a name"}, "expected a model, as npmoji.load gives, got str"),
         ({"sampling_seed": -1}, "seed -1: expected an integer from 0"),
         ({"validation": 1.0}, "share to hold back is 1.0, expected"),
         ({"validation": [1]}, r"validation: expected a pair \(texts, labels\), got list"),
@@ -420,9 +422,9 @@ def test_class_average_f1_as_a_metric(bundled):
 )
 def test_bad_input_is_one_clear_error(bundled, changes, words):
     texts, labels = texts_of("good", "bad")
-    options = SHORT | {"method": "last", "texts": texts, "labels": labels} | changes
+    options = SHORT | {"model": bundled, "method": "last", "texts": texts, "labels": labels} | changes
     with pytest.raises(InputError, match=words) as found:
-        finetune(bundled, **options)
+        finetune(**options)
     assert "\n" not in str(found.value)
 
 

@@ -116,6 +116,7 @@ REFUSED = {
     "no flags": (np.array([[0, 2], [1, 0]]), "row 0, column 1: 2, expected 0 or 1"),
     "NaN among flags": (np.array([[0, 1], [1, np.nan]]), "row 1, column 1: nan"),
     "table of strings": (np.array([["a", "b"]]), "(1, 2)"),
+    "NUL": (["a", "a\0"], "row 1: the label 'a\\x00' has a NUL in it"),
     "huge": ([10**30, 1], "64 bits"),
 }
 

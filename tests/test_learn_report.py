@@ -156,12 +156,26 @@ def test_the_text_with_several_labels_and_with_many_classes(several):
         (["a", "b"], np.array([2]), np.float32([[1, 0]]), "row 0: class number 2, expected 0 to 1"),
         (["a", "b"], np.array([0, 1]), np.float32([[1, 0]]), "2 labels for 1 rows"),
         (["a", "b"], [["a", "b"]], np.float32([[1, 0]]), "several a text"),
+        (["a", "a"], ["a"], np.float32([[1, 0]]), "classes: the class 'a' comes twice"),
+        ([1, "1"], ["1"], np.float32([[1, 0]]), "classes: the class '1' comes twice"),
+        (["a", "b"], ["a", "b"], [[1.0], [1.0, 0.0]], "rows of one length"),
     ],
 )
 def test_what_does_not_fit_is_refused(classes, labels, p, words):
     with pytest.raises(InputError) as error:
         Report.of(classes, labels, p)
     assert words in str(error.value)
+
+
+@pytest.mark.parametrize("part", [[0], [0, 2], [0.0, 1.0], [[0, 1]]])
+def test_folds_that_are_none(part):
+    with pytest.raises(InputError, match="part: expected the number of each row's fold"):
+        Report.of(["a", "b"], ["a", "b"], np.float32([[1, 0], [0, 1]]), part=part)
+
+
+def test_folds_as_a_list_and_class_numbers_of_any_kind():
+    found = Report.of(["a", "b"], np.uint8([0, 1]), np.float32([[1, 0], [0, 1]]), part=[0, 1])
+    assert [fold.accuracy for fold in found.folds] == [1, 1]
 
 
 def test_one_label_a_text_counts_as_a_list_of_one():

@@ -359,6 +359,8 @@ def test_batches_and_arrays_that_are_none(small_case):
         trainer.set_weights({"softmax/weight": np.zeros(1)})
     with pytest.raises(InputError, match=r"shape \(2,\), expected \(3,\)"):
         trainer.set_weights({"softmax/bias": np.zeros(2)})
+    with pytest.raises(InputError, match="expected numbers"):
+        trainer.set_weights({"softmax/bias": ["a", "b", "c"]})
     assert trainer.predict(tokens[0][:0]).shape == (0, 3)
     assert trainer.rate == 1e-4 and trainer.step(tokens[0], labels[0]) > 0
 

@@ -220,3 +220,14 @@ def test_the_module_runs_as_a_program():
         result = subprocess.run(command, env=os.environ | {"PYTHONPATH": path}, capture_output=True, check=False)
         assert result.returncode == code
         assert (npmoji.__version__.encode() in result.stdout) is (code == 0)
+
+
+def test_the_list_of_learn_names_its_modules():
+    """Each with its purpose; and nothing else between the first line and the last."""
+    import npmoji.learn
+
+    folder = Path(npmoji.learn.__file__).parent
+    there = {path.name for path in folder.glob("*.py")} - {"__init__.py"}
+    there |= {f"{path.parent.name}/" for path in folder.glob("*/__init__.py")}
+    _, listed, _ = npmoji.learn.__doc__.split("\n\n")
+    assert sorted(line.split(maxsplit=1)[0] for line in listed.splitlines()) == sorted(there)

@@ -78,12 +78,17 @@ def _of(name: str, value: Any, module: str = "npmoji") -> Iterator[str]:
         yield _signature(f"{module}.{name}", value)
     yield from _markdown(inspect.getdoc(value))
     if name in WITH_METHODS:
-        own = [key for key, member in vars(value).items() if key[0] != "_" and _is_method(member)]
+        own = [key for key, member in vars(value).items() if key[0] != "_" and _is_method(_plain(member))]
         for key in SPECIAL.get(name, []) + own:
             yield f"#### `{name}.{key}`"
-            member = inspect.getattr_static(value, key)
+            member = _plain(inspect.getattr_static(value, key))
             yield "A property." if isinstance(member, property) else _signature(key, member)
             yield from _markdown(inspect.getdoc(member))
+
+
+def _plain(member: Any) -> Any:
+    """A method that is there for some instances only, by scikit-learn's `available_if`, as the function it is."""
+    return member.fn if type(member).__name__ == "_AvailableIfDescriptor" else member
 
 
 def _is_method(member: Any) -> bool:

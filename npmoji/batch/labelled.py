@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 from collections.abc import Iterator
 from typing import Any, NamedTuple, TypeAlias
 
@@ -11,6 +12,7 @@ from ..errors import InputError
 from . import Record, names
 from .readers import Columns
 from .records import Inputs
+from .sources import name_of
 
 Single: TypeAlias = str | int | bool
 Label: TypeAlias = Single | list[Single]  # a list: any number of labels for one text
@@ -115,7 +117,9 @@ def read(
     Raises:
         InputError: the file cannot be read, has no such columns, or a row cannot be used; the message names it.
     """
-    source = "standard input" if path == "-" else path
+    source = name_of(path)
+    if os.path.isdir(path):
+        raise InputError(f"{source}: is a directory, expected a file")
     form = form or ("txt" if path == "-" else names.input_format(path))
     if form == "txt":
         raise InputError(

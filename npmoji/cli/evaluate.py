@@ -22,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
+    from ..batch.sources import name_of
     from ..learn.report import Report
 
     if arguments.weights is None:
@@ -30,8 +31,8 @@ def run(arguments: argparse.Namespace) -> None:
     model = load(arguments, note=False)
     if not model.class_names:
         raise WeightsError(f"{model.path}: does not name its classes, expected a file that `npmoji train` wrote")
-    labels = known(data, model.class_names, model.multi_label, arguments.file, model.path)
+    labels = known(data, model.class_names, model.multi_label, name_of(arguments.file), model.path)
     probabilities = predicted(model, data.texts)
     report = Report.of(labels.classes, labels.codes, probabilities, data.texts, multi_label=labels.multi_label)
-    title = f"{arguments.file}: {len(data.texts):,} texts, scored by {arguments.weights}"
+    title = f"{name_of(arguments.file)}: {len(data.texts):,} texts, scored by {arguments.weights}"
     show(Outcome(report, title, [], {"weights": arguments.weights}), arguments.format)

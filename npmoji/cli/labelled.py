@@ -84,6 +84,7 @@ def predicted(model: Model, texts: list[str]) -> np.ndarray:
     """The probabilities of all classes, float32 (N, C); of two also where the network has one output."""
     import numpy as np
 
+    from ..classes import both
+
     found = np.asarray(model.predict(texts, progress=sys.stderr is not None and sys.stderr.isatty()))
-    one = found.shape[1] == 1 and len(model.class_names) == 2
-    return np.concatenate([1 - found, found], axis=1) if one else found
+    return both(found) if found.shape[1] == 1 and len(model.class_names) == 2 else found

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import InputError
 from .labelled import contradictions, read_labelled
-from .options import FOLDS, add_labelled_options, add_model_options, positive
+from .options import FOLDS, LARGEST, add_labelled_options, add_model_options, positive
 from .scores import show
 
 if TYPE_CHECKING:
@@ -59,11 +59,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
+    from ..batch.sources import name_of
+
     check(arguments)
     data = read_labelled(arguments, arguments.file)
     labels = classes_of(arguments, data.texts, data.labels)
     if note := contradictions(data):
-        print(f"npmoji: note: {arguments.file}: {note}", file=sys.stderr)
+        print(f"npmoji: note: {name_of(arguments.file)}: {note}", file=sys.stderr)
     if arguments.method == "last":
         from .training import last as train
     else:
@@ -90,6 +92,8 @@ def check(arguments: argparse.Namespace) -> None:
         for name in ("C", "class_weight"):
             if getattr(arguments, name) is not None:
                 raise InputError(f"--{name.replace('_', '-')} applies to --method last only, not {arguments.method}")
+        if arguments.resume and arguments.folds:
+            raise InputError("--resume does not apply to --folds, whose runs leave nothing to go on from")
     if arguments.folds == 1:
         raise InputError("--folds 1: expected 2 or more: each fold is scored by what the others taught")
     target = local(arguments.output)
@@ -115,29 +119,38 @@ def classes_of(arguments: argparse.Namespace, texts: list[str], found: list[Labe
     Raises:
         InputError: one class only, or one with fewer texts than there are folds or parts.
     """
+    from ..batch.sources import name_of
     from ..learn.data import groups
     from ..learn.folds import stratified
     from ..learn.labels import encode
 
-    folds = arguments.folds or (FOLDS if arguments.method == "last" else 0)
+    source, folds = name_of(arguments.file), arguments.folds or (FOLDS if arguments.method == "last" else 0)
     try:
         labels = encode(found, count=len(texts))
+    except InputError as error:
+        raise InputError(f"{source}: {error}") from error
+    try:
         if folds:
             stratified(labels.codes, folds, arguments.seed, groups=groups(texts), names=labels.names)
     except InputError as error:
-        hint = "; expected more texts, or fewer folds: --folds N" if "folds" in str(error) else ""
-        raise InputError(f"{arguments.file}: {error}{hint}") from error
+        raise InputError(f"{source}: {error}; expected more texts, or fewer folds: --folds N") from error
     name, count = min(zip(labels.names, labels.counts().tolist()), key=lambda pair: pair[1])
     if not folds and count < PARTS:
         texts_ = "text" if count == 1 else "texts"
         parts = f"expected {PARTS} or more: to train on, to tell when to stop, and to score"
-        raise InputError(f"{arguments.file}: class {name!r:.80} has {count} {texts_}, {parts}")
+        raise InputError(f"{source}: class {name!r:.80} has {count} {texts_}, {parts}")
     return labels
 
 
 def whole(text: str) -> int:
-    """argparse type: an integer from 0 that a random generator takes as its seed."""
-    return 0 if text == "0" else positive(text)
+    """argparse type: an integer from 0 on."""
+    try:
+        number = int(text)
+    except ValueError:
+        number = -1
+    if not 0 <= number <= LARGEST:
+        raise argparse.ArgumentTypeError(f"{text!r} is not an integer from 0 to {LARGEST}")
+    return number
 
 
 def share(text: str) -> float | str:

@@ -52,7 +52,6 @@ def network(arguments: argparse.Namespace, texts: list[str], given: list[Label],
     from ..learn.folds import held_out, stratified
 
     model, validation, same = base(arguments, texts), validation_of(arguments, labels), groups(texts)
-    print("npmoji: Ctrl-C ends training and keeps the best weights so far", file=sys.stderr)
     if arguments.folds:
         fold = stratified(labels.codes, arguments.folds, arguments.seed, groups=same, names=labels.names)
         p = np.zeros((len(texts), len(labels.classes)), np.float32)
@@ -64,8 +63,10 @@ def network(arguments: argparse.Namespace, texts: list[str], given: list[Label],
             p[fold == number] = predicted(made, chosen(texts, fold == number))
         report, title = report_of(labels, p, texts, fold), cross_validated(arguments.folds)
         print("npmoji: all texts", file=sys.stderr)
+        tell_of_ctrl_c()
         made = tuned(arguments, model, texts, labels, np.full(len(texts), True), validation)
     else:
+        tell_of_ctrl_c()
         test = held_out(labels.codes, TEST, arguments.seed, same, labels.names)
         made = tuned(arguments, model, texts, labels, ~test, validation, keep=True)
         held = chosen(texts, test)
@@ -140,6 +141,11 @@ def chosen(texts: list[str], rows: np.ndarray) -> list[str]:
 def named(names: list[str], labels: Labels) -> list[str] | np.ndarray:
     """Labels as `finetune` takes them: names, or 0/1 (N, C) if there are several a text."""
     return labels.codes if labels.multi_label else [names[code] for code in labels.codes]
+
+
+def tell_of_ctrl_c() -> None:
+    """Said where it is so: while folds are trained Ctrl-C ends the command like any other."""
+    print("npmoji: Ctrl-C ends training and keeps the best weights so far", file=sys.stderr)
 
 
 def interrupted(model: Model) -> bool:

@@ -13,13 +13,10 @@ cache.py           features that were computed before
 encoding.py        what estimators are given, and the model behind them
 features.py        `Features`, the texts' features as a scikit-learn transformer
 classifier.py      `Classifier`, a scikit-learn estimator
-<<<<<<< HEAD
 logistic.py        the last layer: scikit-learn's logistic regression
 cross.py           cross-validation
-report.py          `Report`: how well a classifier does; as text: report_text.py
-gradients.py       layers in PyTorch, with gradients
-=======
 report.py          `Report`: how well a classifier does
+report_text.py     the same as a table for people
 gradients/         layers in PyTorch, with gradients
 training.py        what a `Trainer` is given, checked
 methods.py         what each method trains, and how fast

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .. import inputs
+from ..classes import both
 from ..errors import InputError
 from ..graph import Graph
 from ..layers import Dense, Input
@@ -14,13 +16,11 @@ from ..model import Model
 from ..network import Network
 from . import cache, data, encoding, heads, labels
 from .bases import ClassifierMixin, available_if
+from .methods import METHODS
 from .prepare import digest_of
 
 if TYPE_CHECKING:
     from .report import Report
-
-#: what is trained: the last layer alone, or the network as `finetune` does it
-METHODS = ("last", "new", "full", "chain-thaw")
 
 
 class Classifier(ClassifierMixin, encoding.OfTexts):
@@ -227,6 +227,11 @@ class Classifier(ClassifierMixin, encoding.OfTexts):
         if known.multi_label != self.multi_label_:
             raise InputError("labels: expected " + ("lists of labels" if self.multi_label_ else "one label a text"))
         right = (known.codes == (p > np.float32(0.5))).all(axis=1) if self.multi_label_ else known.codes == p.argmax(1)
+        if sample_weight is not None:
+            sample_weight = inputs.numbers(sample_weight)
+            usable = sample_weight.shape == right.shape and sample_weight.min() >= 0
+            if not (usable and 0 < sample_weight.sum() < np.inf):
+                raise InputError(f"sample_weight: expected {len(p)} numbers of 0 or more, one a text, and not all 0")
         return float(np.average(right, weights=sample_weight))
 
     # The model --------------------------------------------------------------------------------------------------------
@@ -262,7 +267,8 @@ class Classifier(ClassifierMixin, encoding.OfTexts):
         return made[1]
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the model to a `.safetensors` file, or a `.hdf5` or `.h5` file in Keras' layout.
+        """Write the model to a `.safetensors` file, or a `.hdf5` or `.h5` file in Keras' layout. The latter holds
+        float32 only: with another ``precision`` its probabilities are a little different.
 
         Raises:
             InputError: as `to_model`; or a name of another kind, or the file cannot be written.
@@ -283,6 +289,7 @@ class Classifier(ClassifierMixin, encoding.OfTexts):
 
         Raises:
             InputError: as `fit`; or a class has fewer texts than there are folds.
+            KeyboardInterrupt: Ctrl-C, also while a network is trained.
         """
         from .cross import cross_validate
 
@@ -322,4 +329,4 @@ class Classifier(ClassifierMixin, encoding.OfTexts):
 
 def _all_columns(p: np.ndarray, multi_label: bool) -> np.ndarray:
     """A column for each class, where two share one sigmoid."""
-    return np.hstack([np.float32(1) - p, p]) if p.shape[1] == 1 and not multi_label else p
+    return both(p) if p.shape[1] == 1 and not multi_label else p

@@ -41,6 +41,8 @@ def cross_validate(classifier: Any, X: Any, y: Any, folds: int, test: Any, progr
             inner = labels.learnable(known._replace(codes=known.codes[train]), f" outside of fold {fold}")
             if values is None:
                 one._finetune([found[row] for row in train], inner)
+                if one._told.get("interrupted"):  # Ctrl-C, which `finetune` takes as its own end: a report needs all
+                    raise KeyboardInterrupt
                 probabilities[held] = one._probabilities([found[row] for row in held])
             else:
                 one._learn(values[train], inner, None if same is None else same[train])

@@ -56,7 +56,9 @@ def split(data: Any, ratios: Sequence[Any] = RATIOS, seed: int = 0) -> tuple[np.
     [[6, 0, 4, 1, 7, 5], [8, 3], [2, 9]]
     """
     group = np.arange(data) if isinstance(data, (int, np.integer)) else groups(data)
-    if len(ratios) == 3 and all(isinstance(some, (list, np.ndarray)) for some in ratios):
+    if not isinstance(ratios, (list, tuple, np.ndarray)):
+        raise InputError(f"ratios {ratios!r:.80}: expected three between 0 and 1, such as {RATIOS}, or three lists")
+    if len(ratios) == 3 and all(isinstance(some, inputs.ROW) for some in ratios):
         first, second, third = (_listed(some, len(group)) for some in ratios)
         return first, second, third
     if len(ratios) != 3 or not all(isinstance(some, (int, float)) and 0 < some < 1 for some in ratios[1:]):
@@ -76,10 +78,10 @@ def split(data: Any, ratios: Sequence[Any] = RATIOS, seed: int = 0) -> tuple[np.
 
 def generator(seed: int | None) -> np.random.RandomState:
     """A generator of NumPy's old kind, of its own; InputError if this is not a seed."""
-    try:
-        return np.random.RandomState(seed)
-    except ValueError as error:
-        raise InputError(f"seed {seed!r:.60}: expected an integer from 0 to 2**32 - 1 ({error})") from error
+    whole = isinstance(seed, (int, np.integer)) and not isinstance(seed, bool)
+    if seed is not None and not (whole and 0 <= seed < 1 << 32):
+        raise InputError(f"seed {seed!r:.60}: expected an integer from 0 to 2**32 - 1")
+    return np.random.RandomState(seed)
 
 
 def _listed(rows: Iterable[Any], size: int) -> np.ndarray:
@@ -210,7 +212,7 @@ class Dataset:
         self.texts: list[str] = inputs.texts(texts)
         inputs.check_texts(self.texts)
         self.labels = _label_array(labels, len(self.texts))
-        self.parts = {part: np.asarray(rows, np.int64) for part, rows in (parts or {}).items()}
+        self.parts = {part: _row_numbers(part, rows) for part, rows in (parts or {}).items()}
         self.name = name
         self._check_parts()
 
@@ -235,8 +237,15 @@ class Dataset:
             texts, labels, lists = read(path)
             if name == "raw":  # the original's files are all called so, each in the folder of its name
                 name = os.path.basename(os.path.dirname(os.path.abspath(path)))
-            return cls(texts, labels, dict(zip(PARTS, split(len(texts), lists))), name)
-        return cls(*_table(path, text, label, part), name)
+            try:
+                return cls(texts, labels, dict(zip(PARTS, split(len(texts), lists))), name)
+            except InputError as error:
+                raise InputError(f"{path}: {error}") from error
+        table = _table(path, text, label, part)
+        try:
+            return cls(*table, name)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from error
 
     def _check_parts(self) -> None:
         owner: dict[int, str] = {}
@@ -295,6 +304,14 @@ class Dataset:
         return f"Dataset({self.name!r}, {', '.join(sizes)})"
 
 
+def _row_numbers(part: str, rows: Any) -> np.ndarray:
+    """The rows of a part, int64."""
+    found = inputs.rows(rows)
+    if not all(isinstance(row, (int, np.integer)) and not isinstance(row, bool) for row in found):
+        raise InputError(f"part {part}: expected row numbers, integers")
+    return np.array(found, np.int64)
+
+
 def _label_array(labels: Any, rows: int) -> np.ndarray:
     values = labels.tolist() if isinstance(labels, np.ndarray) else inputs.rows(labels)
     if len(values) != rows:
@@ -303,6 +320,12 @@ def _label_array(labels: Any, rows: int) -> np.ndarray:
     if len(widths) > 1:
         odd = next(row for row, value in enumerate(values) if np.shape(value) != np.shape(values[0]))
         raise InputError(f"row {odd}: label {values[odd]!r:.60} is of another shape than {values[0]!r:.60} of row 0")
+    flat = [each for value in values for each in (value if isinstance(value, inputs.ROW) else [value])]
+    if any(map(inputs.is_missing, flat)):
+        bad = next(row for row, value in enumerate(values) if any(map(inputs.is_missing, np.ravel(value).tolist())))
+        raise InputError(f"row {bad}: no label, {values[bad]!r:.60}")
+    if len({isinstance(each, str) for each in flat}) > 1:
+        raise InputError("labels: strings among numbers, expected labels of one kind")
     return np.array(values) if rows else np.zeros(0, np.int64)
 
 

@@ -170,7 +170,7 @@ class OfTexts(BaseEstimator):
             return found
         from sklearn.utils.validation import validate_data
 
-        with told_as_input_error():
+        with told_as_input_error(), np.errstate(over="ignore"):  # infinite then, which is told
             return validate_data(self, found, dtype=np.float32, reset=reset)
 
     def _model_for(self, rows: int = 1) -> Model:

@@ -32,12 +32,14 @@ def need(module: str, extra: str, who: str = "this") -> ModuleType:
         who: what needs it, for the message.
 
     Raises:
-        InputError: it is not installed; says what to install.
+        InputError: it is not installed, or cannot be imported; says what to install.
     """
     try:
         return importlib.import_module(module)
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         raise missing(who, module, extra) from error
+    except ImportError as error:  # it is there, but broken
+        raise InputError(f"{missing(who, module, extra)}; what is there cannot be imported: {error}") from error
 
 
 def sklearn_missing(who: str = "npmoji.Classifier") -> InputError:

@@ -190,6 +190,8 @@ def _kind(row: int, value: Any) -> str:
     if isinstance(value, str):
         if not value.strip():
             raise InputError(f"missing label at row {row} ({value!r:.40})")
+        if "\0" in value:  # which NumPy drops at the end of a string
+            raise InputError(f"row {row}: the label {value!r:.40} has a NUL in it")
         return "U"
     if isinstance(value, (bool, np.bool_)):
         return "b"
@@ -239,6 +241,25 @@ def _among(found: Labels, classes: Sequence[Any] | np.ndarray, others: bool) -> 
     codes[:, new[known]] = found.codes[:, known]
     codes[found.codes[:, ~known].any(axis=1)] = -1
     return found._replace(classes=classes, codes=codes)
+
+
+def numbered(classes: Sequence[Any], numbers: np.ndarray, count: int) -> Labels:
+    """Labels of an array of integers: the classes' numbers, unless classes are integers themselves.
+
+    Args:
+        count: how many there must be.
+
+    Raises:
+        InputError: other numbers of them, or one that no class has.
+    """
+    if not all(isinstance(value, str) for value in classes):
+        return encode(numbers, classes=classes, count=count)
+    if len(numbers) != count or not count:
+        raise InputError(f"{len(numbers)} labels for {count} rows of probabilities: expected as many, and some")
+    bad = np.flatnonzero((numbers < 0) | (numbers >= len(classes)))
+    if len(bad):
+        raise InputError(f"row {bad[0]}: class number {numbers[bad[0]]}, expected 0 to {len(classes) - 1}")
+    return Labels(np.asarray(classes), numbers.astype(np.int64), False)
 
 
 def listed(names: Iterable[Any]) -> str:

@@ -222,6 +222,7 @@ def _regression(
         model.coef_, model.intercept_ = start
     with warnings.catch_warnings():  # at the limit of float32 the last steps may gain nothing
         warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)  # few texts, not a quantity
         model.fit(X, codes, sample_weight=weights)
     return model.coef_, model.intercept_
 

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from .. import inputs
 from ..errors import InputError
+from ..formats.metadata import checked_names
 from . import labels as given
 from . import metrics
 
@@ -104,13 +106,14 @@ class Report:
         Raises:
             InputError: an unknown or missing label, or shapes that do not fit.
         """
-        p = np.asarray(probabilities)
+        p = inputs.numbers(probabilities)
         if p.ndim != 2 or p.shape[1] != len(classes) or p.dtype.kind != "f" or not np.isfinite(p).all():
             raise InputError(
                 f"probabilities of shape {p.shape} and type {p.dtype}: expected finite floats (N, {len(classes)})"
             )
-        if isinstance(labels, np.ndarray) and labels.ndim == 1 and labels.dtype.kind == "i":
-            known = _numbered(classes, labels, len(p))
+        checked_names([given.name_of(value) for value in classes], "classes", InputError)
+        if isinstance(labels, np.ndarray) and labels.ndim == 1 and labels.dtype.kind in "iu":
+            known = given.numbered(classes, labels, len(p))
         else:
             known = given.encode(labels, classes=classes, count=len(p))
         if known.multi_label and not multi_label:
@@ -120,6 +123,10 @@ class Report:
             known = known._replace(codes=codes, multi_label=True)
         if texts is not None and len(texts) != len(p):
             raise InputError(f"{len(texts)} texts, but {len(p)} rows of probabilities")
+        if part is not None:
+            part = np.asarray(part)
+            if part.shape != (len(p),) or part.dtype.kind not in "iu" or not set(range(part.max() + 1)) == set(part):
+                raise InputError("part: expected the number of each row's fold, from 0, none of them without a row")
         return cls(known, p, texts=texts, part=part)
 
     # Scores -----------------------------------------------------------------------------------------------------------
@@ -329,18 +336,6 @@ class Report:
             for name, model in zip(names, self.models):
                 heads.save(model, os.path.join(new, name))
         return [os.path.join(place, name) for name in names]
-
-
-def _numbered(classes: Sequence[Any], numbers: np.ndarray, count: int) -> given.Labels:
-    """Labels of an array of integers: the classes' numbers, unless classes are integers themselves."""
-    if not all(isinstance(value, str) for value in classes):
-        return given.encode(numbers, classes=classes, count=count)
-    if len(numbers) != count or not count:
-        raise InputError(f"{len(numbers)} labels for {count} rows of probabilities: expected as many, and some")
-    bad = np.flatnonzero((numbers < 0) | (numbers >= len(classes)))
-    if len(bad):
-        raise InputError(f"row {bad[0]}: class number {numbers[bad[0]]}, expected 0 to {len(classes) - 1}")
-    return given.Labels(np.asarray(classes), numbers.astype(np.int64), False)
 
 
 def _may_replace(folder: str) -> None:

@@ -13,7 +13,6 @@ from ..model import Model
 from . import words
 from .heads import rebuilt, with_head
 from .prepare import Prepared
-from .training import check_model
 
 HEADS = ("new", "keep")
 
@@ -28,9 +27,8 @@ def start(model: Model, data: Prepared, columns: int, classes: Sequence[str], he
         seed: of all values that are drawn. The last layer's do not depend on how many words are added.
 
     Raises:
-        InputError: an int8 or fp16 model, a head that does not fit, or a network that cannot take it.
+        InputError: a head that does not fit, or a network that cannot take it.
     """
-    check_model(model)
     if head not in HEADS:
         raise InputError(f"head {head!r:.60}: expected one of {', '.join(HEADS)}")
     random = np.random.default_rng(seed)

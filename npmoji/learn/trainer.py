@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .. import inputs
 from ..errors import InputError
 from ..inputs import Floats, Inputs
 from ..layers import Layer
@@ -256,10 +257,11 @@ class Trainer:
         """Set the arrays of these names; the optimiser goes on as it was.
 
         Raises:
-            InputError: no such array, or another shape.
+            InputError: no such array, another shape, or something else than numbers.
         """
         torch = pytorch()
         for name, array in weights.items():
+            inputs.numbers(array)
             if name not in self._network.names:
                 raise InputError(f"no array {name!r:.80}; there are: {', '.join(self._network.names)}")
             if np.shape(array) != tuple(self._network[name].shape):

@@ -11,6 +11,7 @@ import numpy as np
 from ..errors import InputError
 from ..layers import Checked
 from ..model import Model
+from .extras import need
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -24,11 +25,7 @@ def pytorch() -> ModuleType:
     Raises:
         InputError: it is not installed.
     """
-    try:
-        import torch
-    except ImportError as error:
-        raise InputError(f"npmoji.learn.Trainer needs PyTorch: pip install 'npmoji[torch]' ({error})") from error
-    return torch
+    return need("torch", "torch", "training the network")
 
 
 def full_float32(like: torch.Tensor) -> AbstractContextManager[Any]:

@@ -18,19 +18,19 @@ from ..model import Model
 from ..text.tokenizer import Tokenizer
 from . import checkpoint as checkpoints
 from .checkpoint import Checkpoint
-from .data import DRAW, BatchSampler
+from .data import DRAW, BatchSampler, batch_size_for
 from .heads import rebuilt
 from .loop import Batch, Patience
+from .methods import METHODS
 from .prepare import Part, Prepared, prepare
 from .run import RESULTS, At, Run, State
 from .starting import start
-from .training import pytorch
+from .training import check_model, pytorch
 
 if TYPE_CHECKING:
     from .trainer import Trainer
 
 CHAIN_THAW = "chain-thaw"
-METHODS = ("last", "full", "new", CHAIN_THAW)
 EXTENDED = 10_000  # words added by the published scripts, for all methods but `last`
 WHOLE = "all"  # the one stage of the other methods
 
@@ -62,6 +62,8 @@ class Settings:
             whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
             if not (whole and value >= least) and not (name == "batch_size" and value is None):
                 raise InputError(f"{name} is {value!r:.60}, expected an integer of at least {least}")
+        if self.seed >= 1 << 32:
+            raise InputError(f"seed is {self.seed}, expected an integer below 2**32")
 
     def for_texts_of(self, maxlen: int) -> Settings:
         """The settings with the original's size of a batch, if none was given: 250, or 50 for long texts.
@@ -73,7 +75,7 @@ class Settings:
         >>> Settings().for_texts_of(30).batch_size, Settings().for_texts_of(200).batch_size
         (250, 50)
         """
-        size = (250 if maxlen <= 100 else 50) if self.batch_size is None else self.batch_size
+        size = batch_size_for(maxlen) if self.batch_size is None else self.batch_size
         rows = min(self.epoch_size, DRAW)
         if size > rows:
             raise InputError(f"batch_size {size} is more than an epoch's {rows} rows: expected a whole batch or more")
@@ -120,6 +122,7 @@ def begin(
     Args:
         binary: the last layer is one sigmoid, whatever the classes.
     """
+    check_model(model)
     pytorch()  # told at once if it is missing
     more = 0 if settings.method == "last" else EXTENDED
     data = prepare(model, texts, labels, validation, test, classes, extend_with, maxlen, settings.seed, more)
