@@ -510,3 +510,12 @@ def test_a_caller_who_leaves_stops_everything():
     assert next(found) == 1
     found.close()
     assert closed == [True]
+
+
+def test_every_table_is_looked_at_before_any_work(score, refused, tmp_path, weights):
+    (tmp_path / "a.csv").write_text("id,text\n1,lol\n")
+    (tmp_path / "b.csv").write_text("id,body\n1,lol\n")
+    files = ["--inputs", tmp_path / "a.csv", tmp_path / "b.csv"]
+    for out in ("out.csv", "out.jsonl"):
+        assert "b.csv: no column 'text'" in refused(*files, "-o", tmp_path / out, "--what", "tokens")
+    assert sorted(os.listdir(tmp_path)) == ["a.csv", "b.csv"]  # and no .partial
