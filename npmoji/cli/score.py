@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
 TEXTUAL = ("text", "csv", "tsv", "jsonl")
 #: of the command line, what the output depends on besides inputs and weights
-SETTINGS = ("column", "input_format", "encoding", "delimiter", "keep", "on_error", "what", "top", "emojis")
-SETTINGS += ("device", "layer")
+SETTINGS = (
+    *("column", "input_format", "encoding", "delimiter", "keep", "on_error", "what", "top", "emojis"),
+    *("device", "layer"),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
