@@ -220,8 +220,9 @@ def test_odd_strings(pa, score, tmp_path):
     (tmp_path / "in.jsonl").write_text('{"text": "a\\ud83d", "b\\ud83d": "\\ud83d"}\n')
     score("-i", tmp_path / "in.jsonl", "-o", tmp_path / "out.csv", "--what", "top", "--top", "1")
     assert (tmp_path / "out.csv").read_text("utf-8").startswith("text,b\\ud83d,")
-    score("-i", tmp_path / "in.jsonl", "-o", tmp_path / "out.parquet", "--keep", "text")
-    assert read(pa, tmp_path / "out.parquet")["text"].to_pylist() == ["a\\ud83d"]
+    score("-i", tmp_path / "in.jsonl", "-o", tmp_path / "out.parquet", "--keep", "text", "--what", "attention")
+    (row,) = read(pa, tmp_path / "out.parquet").to_pylist()
+    assert row["text"] == "a\\ud83d" and "".join(row["tokens"]).startswith("a")
 
 
 # Text formats ---------------------------------------------------------------------------------------------------------
