@@ -220,8 +220,9 @@ def test_odd_strings(pa, score, tmp_path):
     (tmp_path / "in.jsonl").write_text('{"text": "a\\ud83d", "b\\ud83d": "\\ud83d"}\n')
     score("-i", tmp_path / "in.jsonl", "-o", tmp_path / "out.csv", "--what", "top", "--top", "1")
     assert (tmp_path / "out.csv").read_text("utf-8").startswith("text,b\\ud83d,")
-    score("-i", tmp_path / "in.jsonl", "-o", tmp_path / "out.parquet", "--keep", "text")
-    assert read(pa, tmp_path / "out.parquet")["text"].to_pylist() == ["a\\ud83d"]
+    score("-i", tmp_path / "in.jsonl", "-o", tmp_path / "out.parquet", "--keep", "text", "--what", "attention")
+    (row,) = read(pa, tmp_path / "out.parquet").to_pylist()
+    assert row["text"] == "a\\ud83d" and "".join(row["tokens"]).startswith("a")
 
 
 # Text formats ---------------------------------------------------------------------------------------------------------
@@ -510,3 +511,12 @@ def test_a_caller_who_leaves_stops_everything():
     assert next(found) == 1
     found.close()
     assert closed == [True]
+
+
+def test_every_table_is_looked_at_before_any_work(score, refused, tmp_path, weights):
+    (tmp_path / "a.csv").write_text("id,text\n1,lol\n")
+    (tmp_path / "b.csv").write_text("id,body\n1,lol\n")
+    files = ["--inputs", tmp_path / "a.csv", tmp_path / "b.csv"]
+    for out in ("out.csv", "out.jsonl"):
+        assert "b.csv: no column 'text'" in refused(*files, "-o", tmp_path / out, "--what", "tokens")
+    assert sorted(os.listdir(tmp_path)) == ["a.csv", "b.csv"]  # and no .partial

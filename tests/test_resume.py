@@ -259,6 +259,24 @@ def test_a_bad_row_loses_nothing_that_is_finished(weights, texts, tmp_path, capf
     assert out.read_bytes() == wanted.read_bytes()
 
 
+@pytest.mark.parametrize("on_error", ["null", "skip"])
+def test_rows_without_a_text_are_counted_when_going_on(weights, tmp_path, monkeypatch, capfd, on_error):
+    pa = pytest.importorskip("pyarrow", reason="needs pyarrow: pip install '.[tables]'")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    rows = [None if i % 7 == 3 else f"lol {i}" for i in range(ROWS)]
+    parquet.write_table(pa.table({"text": rows, "id": range(ROWS)}), tmp_path / "in.parquet", row_group_size=50)
+    command = ["score", *weights, "-i", tmp_path / "in.parquet", "--on-error", on_error, "-o"]
+    for name in ("out.parquet", "out.csv"):
+        assert run(*command, tmp_path / f"wanted.{name}") == 0
+        told = capfd.readouterr().err
+        assert f": {sum(text is None for text in rows)}; the first: " in told and "row 3 (from 0)" in told
+        interrupted(monkeypatch, 2, [*command, tmp_path / name, "--resume"])
+        capfd.readouterr()
+        assert run(*command, tmp_path / name, "--resume") == 0
+        assert capfd.readouterr().err == told
+        assert (tmp_path / name).read_bytes() == (tmp_path / f"wanted.{name}").read_bytes()
+
+
 def test_a_finished_job_is_not_done_again(weights, texts, tmp_path, capfd):
     out = tmp_path / "out.csv"
     command = ["score", *weights, "-i", texts, "-o", out, "--resume"]

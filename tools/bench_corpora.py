@@ -2,8 +2,8 @@
 
     python tools/bench_corpora.py [--rows 1000000] [--weights FILE] [--turns 3] [--texts FILE] [--predict | --memory]
 
-Texts are put together from the words of FILE; without it from words of the vocabulary, about as many as tweets have, one
-text in fifty being there twice. In each turn the steps run one after the other, each alone over all rows, then the
+Texts are put together from the words of FILE; without it from words of the vocabulary, about as many as tweets have,
+one text in fifty being there twice. In each turn the steps run one after the other, each alone over all rows, then the
 command in a process of its own. Seconds of the clock and of the CPU; the ratio is that of the clock's to the slowest
 step. `--predict` compares with `Model.predict` on the same token ids instead, `--memory` runs the command only.
 """
@@ -100,8 +100,8 @@ def command(path: str, weights: str | None, folder: str) -> tuple[float, float, 
     if os.path.exists(out):
         os.unlink(out)
     before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    code = "import resource, sys; from npmoji.cli import main; code = main(); "
-    code += "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss); sys.exit(code)"
+    code = "import re, sys; from npmoji.cli import main; code = main(); "  # getrusage has this process' peak, too
+    code += "print(*re.findall('VmHWM:\\s*([0-9]+)', open('/proc/self/status').read())); sys.exit(code)"
     arguments = [sys.executable, "-c", code, "score", "-i", path, "-o", out, *more]
     home = os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parent.parent)}
     peak = subprocess.run(arguments, check=True, env=home, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout

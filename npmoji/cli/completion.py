@@ -64,10 +64,18 @@ def run(arguments: argparse.Namespace) -> None:
 def words() -> dict[str, tuple[str, ...]]:
     """The values of options that are named in their help but not checked by the parser."""
     from ..backends import DEVICES, ENGINES
+    from ..corpora.results import WHAT
     from ..precision import PRECISIONS
     from ..sources import SOURCES
 
-    return {"--engine": ("auto", *ENGINES), "--precision": PRECISIONS, "--device": DEVICES, "--weights": tuple(SOURCES)}
+    return {
+        "--engine": ("auto", *ENGINES),
+        "--precision": PRECISIONS,
+        "--device": DEVICES,
+        "--weights": tuple(SOURCES),
+        "--what": WHAT,
+        "--keep": ("all", "none"),
+    }
 
 
 def script(parser: argparse.ArgumentParser, shell: str) -> str:

@@ -77,7 +77,7 @@ def read_files(arguments: argparse.Namespace, places: list[str], whole: bool = F
     paths, ignored = expanded(places)
     for what in ignored:
         print(f"npmoji: warning: {what}", file=sys.stderr)
-    keep = getattr(arguments, "keep", ())
+    keep = getattr(arguments, "keep", [])
     if keep is UNSAID and not arguments.input_format:
         tables = any(path != "-" and input_format(path) in TABLES.values() for path in paths)
         keep = None if whole or (tables and getattr(arguments, "form", "") != "text") else ()

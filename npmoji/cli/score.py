@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
 TEXTUAL = ("text", "csv", "tsv", "jsonl")
 #: of the command line, what the output depends on besides inputs and weights
-SETTINGS = ("column", "input_format", "encoding", "delimiter", "keep", "on_error", "what", "top", "emojis")
-SETTINGS += ("device", "layer")
+SETTINGS = (
+    *("column", "input_format", "encoding", "delimiter", "keep", "on_error", "what", "top", "emojis"),
+    *("device", "layer"),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -85,9 +87,9 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _from_file_to_file(arguments: argparse.Namespace, inputs: Inputs | Given) -> bool:
-    if isinstance(inputs, Given) or arguments.output == "-" or os.path.exists(arguments.output):
-        return not isinstance(inputs, Given) and inputs.size > 0 and os.path.isfile(arguments.output)
-    return inputs.size > 0
+    if isinstance(inputs, Given) or arguments.output == "-" or not inputs.size:
+        return False
+    return os.path.isfile(arguments.output) or not os.path.exists(arguments.output)
 
 
 def _check(arguments: argparse.Namespace, form: str, compression: str) -> None:

@@ -14,6 +14,7 @@ from ..batch.records import Inputs
 from ..batch.tables import Row, Table, chosen, texts_of
 from ..errors import InputError
 from ..files.extras import pyarrow
+from .arrow_arrays import strings
 
 LARGE = 2**53  # whole numbers beyond it are not all float64s
 
@@ -123,7 +124,7 @@ def _of_table(inputs: Inputs, schema: Any, table: Table) -> Iterator[tuple[list[
                 good = [text is not None for text in texts]
         row += len(texts)
         if good is not None:
-            batch = batch.filter(pyarrow(what="Arrow").array(good))
+            batch = batch.filter(pyarrow(what="Arrow").array(good, "bool"))
             texts = [text for text in texts if text is not None]
         arrays = [batch.column(names.index(name)) for name in kept]
         yield texts, [_plainly(array, schema.field(i).type) for i, array in enumerate(arrays)]
@@ -246,7 +247,7 @@ def columns_of(records: Sequence[Record], schema: Any) -> list[Any]:
     Raises:
         InputError: a record has a column that the schema lacks, or a value that does not fit.
     """
-    arrow, strings = pyarrow(what="Arrow"), pyarrow(what="Arrow").string()
+    arrow = pyarrow(what="Arrow")
     names = set(schema.names)
     for record in records:
         if not names.issuperset(record.others):
@@ -255,12 +256,11 @@ def columns_of(records: Sequence[Record], schema: Any) -> list[Any]:
     arrays = []
     for field in schema:
         values = [record.others.get(field.name) for record in records]
-        if field.type == strings:
+        if field.type == arrow.string():
             values = [v if v is None or isinstance(v, str) else json.dumps(v, ensure_ascii=False) for v in values]
+            arrays.append(strings(values))
+            continue
         try:
-            arrays.append(arrow.array(values, field.type))
-        except UnicodeEncodeError:  # halves of surrogate pairs, as \udcxx like in text formats
-            values = [v and v.encode("utf-8", "backslashreplace").decode() for v in values]
             arrays.append(arrow.array(values, field.type))
         except (arrow.ArrowException, OverflowError) as error:
             where = f"{records[0].place} to {records[-1].line}"

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 DEPTH = 2  # results that wait between two steps, finished or not
 PATIENCE = 0.1  # seconds between two looks whether all is over
-FAREWELL = 2.0  # seconds for a thread to end when it is no longer needed; one that waits for input may not
+FAREWELL = 2.0  # seconds for a thread to end when it is no longer needed,
+SHORT = 0.5  # and for that of the items, which may wait for input
 
 
 class Step(NamedTuple):
@@ -143,4 +144,4 @@ def overlapped(items: Iterable[Any], *steps: Step, stop: threading.Event | None 
         stop.set()
         for thread in threads:
             if thread.ident is not None:
-                thread.join(FAREWELL)
+                thread.join(SHORT if thread is threads[0] else FAREWELL)

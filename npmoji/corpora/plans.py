@@ -129,10 +129,11 @@ class AsColumns(_WithResults):
     def __init__(self, inputs: Inputs, model: Model, results: Results, form: str):
         super().__init__(inputs, model, results)
         self._arrow = pyarrow(what=f"writing {form} files")
+        self._stream: Iterator[Block] | None = None
         if [path for path, _ in inputs.files] == ["-"]:
             self._kept, self._stream = blocks.of_stream(inputs, self.size)
         else:
-            self._kept, self._stream = blocks.schema_of(inputs, dictionaries=form == "parquet"), None
+            self._kept = blocks.schema_of(inputs, dictionaries=form == "parquet")
         check_names(self._kept.names, [name for name, _ in results.fields])
         from .arrow_arrays import type_of
 
@@ -195,7 +196,8 @@ class AsBefore(Plan):
         super().__init__(inputs, model)
         self.output, self.size = output, batch.BLOCK  # as for standard input
         self._text, self._settings = io.StringIO(newline=""), (FORMATS[form], top, emojis)
-        self._before, self._writer = 0, None
+        self._before = 0
+        self._writer: Any = None
 
     def blocks(self, skip: int, patient: bool) -> Iterator[Block]:
         """See `Plan.blocks`."""

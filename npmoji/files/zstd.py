@@ -57,7 +57,8 @@ class ZstdReader:
 
     def __init__(self, file: Any, name: str):
         self._file, self._codec = file, codec(name)
-        self._frame, self._ahead = None, b""  # the frame begun, and bytes after it
+        self._frame: Any = None  # the frame begun
+        self._ahead = b""  # bytes after it
 
     def read1(self, size: int) -> bytes:
         """Some bytes, which may be more or less than ``size``; none at the end."""
