@@ -136,6 +136,8 @@ def _do_job(
     settings |= {"--engine": model.engine, "--precision": model.precision}
     if model.tokenizer is not None:
         settings |= {"--maxlen": model.tokenizer.maxlen, "--compat": model.tokenizer.compat}
+    if model.engine != "numba":  # whose bits alone are the same on any number
+        settings["--threads"] = arguments.threads
     job.run(task, inputs, model)
 
 
