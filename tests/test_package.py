@@ -59,6 +59,13 @@ def modules_after(code):
     return set(result.stdout.decode().split())
 
 
+def test_commands_are_declared_without_numpy():
+    """BLAS reads its number of threads when NumPy is imported, and a command sets it when it runs."""
+    names = modules_after("from npmoji import cli; cli.parser()")
+    assert {"npmoji.cli.score", "npmoji.cli.train"} <= names
+    assert not names & {"numpy", "h5py", "numba", "npmoji.learn", "npmoji.corpora", "sklearn", "torch", "pyarrow"}
+
+
 def test_a_bare_import_loads_nothing_heavy():
     names = modules_after("import npmoji; npmoji.__version__; dir(npmoji)")
     assert {name for name in names if name.startswith("npmoji")} == {"npmoji"}

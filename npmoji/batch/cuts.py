@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 if TYPE_CHECKING:
+    import numpy as np  # not when a command starts, which sets the threads of BLAS first
+
     from ..text.tokenizer import Tokenizer
 
 
