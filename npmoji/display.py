@@ -9,7 +9,7 @@ import sys
 import time
 import unicodedata
 from collections.abc import Callable, Iterator
-from typing import BinaryIO, TextIO, TypeAlias
+from typing import Any, BinaryIO, TextIO, TypeAlias
 
 from .errors import InputError
 from .files.whole import reporting, whole_file
@@ -209,13 +209,23 @@ def telling(progress: Progress) -> Iterator[Told | None]:
     Raises:
         InputError: ``progress`` is neither a bool nor a function.
     """
+    with shown(progress, Bar, Lines, "(texts done, texts in all)") as told:
+        yield told
+
+
+@contextlib.contextmanager
+def shown(
+    progress: Any, line: Callable[[], Any], lines: Callable[[], Any], of: str
+) -> Iterator[Callable[..., object] | None]:
+    """The same for progress of any kind: the ``update`` of what ``line`` makes on a terminal and ``lines`` elsewhere,
+    closed in the end, the caller's function ``of`` something, or None."""
     if progress is True:
-        with contextlib.closing(Bar() if sys.stderr and sys.stderr.isatty() else Lines()) as shown:
-            yield shown.update
+        with contextlib.closing(line() if sys.stderr and sys.stderr.isatty() else lines()) as display:
+            yield display.update
     elif progress is False or callable(progress):
         yield progress if callable(progress) else None
     else:
-        raise InputError(f"progress {progress!r}: expected True, False or a function of (texts done, texts in all)")
+        raise InputError(f"progress {progress!r:.60}: expected True, False or a function of {of}")
 
 
 def part(told: Told | None, index: int, parts: int) -> Told | None:

@@ -106,10 +106,19 @@ def delimiter(text: str) -> str:
 
 def positive(text: str) -> int:
     """argparse type: an integer of at least 1, and no larger than an array can be."""
+    return _integer(text, 1)
+
+
+def whole(text: str) -> int:
+    """argparse type: an integer from 0 on."""
+    return _integer(text, 0)
+
+
+def _integer(text: str, least: int) -> int:
     try:
         number = int(text)
     except ValueError:
-        number = 0
-    if not 1 <= number <= LARGEST:
-        raise argparse.ArgumentTypeError(f"{text!r} is not an integer from 1 to {LARGEST}")
+        number = least - 1
+    if not least <= number <= LARGEST:
+        raise argparse.ArgumentTypeError(f"{text!r} is not an integer from {least} to {LARGEST}")
     return number

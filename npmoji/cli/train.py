@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import InputError
 from .labelled import contradictions, read_labelled
-from .options import FOLDS, LARGEST, add_labelled_options, add_model_options, positive
+from .options import FOLDS, add_labelled_options, add_model_options, positive, whole
 from .scores import show
 
 if TYPE_CHECKING:
@@ -140,17 +140,6 @@ def classes_of(arguments: argparse.Namespace, texts: list[str], found: list[Labe
         parts = f"expected {PARTS} or more: to train on, to tell when to stop, and to score"
         raise InputError(f"{source}: class {name!r:.80} has {count} {texts_}, {parts}")
     return labels
-
-
-def whole(text: str) -> int:
-    """argparse type: an integer from 0 on."""
-    try:
-        number = int(text)
-    except ValueError:
-        number = -1
-    if not 0 <= number <= LARGEST:
-        raise argparse.ArgumentTypeError(f"{text!r} is not an integer from 0 to {LARGEST}")
-    return number
 
 
 def share(text: str) -> float | str:

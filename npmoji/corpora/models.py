@@ -8,6 +8,7 @@ import threading
 from typing import Any, NamedTuple
 
 from ..errors import WeightsError
+from ..files.facts import state
 from ..loading import load
 from ..model import Model
 from ..pickling import fingerprint
@@ -80,19 +81,10 @@ def model_for(
 
 def _files(weights: str | None, vocabulary: Any) -> list[Any]:
     """The files of weights and vocabulary, with sizes and times of change: they may be replaced while a process
-    lives."""
+    lives. One that is not there is no matter here: loading tells."""
     path = find(weights)
     words = vocabulary if isinstance(vocabulary, (str, bytes)) else vocabulary_beside(path)
-    return [path, *(_state(file) for file in (path, words))]
-
-
-def _state(path: str | bytes) -> tuple[int, int] | None:
-    """A file's size and time of change; None if it is not there, which loading tells if it matters."""
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return found.st_size, found.st_mtime_ns
+    return [path, *(state(file) for file in (path, words))]
 
 
 def frozen(value: Any) -> Any:

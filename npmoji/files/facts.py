@@ -19,14 +19,14 @@ class FileFacts:
 
     def __init__(self, path: str):
         self.path = path
-        self._then = _state(path)
+        self._then = state(path)
         self.size = None if self._then is None else self._then[0]
         self._sha256: str | None = None
 
     @property
     def sha256(self) -> str | None:
         """In hexadecimal; None if the file was gone, replaced or written to before this was first asked for."""
-        if self._sha256 is None and self._then is not None and self._then == _state(self.path):
+        if self._sha256 is None and self._then is not None and self._then == state(self.path):
             from .digest import sha256
 
             with contextlib.suppress(OSError):
@@ -38,7 +38,7 @@ class FileFacts:
         return {**self.__dict__, "_then": None}
 
 
-def _state(path: str) -> tuple[int, int] | None:
+def state(path: str | bytes) -> tuple[int, int] | None:
     """Size and time of the last change, or None without such a file."""
     with contextlib.suppress(OSError, ValueError):
         found = os.stat(path)

@@ -40,15 +40,9 @@ def stratified(
     """
     if isinstance(folds, bool) or not isinstance(folds, (int, np.integer)) or folds < 2:
         raise InputError(f"folds {folds!r:.60}: expected an integer of at least 2")
-    labels = np.asarray(labels)
-    first, group = distinct(range(len(labels)) if groups is None else groups)
-    if len(group) != len(labels):
-        raise InputError(f"{len(labels)} labels, but {len(group)} texts: expected one label a text")
-    chosen = labels[first]
-    kind = "" if len(first) == len(labels) else "distinct "
-    _check_counts(labels, chosen, folds, names, kind, f"fewer than the {folds} folds")
+    chosen, group = _chosen(labels, groups, folds, names, f"fewer than the {folds} folds")
     random = np.random.RandomState(seed)
-    made = _shares(chosen, folds, random) if labels.ndim == 1 else _dealt(chosen.astype(bool), folds, random)
+    made = _shares(chosen, folds, random) if chosen.ndim == 1 else _dealt(chosen.astype(bool), folds, random)
     found: np.ndarray = made[group]
     return found
 
@@ -74,16 +68,11 @@ def held_out(
     """
     if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 < share < 1:
         raise InputError(f"the share to hold back is {share!r:.60}, expected a number between 0 and 1")
-    labels = np.asarray(labels)
-    first, group = distinct(range(len(labels)) if groups is None else groups)
-    if len(group) != len(labels):
-        raise InputError(f"{len(labels)} labels, but {len(group)} texts: expected one label a text")
-    chosen = labels[first]
-    kind = "" if len(first) == len(labels) else "distinct "
-    _check_counts(labels, chosen, 2, names, kind, "too few for a part to train on and one to validate on")
+    why = "too few for a part to train on and one to validate on"
+    chosen, group = _chosen(labels, groups, 2, names, why)
     flags = chosen.astype(bool) if chosen.ndim > 1 else chosen[:, None] == np.unique(chosen)
-    order = np.random.RandomState(seed).permutation(len(first))
-    held = np.zeros(len(first), bool)
+    order = np.random.RandomState(seed).permutation(len(chosen))
+    held = np.zeros(len(chosen), bool)
     for column in np.argsort(flags.sum(0), kind="stable"):
         rows = order[flags[order, column]]
         missing = min(max(1, round(share * len(rows))), len(rows) - 1) - held[rows].sum()
@@ -106,6 +95,19 @@ def distinct(values: Iterable[Hashable]) -> tuple[np.ndarray, np.ndarray]:
     for at in range(len(group) - 1, -1, -1):
         first[group[at]] = at
     return first, np.array(group, np.int64)
+
+
+def _chosen(
+    labels: Any, groups: Iterable[Hashable] | None, least: int, names: Sequence[str] | None, why: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """The labels of each group's first row, so many of every class, and the group of each row."""
+    labels = np.asarray(labels)
+    first, group = distinct(range(len(labels)) if groups is None else groups)
+    if len(group) != len(labels):
+        raise InputError(f"{len(labels)} labels, but {len(group)} texts: expected one label a text")
+    kind = "" if len(first) == len(labels) else "distinct "
+    _check_counts(labels, labels[first], least, names, kind, why)
+    return labels[first], group
 
 
 def _check_counts(

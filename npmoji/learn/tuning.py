@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from .. import __version__
+from ..checks.verify import weights_sha256
 from ..errors import InputError
 from ..files.paths import local
 from ..model import Model
@@ -204,16 +204,6 @@ def _batches(part: Part, sampler: BatchSampler) -> Iterator[Batch]:
         yield part.at(rows)
 
 
-def weights_digest(model: Model) -> str:
-    """SHA-256 of all arrays, in their order."""
-    digest = hashlib.sha256()
-    for layer, arrays in model.graph.weights.items():
-        for name, array in arrays.items():
-            digest.update(f"{layer}/{name}{np.shape(array)}".encode())
-            digest.update(np.ascontiguousarray(array, "<f4").tobytes())
-    return digest.hexdigest()
-
-
 def identity(settings: Settings, data: Prepared, first: Model) -> dict[str, Any]:
     """What must be the same for a run to go on from a checkpoint."""
     return {
@@ -223,7 +213,7 @@ def identity(settings: Settings, data: Prepared, first: Model) -> dict[str, Any]
         "validation": data.validated_on,
         "added_words": data.added,
         "maxlen": data.maxlen,
-        "initial_weights": weights_digest(first),
+        "initial_weights": weights_sha256(first.contents),
     }
 
 

@@ -7,8 +7,7 @@ import math
 import sys
 from collections.abc import Callable, Iterator
 
-from ..display import NotedLine
-from ..errors import InputError
+from ..display import NotedLine, shown
 from .run import At
 
 
@@ -19,13 +18,8 @@ def watching(progress: bool | Callable[[At], object]) -> Iterator[Callable[[At],
     Raises:
         InputError: ``progress`` is neither a bool nor a function.
     """
-    if progress is True:
-        with contextlib.closing(_Line() if sys.stderr and sys.stderr.isatty() else _Lines()) as shown:
-            yield shown.update
-    elif progress is False or callable(progress):
-        yield progress if callable(progress) else None
-    else:
-        raise InputError(f"progress {progress!r:.60}: expected True, False or a function of where training is")
+    with shown(progress, _Line, _Lines, "where training is") as told:
+        yield told
 
 
 def described(at: At) -> list[str]:
