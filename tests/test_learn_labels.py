@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from npmoji import InputError
-from npmoji.learn import extras, labels
+from npmoji.files import extras
+from npmoji.learn import labels
 from npmoji.learn.labels import encode
 
 

@@ -79,9 +79,9 @@ def check(arguments: argparse.Namespace) -> None:
     Raises:
         InputError: an option that does not apply, a package that is missing, or a file that cannot be written.
     """
+    from ..files.extras import need
     from ..files.paths import local
     from ..files.whole import check_writable
-    from ..learn.extras import need
 
     if arguments.method == "last":
         for name, default in FOR_NETWORK.items():

@@ -8,4 +8,5 @@ npy.py        `.npy` files
 digest.py     a file's sha256
 packed.py     compressed files being written
 zstd.py       Zstandard, which needs a package before Python 3.14
+extras.py     packages that only some uses need
 """

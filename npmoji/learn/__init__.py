@@ -7,7 +7,6 @@ words.py           a vocabulary extended by the words of one's own texts
 metrics.py         accuracy and F1, and the search for a threshold
 heads.py           a model with another last layer, or other weights
 configs.py         the Keras config that goes with it
-extras.py          packages that only some of this needs
 bases.py           scikit-learn's base classes, if it is there
 cache.py           features that were computed before
 encoding.py        what estimators are given, and the model behind them

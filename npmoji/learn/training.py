@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InputError
+from ..files.extras import need
 from ..layers import Checked
 from ..model import Model
-from .extras import need
 
 if TYPE_CHECKING:
     from types import ModuleType
