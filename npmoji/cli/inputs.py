@@ -11,7 +11,6 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..batch import BLOCK, Record
-from ..batch.cuts import cut_texts
 from ..errors import InputError
 from .options import UNSAID
 
@@ -129,6 +128,8 @@ def computed(
             results = iter(compute(arrays))
             yield block, [None if record.text is None else next(results) for record in block]
             if progress.enabled and model.tokenizer:
+                from ..batch.cuts import cut_texts
+
                 cut += len(cut_texts(texts, next(iter(arrays.values())), model.tokenizer))
             progress.step(len(block), inputs.done)
         cut = f"{cut:,}" if cut else "none"
