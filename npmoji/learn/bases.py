@@ -36,17 +36,20 @@ else:
     except ImportError:
 
         class BaseEstimator:
+            """In the place of scikit-learn's: raises an InputError that says what to install."""
+
             def __new__(cls, *arguments: Any, **options: Any) -> Any:
                 raise extras.sklearn_missing(f"npmoji.{cls.__name__}")
 
         class ClassifierMixin:
-            pass
+            """In the place of scikit-learn's."""
 
         class TransformerMixin:
-            pass
+            """In the place of scikit-learn's."""
 
         def available_if(check: Callable[[Any], bool]) -> Callable[[F], F]:
+            """In the place of scikit-learn's."""
             return lambda method: method
 
         class ClassNamePrefixFeaturesOutMixin:
-            pass
+            """In the place of scikit-learn's."""
