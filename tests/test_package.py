@@ -20,17 +20,18 @@ PACKAGE = Path(npmoji.__file__).parent
 #: line
 CHAIN = (
     ("errors",),
-    ("precision", "files", "inputs", "text", "sources", "display", "initialisers"),
+    ("precision", "files", "inputs", "text", "sources", "display", "initialisers", "pages"),
     ("formats", "kernels"),
     ("backends",),
     ("layers",),
     ("graph", "keras", "deepmoji"),
     ("network",),
-    ("pickling", "classes", "model"),
+    ("pickling", "classes", "explain", "model"),
     ("loading",),
     ("batch", "checks", "describe", "download", "export"),
     ("learn",),
     ("corpora",),
+    ("serve",),
     ("cli",),
 )
 ROOMS = [room for line in CHAIN for room in line]
