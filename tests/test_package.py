@@ -28,7 +28,7 @@ CHAIN = (
     ("network",),
     ("pickling", "classes", "explain", "model"),
     ("loading",),
-    ("batch", "checks", "describe", "download", "export"),
+    ("batch", "checks", "describe", "download", "export", "compat"),
     ("learn",),
     ("corpora",),
     ("serve",),
