@@ -65,8 +65,19 @@ def _joined(text: str, start: int, at: int) -> bool:
 
 
 def _extends(character: str) -> bool:
+    """Whether it belongs to whatever stands before it: an accent, a joiner."""
     joins = character in (ZWJ, "\u200c") or "\U000e0020" <= character <= "\U000e007f"
     return joins or unicodedata.category(character)[0] == "M" or _JAMO_WITHIN.match(character) is not None
+
+
+def separate(text: str) -> str:
+    """The text, with a dotted circle before it if its first character would end up on what stands before.
+
+    >>> from npmoji.text.widths import separate
+    >>> len(separate("\\u0301")), separate("e\\u0301") == "e\\u0301"
+    (2, True)
+    """
+    return f"◌{text}" if text and _extends(text[0]) else text
 
 
 def columns(text: str) -> int:
