@@ -28,6 +28,7 @@ COMMANDS = {  # name: help
     "inspect": "list the layers of any weights file: shapes, parameters, connections",
     "train": "train a classifier of your own classes, from texts with labels",
     "evaluate": "score such a classifier on other texts with labels",
+    "map": "draw many texts as points on a page: similar ones near each other",
     "verify": "check the weights against their reference results",
     "golden": "write every layer's output, for authors of other ports",
     "compare": "compare another implementation's outputs with golden ones",
