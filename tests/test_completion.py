@@ -22,6 +22,7 @@ COMMANDS = [
     "inspect",
     "train",
     "evaluate",
+    "map",
     "verify",
     "golden",
     "compare",

@@ -140,7 +140,7 @@ def _computed(model: Model, texts: list[str]) -> tuple[np.ndarray, list[list[Pre
     from ..explain.map_data import LIKELY
 
     progress = sys.stderr is not None and sys.stderr.isatty()
-    if model.feature_only:
+    if not model.classes:
         return model.encode(texts, progress=progress), None
     found = model.results(texts, ["features", "probabilities"], progress=progress)
     p = found["probabilities"]
