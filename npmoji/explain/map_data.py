@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import InputError
-from ..text.emojis import NAMES, Prediction
+from ..text.emojis import Prediction, named
 
 GROUPS = 12  # that have a colour and shape of their own; the others share one
 LONGEST = 200  # characters of a text that the page holds
@@ -128,7 +128,7 @@ def class_name(p: Prediction) -> str:
     >>> class_name(Prediction(36, "😋", 0.6, "😋")), class_name(Prediction(1, "", 0.6))
     ('savouring food', 'class 1')
     """
-    return cut(NAMES[p.id] if p.emoji else p.label or f"class {p.id}", LONGEST_NAME)
+    return cut(named(p), LONGEST_NAME)
 
 
 def cut(text: str, length: int = LONGEST) -> str:

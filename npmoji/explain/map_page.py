@@ -148,11 +148,7 @@ def _marker(rank: int) -> str:
 
 
 def _name(group: Group) -> str:
-    return f"{_emoji(group.emoji)} {isolated(group.name)}" if group.emoji else isolated(group.name)
-
-
-def _emoji(emoji: str) -> str:
-    return f'<span class="emoji">{escape(emoji)}</span>'
+    return f"{group.emoji} {isolated(group.name)}" if group.emoji else isolated(group.name)
 
 
 def _table(found: Texts) -> str:
@@ -175,5 +171,5 @@ def _table(found: Texts) -> str:
 
 
 def _likely(p: Prediction) -> str:
-    name = _emoji(p.emoji) if p.emoji else isolated(class_name(p))
+    name = p.emoji or isolated(class_name(p))
     return f'<span class="likely">{name} {100 * p.probability:.0f} %</span>'

@@ -11,8 +11,8 @@ import unicodedata
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..display import shorten
 from ..pages.escaping import balanced, escape
+from ..text.widths import is_right_to_left, separate, shorten
 
 if TYPE_CHECKING:
     from .explanation import Explanation, Word
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 NUMBERED = 0.2  # the strength from which a word has its number behind it
 LONGEST, REST = 80, 240  # columns shown of one word, and characters of what is between or beyond them
 _UNSEEN = ("Cc", "Cf", "Cn", "Co", "Me", "Mn", "Zl", "Zp", "Zs")  # categories of what shows nothing by itself
+_RIGHT_TO_LEFT = ("R", "AL")
 
 
 class Mark(NamedTuple):
@@ -84,12 +85,19 @@ def attending(e: Explanation) -> str:
 def seen(text: str) -> str:
     """A word as it is shown: the end of a very long one is left out, and what nobody would see is spelled out.
 
-    >>> seen("\\u200d"), seen("cooking")
-    ('U+200D', 'cooking')
+    >>> seen("\\u200d"), seen("\\n"), seen("cooking")
+    ('U+200D', '↵', 'cooking')
     """
+    if _is_break(text):
+        return "↵"
     if all(unicodedata.category(character) in _UNSEEN for character in text[:LONGEST]):
         return " ".join(f"U+{ord(character):04X}" for character in text[:3]) + "…" * (len(text) > 3)
-    return shorten(text, LONGEST)
+    return shorten(separate(text), LONGEST)
+
+
+def _is_break(text: str) -> bool:
+    """Whether it is a line break, which is a word too."""
+    return text in ("\n", "\r", "\r\n")
 
 
 def notes(word: Word, piece: str) -> list[str]:
@@ -114,24 +122,37 @@ def _marked(e: Explanation, mark: Callable[[Word], Mark]) -> str:
     """The words as ``mark`` says, and what stands between and after them."""
     found = pieces(e)
     touching = [i > 0 and not before for i, (before, _, _) in enumerate(found)] + [False]
+    mixed = is_right_to_left(e.text)
     shown = [
-        f"{escape(before[:REST])}{_word(word, piece, mark(word), tight=touching[i] or touching[i + 1])}"
+        f"{escape(before[:REST])}{_word(word, piece, mark(word), touching[i] or touching[i + 1], mixed)}"
+        + "\n" * _is_break(piece)
         for i, (before, word, piece) in enumerate(found)
     ]
     return "".join(shown) + _rest(e)
 
 
-def _word(word: Word, piece: str, mark: Mark, tight: bool) -> str:
-    """One word. Its direction is not isolated: words of one text are ordered as the text is; nor is there room around
-    one that touches another, so that joined letters stay joined."""
+def _word(word: Word, piece: str, mark: Mark, tight: bool, mixed: bool) -> str:
+    """One word. Its direction is not isolated: words of one text are ordered as the text is, but a number stays at its
+    word. Nor is there room around one that touches another, so that joined letters stay joined."""
     strength = min(mark.strength, 1.0) if mark.strength >= 0.005 else 0  # not a number: 0
     kinds = ["word", mark.kind * bool(strength), "unknown" * (not word.known), "tight" * tight]
     style = f' style="--a:{strength:.2f}"' if strength else ""
     title = "; ".join([mark.told, *notes(word, piece)])
-    number = f"<small>{mark.number}</small>" if strength >= NUMBERED else ""
+    number = (
+        f"<small>\N{NO-BREAK SPACE}{mark.number}</small>{_direction(piece) * mixed}" if strength >= NUMBERED else ""
+    )
     unknown = "" if word.known else '<bdi class="hidden"> (unknown)</bdi>'
     content = f"{escape(seen(piece))}{number}{unknown}"
     return f'<span class="{" ".join(filter(None, kinds))}"{style} title="{escape(title)}">{content}</span>'
+
+
+def _direction(piece: str) -> str:
+    """An invisible character with the direction that the piece ends in: what stands between them goes the same way."""
+    for character in reversed(piece):
+        kind = unicodedata.bidirectional(character)
+        if kind == "L" or kind in _RIGHT_TO_LEFT:
+            return "\u200e" if kind == "L" else "\u200f"
+    return ""
 
 
 def _rest(e: Explanation) -> str:

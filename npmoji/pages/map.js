@@ -25,14 +25,6 @@
     return lines;
   }
 
-  function element(tag, kind, text) {
-    const made = document.createElement(tag);
-    made.className = kind;
-    made.dir = "auto";
-    made.textContent = text;
-    return made;
-  }
-
   let pinned = false; // by a tap or key: it stays until something else is chosen
   let speaking = 0;
   function choose(i, pin = false) {
@@ -42,8 +34,10 @@
     const lines = i < 0 ? [] : described(i);
     tip.replaceChildren(
       ...lines.map(([kind, text, symbol]) => {
-        const line = element("div", `tip-${kind}`, symbol ? ` ${text}` : text);
-        if (symbol) line.prepend(element("span", "emoji", symbol));
+        const line = document.createElement("div");
+        line.className = `tip-${kind}`;
+        line.dir = "auto";
+        line.textContent = symbol ? `${symbol} ${text}` : text;
         return line;
       }),
     );
