@@ -108,9 +108,7 @@ def predict(model: npmoji.Model, texts: list[str], seconds: float) -> tuple[floa
 
 def measure(arguments: argparse.Namespace) -> tuple[Figures, dict[tuple[str, int], Figures]]:
     """All rounds: of `predict`, and by mode and number of clients."""
-    model = npmoji.load(
-        arguments.weights, vocabulary=arguments.vocabulary, engine="numba", threads=arguments.threads
-    )
+    model = npmoji.load(arguments.weights, vocabulary=arguments.vocabulary, engine="numba", threads=arguments.threads)
     if arguments.texts:
         texts = read_texts(arguments.texts)[: arguments.count]
     else:
