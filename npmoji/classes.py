@@ -71,9 +71,10 @@ class Classes(NamedTuple):
     def best(self, probabilities: np.ndarray, k: int) -> list[list[Prediction]]:
         """The same as lists."""
         ids, p = self.ranked(probabilities, k)
-        return [list(map(self._prediction, *row)) for row in zip(ids.tolist(), p.tolist())]
+        return [list(map(self.prediction, *row)) for row in zip(ids.tolist(), p.tolist())]
 
-    def _prediction(self, i: int, probability: float) -> Prediction:
+    def prediction(self, i: int, probability: float) -> Prediction:
+        """Of class ``i``."""
         label = self.labels[i] if i < len(self.labels) else ""
         return Prediction(i, "" if self.own else label, probability, label)
 
@@ -81,6 +82,16 @@ class Classes(NamedTuple):
 def both(p: np.ndarray) -> np.ndarray:
     """Of a sigmoid's one column (N, 1), the probabilities of its two classes, float32 (N, 2)."""
     return np.concatenate([np.float32(1) - p, p], axis=1)
+
+
+def fields(p: Prediction, labels: bool) -> dict[str, Any]:
+    """A prediction as JSON has it, wherever npmoji writes it; with ``labels`` the classes are people's own."""
+    return {"id": p.id, "emoji": p.emoji, **({"label": p.label} if labels else {}), "p": shortest(p.probability)}
+
+
+def shortest(p: float) -> float:
+    """A float32 as the shortest decimal that represents it."""
+    return float(str(np.float32(p)))
 
 
 def some(names: list[str]) -> str:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from typing import Self  # not before Python 3.11
 
     from .display import Progress
+    from .explain.explanation import Explanation
+    from .explain.targets import Target
 
 OPEN = ("graph", "layers", "_tokens", "_attlayer")  # what a model has until it is closed
 
@@ -342,6 +344,29 @@ class Model(Network):
         self._check_classes()
         if not isinstance(probabilities, np.ndarray) or probabilities.ndim != 2:
             raise InputError(f"{self.path}: this network does not give one probability for each class")
+
+    def explain(self, texts: Any, target: Target = None, *, progress: Progress = False) -> list[Explanation]:
+        """Why each text gets a class: the attention on each of its words, and how much less probable the class is
+        without the word. See `docs/explaining.md`.
+
+        Args:
+            texts: as `predict` takes texts.
+            target: the class to explain: its number, emoji, name or shortcode, or a `Prediction`; by default each
+                text's own best.
+            progress: as `predict` takes it.
+
+        Raises:
+            InputError, VocabularyError: as `predict`. Or no class, or several, are called so; or the network has
+                several inputs or outputs, or gives no probabilities of classes.
+
+        >>> model = npmoji.load(engine="numpy")
+        >>> explanation = model.explain(["I love mom's cooking"])[0]
+        >>> explanation.target.emoji, max(explanation.words, key=lambda word: word.contribution).text
+        ('😋', 'cooking')
+        """
+        from .explain.leave_out import explain
+
+        return explain(self, texts, target, progress=progress)
 
     def tokens(self, x: Inputs) -> np.ndarray:
         """Token ids (N, T) for what `predict` takes: texts are tokenized, ids are checked.

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from typing import Any, TextIO
 
-import numpy as np
-
+from ..classes import fields, shortest
 from ..display import columns, printable, shorten
 from ..errors import InputError
 from ..model import Prediction
@@ -31,10 +30,7 @@ class JsonLines:
         """One line."""
         if record.others:
             check_names(record.others, ("text", "emojis"))
-        emojis = top and [
-            {"id": p.id, "emoji": p.emoji, **({"label": p.label} if self.labels else {}), "p": shortest(p.probability)}
-            for p in top
-        ]
+        emojis = top and [fields(p, self.labels) for p in top]
         self.out.write(self.encode({**record.others, "text": record.text, "emojis": emojis}) + "\n")
         self.rows += 1
 
@@ -153,8 +149,3 @@ def as_cell(value: Any) -> str:
     import json
 
     return json.dumps(value, ensure_ascii=False)
-
-
-def shortest(p: float) -> float:
-    """A float32 as the shortest decimal that represents it."""
-    return float(str(np.float32(p)))
