@@ -70,7 +70,7 @@ def _classes(e: Explanation, top: int) -> list[Prediction]:
 def _article(e: Explanation, i: int, classes: list[Prediction], numbered: bool) -> str:
     """One text of a page."""
     text = shorten(printable(e.text).strip(), TITLE)
-    title = f"{i:,}. " * numbered + (isolated(text) if text else "(nothing to read)")
+    title = f"{i:,}. " * numbered + isolated(text or "(nothing to read)")
     content = _explained(e, classes, f"t{i}", "h3")
     return f'<article class="card" aria-labelledby="t{i}">\n<h2 id="t{i}">{title}</h2>\n{content}\n</article>\n'
 
