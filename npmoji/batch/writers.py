@@ -11,7 +11,7 @@ from ..classes import fields, shortest
 from ..display import columns, printable, shorten
 from ..errors import InputError
 from ..model import Prediction
-from ..text.emojis import NAMES
+from ..text.emojis import named
 from . import Record
 
 # csv, json and shutil are imported where they are used, so that a text on the command line is answered at once.
@@ -101,16 +101,13 @@ class People:
         if self.width:
             text = shorten(text, self.width)
         least, most = self.NAME
-        names = [shorten(printable(self._name(prediction)), most) for prediction in top or ()]
+        names = [shorten(printable(named(prediction)), most) for prediction in top or ()]
         room = max([least, *map(columns, names)])
         padded = (name + " " * (room - columns(name)) for name in names)
         lines = [text, *(self._line(*line) for line in zip(top or (), padded))]
         self.out.write("\n" if self.rows else "")
         self.out.write("\n".join(lines) + "\n")
         self.rows += 1
-
-    def _name(self, p: Prediction) -> str:
-        return NAMES[p.id] if p.emoji else p.label or f"class {p.id}"
 
     def _line(self, p: Prediction, name: str) -> str:
         emoji = "" if self.labels else f"{p.emoji}{' ' * (4 - columns(p.emoji))}"

@@ -28,6 +28,7 @@ COMMANDS = {  # name: help
     "inspect": "list the layers of any weights file: shapes, parameters, connections",
     "train": "train a classifier of your own classes, from texts with labels",
     "evaluate": "score such a classifier on other texts with labels",
+    "explain": "show which words speak for an emoji and which against it",
     "serve": "a page where one types and sees emojis, and a JSON API",
     "verify": "check the weights against their reference results",
     "golden": "write every layer's output, for authors of other ports",

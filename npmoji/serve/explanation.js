@@ -5,6 +5,7 @@
 const FAINT = 0.04; // the strength from which a word is coloured: 1 is the strongest of the text
 const NUMBERED = 0.2; // and from which it has its number behind it
 const GAP = 8; // pixels between a word and its numbers
+const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u;
 const NOTHING = "The model knows none of these words: its answer says nothing about this text.";
 
 const element = (id) => document.getElementById(id);
@@ -104,15 +105,20 @@ function drawWords() {
   const attention = by() === "attention";
   const values = attention ? found.words.map((word) => word.attention) : target.contributions;
   const full = Math.max(attention ? 0 : target.p / 10, ...values.map(Math.abs)) || 1;
+  const mixed = RIGHT_TO_LEFT.test(found.text);
   const content = [];
   let end = 0;
   found.words.forEach((word, i) => {
     if (!word.used) return; // those beyond the limit follow
     const start = Math.max(word.start, end);
-    content.push(piece(end, start));
+    const touches = start === end && content.length > 0;
+    if (touches) content.at(-1).classList.add("tight"); // no room between them, so that joined letters stay joined
+    else content.push(piece(end, start));
     end = Math.max(word.end, end);
     const written = piece(start, end) || word.text; // a piece may have become several words: it comes once
-    content.push(marked(written, i, values[i], Math.abs(values[i]) / full, attention));
+    const mark = marked(written, i, values[i], Math.abs(values[i]) / full, attention, mixed);
+    mark.classList.toggle("tight", touches);
+    content.push(mark);
     if (written === "\n") content.push("\n");
   });
   const left = found.words.filter((word) => !word.used).length;
@@ -127,16 +133,16 @@ function drawWords() {
   drawLegend(target, attention);
 }
 
-function marked(written, i, value, strength, attention) {
+function marked(written, i, value, strength, attention, mixed) {
   const mark = make("span", "word", seen(written));
   if (strength >= FAINT) {
     mark.classList.add(attention ? "attention" : value < 0 ? "against" : "for");
     mark.style.setProperty("--a", strength.toFixed(3));
   }
-  mark.classList.toggle("short", written.length < 20); // its number is not to go to the next line alone
   mark.dataset.index = i;
   const number = attention ? (100 * value).toFixed(0) : points(value);
-  mark.append(strength >= NUMBERED ? make("small", "", number) : make("bdi", "hidden", ` (${number})`));
+  if (strength >= NUMBERED) mark.append(make("small", "", `\u00a0${number}`), mixed ? direction(written) : "");
+  else mark.append(make("bdi", "hidden", ` (${number})`));
   if (!found.words[i].known) {
     mark.classList.add("unknown");
     mark.append(make("bdi", "hidden", " (unknown)"));
@@ -144,10 +150,16 @@ function marked(written, i, value, strength, attention) {
   return mark;
 }
 
+/** An invisible character with the direction that a word ends in: its number, between them, stays at it. */
+function direction(word) {
+  const last = Array.from(word).findLast((character) => /\p{L}/u.test(character));
+  return last === undefined ? "" : RIGHT_TO_LEFT.test(last) ? "\u200f" : "\u200e";
+}
+
 function drawLegend(target, attention) {
   const sample = (classes, strength, text, number) => {
     const mark = make("span", `word ${classes}`, text);
-    if (number) mark.append(make("small", "", number));
+    if (number) mark.append(make("small", "", `\u00a0${number}`));
     mark.style.setProperty("--a", strength);
     return make("li", "", mark);
   };
@@ -198,7 +210,7 @@ function showTip(mark) {
   const target = selected();
   const lines = [name("strong", "", typed(word))];
   if (typed(word).toLowerCase() !== word.text) lines.push(make("span", "", "read as ", name("bdi", "", word.text)));
-  if (!word.known) lines.push("not in the vocabulary");
+  if (!word.known) lines.push("unknown: not in the vocabulary");
   lines.push(`${points(target.contributions[mark.dataset.index])} points for ${title(target)}`);
   if (word.attention !== null) lines.push(`${percent(word.attention)} of the attention`);
   tip.replaceChildren(...lines.map((line) => make("div", "", line)));
