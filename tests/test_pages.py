@@ -274,7 +274,7 @@ def test_what_a_page_says():
     )
     found = pages.page([e])
     assert (
-        '<span class="word for" style="--a:1.00" title="+25 points; read as soo">SOOOO<small>+25</small></span>'
+        '<span class="word for" style="--a:1.00" title="+25 points; read as soo">SOOOO<small>\xa0+25</small></span>'
         in found
     )
     assert (

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 NUMBERED = 0.2  # the strength from which a word has its number behind it
 LONGEST, REST = 80, 240  # columns shown of one word, and characters of what is between or beyond them
 _UNSEEN = ("Cc", "Cf", "Cn", "Co", "Me", "Mn", "Zl", "Zp", "Zs")  # categories of what shows nothing by itself
+_RIGHT_TO_LEFT = ("R", "AL")
 
 
 class Mark(NamedTuple):
@@ -114,24 +115,36 @@ def _marked(e: Explanation, mark: Callable[[Word], Mark]) -> str:
     """The words as ``mark`` says, and what stands between and after them."""
     found = pieces(e)
     touching = [i > 0 and not before for i, (before, _, _) in enumerate(found)] + [False]
+    mixed = any(unicodedata.bidirectional(character) in _RIGHT_TO_LEFT for character in e.text)
     shown = [
-        f"{escape(before[:REST])}{_word(word, piece, mark(word), tight=touching[i] or touching[i + 1])}"
+        f"{escape(before[:REST])}{_word(word, piece, mark(word), touching[i] or touching[i + 1], mixed)}"
         for i, (before, word, piece) in enumerate(found)
     ]
     return "".join(shown) + _rest(e)
 
 
-def _word(word: Word, piece: str, mark: Mark, tight: bool) -> str:
-    """One word. Its direction is not isolated: words of one text are ordered as the text is; nor is there room around
-    one that touches another, so that joined letters stay joined."""
+def _word(word: Word, piece: str, mark: Mark, tight: bool, mixed: bool) -> str:
+    """One word. Its direction is not isolated: words of one text are ordered as the text is, but a number stays at its
+    word. Nor is there room around one that touches another, so that joined letters stay joined."""
     strength = min(mark.strength, 1.0) if mark.strength >= 0.005 else 0  # not a number: 0
     kinds = ["word", mark.kind * bool(strength), "unknown" * (not word.known), "tight" * tight]
     style = f' style="--a:{strength:.2f}"' if strength else ""
     title = "; ".join([mark.told, *notes(word, piece)])
-    number = f"<small>{mark.number}</small>" if strength >= NUMBERED else ""
+    number = (
+        f"<small>\N{NO-BREAK SPACE}{mark.number}</small>{_direction(piece) * mixed}" if strength >= NUMBERED else ""
+    )
     unknown = "" if word.known else '<bdi class="hidden"> (unknown)</bdi>'
     content = f"{escape(seen(piece))}{number}{unknown}"
     return f'<span class="{" ".join(filter(None, kinds))}"{style} title="{escape(title)}">{content}</span>'
+
+
+def _direction(piece: str) -> str:
+    """An invisible character with the direction that the piece ends in: what stands between them goes the same way."""
+    for character in reversed(piece):
+        kind = unicodedata.bidirectional(character)
+        if kind == "L" or kind in _RIGHT_TO_LEFT:
+            return "\u200e" if kind == "L" else "\u200f"
+    return ""
 
 
 def _rest(e: Explanation) -> str:

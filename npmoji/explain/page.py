@@ -21,15 +21,15 @@ __all__ = ["fragment", "model", "page", "predictions", "table"]
 TITLE = 80  # columns of a text that stands as a heading
 KEY = """\
 <dl class="key">
-<div><dt><span class="word for" style="--a:1">word<small>+12</small></span></dt>
+<div><dt><span class="word for" style="--a:1">word<small>&nbsp;+12</small></span></dt>
 <dd>speaks for the class: without the word it is 12 percentage points less likely</dd></div>
-<div><dt><span class="word against" style="--a:1">word<small>−12</small></span></dt>
+<div><dt><span class="word against" style="--a:1">word<small>&nbsp;−12</small></span></dt>
 <dd>speaks against it: without the word it is 12 points more likely</dd></div>
 <div><dt><span class="word unknown">word</span></dt>
 <dd>is not in the vocabulary: the model knows only that some word stands there</dd></div>
 """
 ATTENTION = """\
-<div><dt><span class="word attention" style="--a:1">word<small>31</small></span></dt>
+<div><dt><span class="word attention" style="--a:1">word<small>&nbsp;31</small></span></dt>
 <dd>has 31 % of the model’s attention. It says where the model looked, and is the same for every class; it does not say
 whether a word speaks for or against one</dd></div>
 """

@@ -202,6 +202,7 @@ class Answers:
             "features": model.features,
             "classes": len(model.class_names) or model.classes,
             "class_names": model.class_names,
+            "labels": model.labels,
             "maxlen": model.tokenizer.maxlen,
             "engine": model.engine,
             "precision": model.precision,

@@ -15,6 +15,7 @@ TABLE = {
     "/": ("npmoji.serve", "page.html", HTML),
     "/page.css": ("npmoji.serve", "page.css", _CSS),
     "/page.js": ("npmoji.serve", "page.js", _JS),
+    "/explanation.js": ("npmoji.serve", "explanation.js", _JS),
     "/favicon.svg": ("npmoji.serve", "favicon.svg", _SVG),
     "/style.css": ("npmoji.pages", "style.css", _CSS),
     "/words.css": ("npmoji.pages", "words.css", _CSS),
