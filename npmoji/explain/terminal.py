@@ -66,6 +66,13 @@ def render(explanations: Iterable[Explanation], k: int = 5, style: Style = PLAIN
 
     >>> from npmoji.explain.terminal import render
     >>> print(render(npmoji.load(engine="numpy").explain(["so funny lol"]), k=2))
+    so funny lol
+      for (+) or against (−) 😂 tears of joy, in percentage points:
+        so       +2.6
+        funny    +9.0
+        lol     +29.8
+      😂  tears of joy    60.2 %  +29.8 lol  +9.0 funny  +2.6 so
+      😜  winking tongue  12.2 %  +5.4 funny  +0.3 lol  +0.2 so
     """
     return "\n\n".join("\n".join(_lines(explanation, k, style, by)) for explanation in explanations)
 
