@@ -23,6 +23,7 @@ COMMANDS = [
     "train",
     "evaluate",
     "explain",
+    "map",
     "verify",
     "golden",
     "compare",

@@ -1,7 +1,8 @@
 """What each word does to the probabilities: for each word of a text, the text is computed once more without it.
 
-All variants of many texts are computed together. What comes out for a row does not depend on the rows beside it, so the
-differences are those of what `predict` gives for the rows one by one, bit for bit.
+All variants of many texts are computed together. With the numba engine what comes out for a row does not depend on the
+rows beside it, so the differences are those of what `predict` gives for the rows one by one, bit for bit. With the
+others the last bits do, as those of `predict`.
 """
 
 from __future__ import annotations
@@ -55,10 +56,36 @@ class Piece(NamedTuple):
         return 1 + self.stop - self.start
 
 
+class Question(NamedTuple):
+    """Texts to be explained by some models, ready to be computed.
+
+    Attributes:
+        target: the class to explain, by its number; None: each text's own best.
+        ids: of the texts, (N, T), as each of the models takes them.
+        spans: all words of each text.
+        lengths: how many of them the models take.
+    """
+
+    texts: list[str]
+    target: int | None
+    classes: Classes
+    ids: list[np.ndarray]
+    spans: list[list[Aligned]]
+    lengths: list[int]
+
+
 def explain(
     models: Sequence[Model], texts: inputs.Inputs, target: Target = None, *, progress: Progress = False
 ) -> Explanations:
     """What `Model.explain` gives; for several models, of the mean of their probabilities."""
+    question = asked(models, texts, target)
+    if not question.texts:
+        return Explanations()
+    return explained(models, question, _told(models, question.classes, question.ids, question.lengths, progress))
+
+
+def asked(models: Sequence[Model], texts: inputs.Inputs, target: Target = None) -> Question:
+    """What has to be computed, with everything checked that can be before."""
     for model in models:
         check(model)
     rows = inputs.texts(texts)
@@ -69,15 +96,19 @@ def explain(
         target = find(target, classes, count)  # told now, not when all is computed
     ids = [model.tokens(rows) for model in models]
     if not rows:
-        return Explanations()
+        return Question([], target, classes, ids, [], [])
     check_words(models)
     spans = [first.tokenizer.spans(text) for text in rows]
     lengths = [min(len(some), first.tokenizer.maxlen) for some in spans]
-    found = _told(models, classes, ids, lengths, progress)
-    known = _known(models, ids, spans)
+    return Question(rows, target, classes, ids, spans, lengths)
+
+
+def explained(models: Sequence[Model], question: Question, found: Iterable[Found]) -> Explanations:
+    """The explanations, given what was computed for each text."""
+    known = _known(models, question.ids, question.spans)
     return Explanations(
-        Explanation.of(text, some, flags, *one, target, classes)
-        for text, some, flags, one in zip(rows, spans, known, found)
+        Explanation.of(text, some, flags, *one, question.target, question.classes)
+        for text, some, flags, one in zip(question.texts, question.spans, known, found)
     )
 
 
@@ -117,18 +148,12 @@ def computed(
     parts: list[Floats] = []  # contributions of a text that is too long for one batch
     for batch in batches(lengths, max(2, BATCH // row_bytes)):
         # The engine "auto" may be another one for the next batch: each compares with its own computing of the text.
-        rows = [np.concatenate([variants(some[piece.text], piece) for piece in batch]) for some in ids]
-        p, attention = _results(models, rows)
-        p = classes.all(p)
-        at = 0
-        for piece in batch:
-            whole = p[at]
-            parts.append(whole - p[at + 1 : at + piece.rows])
+        p, attention = _results(models, [rows_of(some, batch) for some in ids])
+        for piece, one in zip(batch, taken_apart(classes, batch, p, attention)):
+            parts.append(one.contributions)
             if piece.stop == piece.K:
-                weights = None if attention is None else attention[at, : piece.K].copy()
-                yield Found(whole.copy(), np.concatenate(parts), weights)
+                yield one._replace(contributions=np.concatenate(parts))
                 parts = []
-            at += piece.rows
         if told is not None:
             told(piece.text + (piece.stop == piece.K), N)
 
@@ -137,12 +162,17 @@ def _results(models: Sequence[Model], rows: list[np.ndarray]) -> tuple[Floats, F
     """Probabilities, (N, C), and attention, (N, T), or None if not all models have one for each word."""
     probabilities, attention = [], []
     for model, ids in zip(models, rows):
-        found = model.results(ids, ["probabilities", "attention"] if model.features else ["probabilities"])
+        found = model.results(ids, needed(model))
         check_probabilities(model, found["probabilities"])
         probabilities.append(found["probabilities"])
         if model.features and found["attention"].shape == ids.shape:
             attention.append(found["attention"])
     return mean(probabilities), mean(attention) if len(attention) == len(models) else None
+
+
+def needed(model: Model) -> list[str]:
+    """The results that an explanation is made of, as `Model.results` takes them."""
+    return ["probabilities", "attention"] if model.features else ["probabilities"]
 
 
 def batches(lengths: Iterable[int], most: int) -> Iterator[list[Piece]]:
@@ -159,6 +189,20 @@ def batches(lengths: Iterable[int], most: int) -> Iterator[list[Piece]]:
             rows += piece.rows
     if batch:
         yield batch
+
+
+def rows_of(ids: np.ndarray, batch: Sequence[Piece]) -> np.ndarray:
+    """All that has to be computed for these pieces of texts with these ids, (N, T)."""
+    return np.concatenate([variants(ids[piece.text], piece) for piece in batch])
+
+
+def taken_apart(classes: Classes, batch: Sequence[Piece], p: Floats, attention: Floats | None) -> Iterator[Found]:
+    """Of each of the pieces, what was computed for their `rows_of`: probabilities, (N, C), and attention, (N, T)."""
+    p, at = classes.all(p), 0
+    for piece in batch:
+        weights = None if attention is None else attention[at, : piece.K].copy()
+        yield Found(p[at].copy(), p[at] - p[at + 1 : at + piece.rows], weights)
+        at += piece.rows
 
 
 def variants(row: np.ndarray, piece: Piece) -> np.ndarray:
