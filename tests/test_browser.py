@@ -15,10 +15,10 @@ pytest.importorskip("uvicorn", reason="needs the server: pip install '.[serve]'"
 TEXT = "I love mom's cooking, zorblax! so good"
 PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "is_mobile": True, "has_touch": True}
 #: the text that the words are shown in, without the numbers in it
-SHOWN = """() => {
+SHOWN = r"""() => {
   const copy = document.getElementById("words").cloneNode(true);
   copy.querySelectorAll("small, .hidden").forEach((number) => number.remove());
-  return copy.textContent;
+  return copy.textContent.replace(/[\u200e\u200f]/g, "");
 }"""
 #: Chromium's own line for a request that fails
 FAILED = "Failed to load resource"

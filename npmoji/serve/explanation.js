@@ -108,18 +108,20 @@ function drawWords() {
   const mixed = RIGHT_TO_LEFT.test(found.text);
   const content = [];
   let end = 0;
+  let before = null; // the word that another may touch
   found.words.forEach((word, i) => {
     if (!word.used) return; // those beyond the limit follow
     const start = Math.max(word.start, end);
-    const touches = start === end && content.length > 0;
-    if (touches) content.at(-1).classList.add("tight"); // no room between them, so that joined letters stay joined
+    const touches = before !== null && start === end;
+    if (touches) before.classList.add("tight"); // no room between them, so that joined letters stay joined
     else content.push(piece(end, start));
     end = Math.max(word.end, end);
     const written = piece(start, end) || word.text; // a piece may have become several words: it comes once
     const mark = marked(written, i, values[i], Math.abs(values[i]) / full, attention, mixed);
     mark.classList.toggle("tight", touches);
     content.push(mark);
-    if (written === "\n") content.push("\n");
+    before = written === "\n" ? null : mark;
+    if (before === null) content.push("\n");
   });
   const left = found.words.filter((word) => !word.used).length;
   if (left) {
