@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from .errors import InputError, WeightsError
 from .formats.contents import Contents
 from .graph import Graph
+from .inputs import Floats
 from .text.emojis import EMOJIS, NAMES, Prediction
 
 LISTED, LONGEST = 8, 40  # names of classes in a message or a report, and characters of each
@@ -92,6 +94,17 @@ def fields(p: Prediction, labels: bool) -> dict[str, Any]:
 def shortest(p: float) -> float:
     """A float32 as the shortest decimal that represents it."""
     return float(str(np.float32(p)))
+
+
+def mean(arrays: Sequence[Floats]) -> Floats:
+    """The mean of what several models give, summed in their order."""
+    first, *rest = arrays
+    if not rest:
+        return first
+    total = first.copy()
+    for array in rest:
+        total += array
+    return total / np.float32(len(arrays))
 
 
 def some(names: list[str]) -> str:

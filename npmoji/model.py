@@ -327,7 +327,7 @@ class Model(Network):
         [[Prediction(id=4, emoji='😍', probability=1.0, label='😍')]]
         """
         self._check_probabilities(probabilities)
-        return self._classes.best(probabilities, k)
+        return AllPredictions(map(Predictions, self._classes.best(probabilities, k)))
 
     def ranked(self, probabilities: np.ndarray, k: int = 5) -> tuple[np.ndarray, np.ndarray]:
         """The same as arrays: the classes' numbers, int64 (N, k), and their probabilities, float32 (N, k).
@@ -366,7 +366,7 @@ class Model(Network):
         """
         from .explain.leave_out import explain
 
-        return explain(self, texts, target, progress=progress)
+        return explain([self], texts, target, progress=progress)
 
     def tokens(self, x: Inputs) -> np.ndarray:
         """Token ids (N, T) for what `predict` takes: texts are tokenized, ids are checked.
@@ -407,5 +407,29 @@ class Model(Network):
                 f"but the embedding ends at {self.vocabulary_size - 1}"
             )
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from .explain.page import model
+
+        return model(self)
+
     def __repr__(self) -> str:
         return f"<Model {self.path}: {self.vocabulary_size} words, {self.features} features, {self.classes} classes>"
+
+
+class Predictions(list[Prediction]):
+    """A text's most likely classes, best first: a list that a notebook shows as a table."""
+
+    def _repr_html_(self) -> str:
+        from .explain.page import predictions
+
+        return predictions(self)
+
+
+class AllPredictions(list[list[Prediction]]):
+    """Those of several texts, in the same way."""
+
+    def _repr_html_(self) -> str:
+        from .explain.page import table
+
+        return table(self)

@@ -15,6 +15,8 @@ from .targets import Target, find
 
 BEST = 5  # predictions shown with a text, as many as `Model.top` gives
 
+SHOWN = 10  # texts in a notebook's list
+
 
 class Word(NamedTuple):
     """A word of a text, as the tokenizer splits it.
@@ -128,7 +130,7 @@ class Explanation:
         """A whole page that needs nothing else: to be written to a file and opened in a browser."""
         from .page import page
 
-        return page(self)
+        return page([self])
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""
@@ -145,3 +147,12 @@ class Explanation:
     def __repr__(self) -> str:
         target = self.target.label or self.target.id
         return f"<Explanation of {self.text!r:.60}: {target} {self.target.probability:.4f}, {len(self.words)} words>"
+
+
+class Explanations(list[Explanation]):
+    """Those of several texts: a list of which a notebook shows the first ones."""
+
+    def _repr_html_(self) -> str:
+        shown = [explanation._repr_html_() for explanation in self[:SHOWN]]
+        more = len(self) - len(shown)
+        return "\n".join(shown) + (f"<p>and {more:,} more</p>" if more else "")

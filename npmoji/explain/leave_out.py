@@ -7,16 +7,16 @@ differences are those of what `predict` gives for the rows one by one, bit for b
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from .. import inputs
-from ..classes import Classes
+from ..classes import Classes, mean
 from ..inputs import Floats
 from ..text.vocabulary import UNKNOWN
-from .explanation import Explanation
-from .suited import check, check_probabilities
+from .explanation import Explanation, Explanations
+from .suited import check, check_probabilities, check_words
 from .targets import Target, find
 
 if TYPE_CHECKING:
@@ -55,76 +55,123 @@ class Piece(NamedTuple):
         return 1 + self.stop - self.start
 
 
+class Question(NamedTuple):
+    """Texts to be explained by some models, ready to be computed.
+
+    Attributes:
+        target: the class to explain, by its number; None: each text's own best.
+        ids: of the texts, (N, T), as each of the models takes them.
+        spans: all words of each text.
+        lengths: how many of them the models take.
+    """
+
+    texts: list[str]
+    target: int | None
+    classes: Classes
+    ids: list[np.ndarray]
+    spans: list[list[Aligned]]
+    lengths: list[int]
+
+
 def explain(
-    model: Model, texts: inputs.Inputs, target: Target = None, *, progress: Progress = False
-) -> list[Explanation]:
-    """What `Model.explain` gives."""
-    check(model)
+    models: Sequence[Model], texts: inputs.Inputs, target: Target = None, *, progress: Progress = False
+) -> Explanations:
+    """What `Model.explain` gives; for several models, of the mean of their probabilities."""
+    question = asked(models, texts, target)
+    if not question.texts:
+        return Explanations()
+    return explained(models, question, _told(models, question.classes, question.ids, question.lengths, progress))
+
+
+def asked(models: Sequence[Model], texts: inputs.Inputs, target: Target = None) -> Question:
+    """What has to be computed, with everything checked that can be before."""
+    for model in models:
+        check(model)
     rows = inputs.texts(texts)
     inputs.check_texts(rows)
-    classes = Classes(model.class_names, model.labels, model.multi_label, model.own_classes)
-    if target is not None:
-        target = find(target, classes, len(classes.names) or model.classes)  # told now, not when all is computed
-    ids = model.tokens(rows)
+    first = models[0]
+    classes = Classes(first.class_names, first.labels, first.multi_label, first.own_classes)
+    if target is not None and (count := len(classes.names) or first.classes):
+        target = find(target, classes, count)  # told now, not when all is computed
+    ids = [model.tokens(rows) for model in models]
     if not rows:
-        return []
-    spans = [model.tokenizer.spans(text) for text in rows]
-    lengths = [min(len(some), model.tokenizer.maxlen) for some in spans]
-    found = _told(model, classes, ids, lengths, progress)
-    known = _known(model.tokenizer, ids, spans)
-    return [
-        Explanation.of(text, some, flags, *one, target, classes)
-        for text, some, flags, one in zip(rows, spans, known, found)
-    ]
+        return Question([], target, classes, ids, [], [])
+    check_words(models)
+    spans = [first.tokenizer.spans(text) for text in rows]
+    lengths = [min(len(some), first.tokenizer.maxlen) for some in spans]
+    return Question(rows, target, classes, ids, spans, lengths)
 
 
-def _known(tokenizer: Any, ids: np.ndarray, spans: list[list[Aligned]]) -> Iterator[list[bool]]:
-    """Of each text whether the vocabulary has its words, also those that the model does not take."""
-    for row, some in zip(ids, spans):
-        known = (row[: len(some)] != UNKNOWN).tolist()
-        yield known + [span.word in tokenizer.vocabulary for span in some[len(known) :]]
+def explained(models: Sequence[Model], question: Question, found: Iterable[Found]) -> Explanations:
+    """The explanations, given what was computed for each text."""
+    known = _known(models, question.ids, question.spans)
+    return Explanations(
+        Explanation.of(text, some, flags, *one, question.target, question.classes)
+        for text, some, flags, one in zip(question.texts, question.spans, known, found)
+    )
 
 
-def _told(model: Model, classes: Classes, ids: np.ndarray, lengths: Sequence[int], progress: Progress) -> list[Found]:
+def _known(models: Sequence[Model], ids: list[np.ndarray], spans: list[list[Aligned]]) -> Iterator[list[bool]]:
+    """Of each text whether all vocabularies have its words, also those that the models do not take."""
+    unknown = np.logical_or.reduce([some == UNKNOWN for some in ids])
+    for row, some in zip(unknown, spans):
+        rest = (span.word for span in some[len(row) :])
+        beyond = [all(word in model.tokenizer.vocabulary for model in models) for word in rest]
+        yield (~row[: len(some)]).tolist() + beyond
+
+
+def _told(
+    models: Sequence[Model], classes: Classes, ids: list[np.ndarray], lengths: Sequence[int], progress: Progress
+) -> list[Found]:
     """Of all texts, telling how far the work has come."""
     if progress is False:
-        return list(computed(model, classes, ids, lengths))
+        return list(computed(models, classes, ids, lengths))
     from ..display import telling
 
     with telling(progress) as told:
-        return list(computed(model, classes, ids, lengths, told))
+        return list(computed(models, classes, ids, lengths, told))
 
 
 def computed(
-    model: Model, classes: Classes, ids: np.ndarray, lengths: Sequence[int], told: Told | None = None
+    models: Sequence[Model], classes: Classes, ids: list[np.ndarray], lengths: Sequence[int], told: Told | None = None
 ) -> Iterator[Found]:
     """Of each text, in order.
 
     Args:
-        ids: of the texts, (N, T), as the model takes them.
+        ids: of the texts, (N, T), as each of the models takes them.
         lengths: how many of each text's ids are words'.
         told: called after each batch, with the texts done and all texts.
     """
-    what = ["probabilities", "attention"] if model.features else ["probabilities"]
-    N, T = ids.shape
-    row_bytes = T * (ids.itemsize + 4) + 4 * max(1, model.classes)
+    N, T = ids[0].shape
+    row_bytes = T * (ids[0].itemsize + 4) + 4 * max(1, models[0].classes)
     parts: list[Floats] = []  # contributions of a text that is too long for one batch
     for batch in batches(lengths, max(2, BATCH // row_bytes)):
         # The engine "auto" may be another one for the next batch: each compares with its own computing of the text.
-        found = model.results(np.concatenate([variants(ids[piece.text], piece) for piece in batch]), what)
-        check_probabilities(model, found["probabilities"])
-        p, attention = classes.all(found["probabilities"]), found.get("attention")
-        at = 0
-        for piece in batch:
-            whole = p[at]
-            parts.append(whole - p[at + 1 : at + piece.rows])
+        p, attention = _results(models, [rows_of(some, batch) for some in ids])
+        for piece, one in zip(batch, taken_apart(classes, batch, p, attention)):
+            parts.append(one.contributions)
             if piece.stop == piece.K:
-                weights = attention[at, : piece.K].copy() if np.shape(attention) == (len(p), T) else None
-                yield Found(whole.copy(), np.concatenate(parts), weights)
+                yield one._replace(contributions=np.concatenate(parts))
                 parts = []
-            at += piece.rows
         if told is not None:
             told(piece.text + (piece.stop == piece.K), N)
+
+
+def _results(models: Sequence[Model], rows: list[np.ndarray]) -> tuple[Floats, Floats | None]:
+    """Probabilities, (N, C), and attention, (N, T), or None if not all models have one for each word."""
+    probabilities, attention = [], []
+    for model, ids in zip(models, rows):
+        found = model.results(ids, needed(model))
+        check_probabilities(model, found["probabilities"])
+        probabilities.append(found["probabilities"])
+        if model.features and found["attention"].shape == ids.shape:
+            attention.append(found["attention"])
+    return mean(probabilities), mean(attention) if len(attention) == len(models) else None
+
+
+def needed(model: Model) -> list[str]:
+    """The results that an explanation is made of, as `Model.results` takes them."""
+    return ["probabilities", "attention"] if model.features else ["probabilities"]
 
 
 def batches(lengths: Iterable[int], most: int) -> Iterator[list[Piece]]:
@@ -141,6 +188,20 @@ def batches(lengths: Iterable[int], most: int) -> Iterator[list[Piece]]:
             rows += piece.rows
     if batch:
         yield batch
+
+
+def rows_of(ids: np.ndarray, batch: Sequence[Piece]) -> np.ndarray:
+    """All that has to be computed for these pieces of texts with these ids, (N, T)."""
+    return np.concatenate([variants(ids[piece.text], piece) for piece in batch])
+
+
+def taken_apart(classes: Classes, batch: Sequence[Piece], p: Floats, attention: Floats | None) -> Iterator[Found]:
+    """Of each of the pieces, what was computed for their `rows_of`: probabilities, (N, C), and attention, (N, T)."""
+    p, at = classes.all(p), 0
+    for piece in batch:
+        weights = None if attention is None else attention[at, : piece.K].copy()
+        yield Found(p[at].copy(), p[at] - p[at + 1 : at + piece.rows], weights)
+        at += piece.rows
 
 
 def variants(row: np.ndarray, piece: Piece) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -47,6 +48,19 @@ def check_probabilities(model: Model, probabilities: Any) -> None:
     if np.ndim(probabilities) != 2:
         shape = ", ".join(["rows", *map(str, np.shape(probabilities)[1:])])
         raise _unsuited(model, f"it gives an array of shape ({shape}), expected one probability for each class")
+
+
+def check_words(models: Sequence[Model]) -> None:
+    """Raise an InputError unless all models split texts in the same way and take as many words."""
+    first, *others = models
+    for model in others:
+        for name in ("maxlen", "compat"):
+            ours, theirs = getattr(first.tokenizer, name), getattr(model.tokenizer, name)
+            if ours != theirs:
+                why = (
+                    f"its {name} is {theirs!r}, that of {first.path} {ours!r}: expected models that see the same words"
+                )
+                raise _unsuited(model, why)
 
 
 def _before(layer: Layer) -> tuple[Layer, ...]:

@@ -21,16 +21,16 @@ from ..batch import Record
 from ..batch.writers import JsonLines
 from ..corpora.rows import plain_values
 from ..errors import InputError
+from ..explain.leave_out import Piece, Question, asked, explained, needed, rows_of, taken_apart
+from ..explain.suited import check
 from .limits import Limits
 from .refusals import Refusal
-from .requests import Wanted
+from .requests import FIELDS, Wanted
 
 if TYPE_CHECKING:
     from ..model import Model
 
 Results = dict[str, np.ndarray]
-#: what a path cannot do without
-NEEDS = {"/score": "probabilities", "/encode": "features", "/explain": "probabilities"}
 
 
 class Task(Protocol):
@@ -78,6 +78,29 @@ class Encode(NamedTuple):
         return _object("features", (json.dumps(plain_values(row)) for row in rows))
 
 
+class Explain(NamedTuple):
+    """The words of each text that speak for a class; a text's variants are rows like any other text."""
+
+    model: Model
+    question: Question
+    pieces: list[Piece]
+    top: int
+    tokens: np.ndarray
+    what: Sequence[str]
+
+    def body(self, results: Results) -> bytes:
+        """``{"results": [{"text": …, "target": …, "emojis": […], "words": […]}, …]}``"""
+        if not self.pieces:
+            return _object("results", ())
+        attention = results.get("attention")
+        if attention is not None and attention.shape != self.tokens.shape:
+            attention = None
+        found = taken_apart(self.question.classes, self.pieces, results["probabilities"], attention)
+        encode = json.JSONEncoder(ensure_ascii=False).encode
+        made = explained([self.model], self.question, found)
+        return _object("results", (encode(explanation.as_dict(self.top)) for explanation in made))
+
+
 def _object(name: str, items: Iterable[str]) -> bytes:
     """An object with a list of what is JSON already. Lone surrogates, which a text may hold, become escapes."""
     return f'{{"{name}": [{", ".join(items)}]}}\n'.encode("utf-8", "backslashreplace")
@@ -97,41 +120,60 @@ class Answers:
         inputs = model.graph.input_names
         if len(inputs) != 1:
             raise InputError(f"{model.path}: this network takes {', '.join(inputs)}; npmoji serve is for texts alone")
-        self._missing = {path: self._why_not(name) for path, name in NEEDS.items()}
+        self._missing = {path: self._why_not(path) for path in FIELDS}
 
     @property
     def what(self) -> tuple[str, ...]:
-        """All results that the network has."""
-        return tuple(name for name in ("probabilities", "features", "attention") if self._why_not(name) is None)
+        """All results that the network has and some path needs."""
+        return tuple(sorted({name for path, why in self._missing.items() if not why for name in self._needed(path)}))
 
-    def _why_not(self, name: str) -> str | None:
-        """What keeps the model from giving results of this name."""
+    def _needed(self, path: str) -> Sequence[str]:
+        return ("features",) if path == "/encode" else needed(self.model) if path == "/explain" else ("probabilities",)
+
+    def _why_not(self, path: str) -> str:
+        """What keeps the model from answering requests for a path; empty if nothing does."""
         try:
-            found = self.model.results(np.zeros((1, 1), np.uint16), (name,))[name]
-            if name == "probabilities":
-                self.model.best(found)
+            if path == "/explain":
+                check(self.model)
+            found = self.model.results(np.zeros((1, 1), np.uint16), self._needed(path))
+            if path != "/encode":
+                self.model.best(found["probabilities"])
         except InputError as error:
-            return str(error).removeprefix(f"{self.model.path}: ")
-        return None
+            return self._said(error)
+        return ""
+
+    def _said(self, error: InputError) -> str:
+        """The message, without where the file lies."""
+        return str(error).removeprefix(f"{self.model.path}: ")
 
     def task(self, path: str, wanted: Wanted) -> Task:
         """The task of a request.
 
         Raises:
-            Refusal: the model has no such results, or it is too much for one request.
+            Refusal: the model has no such results, there is no such class, or it is too much for one request.
         """
         if why := self._missing[path]:
             raise Refusal(422, why)
-        task = self._task(path, wanted)
-        if len(task.tokens) > self.limits.queue:
-            rows = f"{len(task.tokens):,} variants of the texts have to be computed"
-            raise Refusal(422, f"{rows}, expected at most {self.limits.queue:,} a request")
-        return task
+        if path == "/explain":
+            return self._explain(wanted)
+        tokens = self.model.tokenizer(wanted.texts)
+        self._check_rows(len(tokens))
+        return Encode(tokens) if path == "/encode" else Score(self.model, wanted, tokens)
 
-    def _task(self, path: str, wanted: Wanted) -> Task:
-        if path == "/encode":
-            return Encode(self.model.tokenizer(wanted.texts))
-        return Score(self.model, wanted, self.model.tokenizer(wanted.texts))
+    def _explain(self, wanted: Wanted) -> Explain:
+        try:
+            question = asked([self.model], wanted.texts, wanted.target)
+        except InputError as error:
+            raise Refusal(422, self._said(error)) from None
+        pieces = [Piece(text, 0, K, K) for text, K in enumerate(question.lengths)]
+        self._check_rows(sum(piece.rows for piece in pieces))
+        tokens = rows_of(question.ids[0], pieces) if pieces else question.ids[0]
+        return Explain(self.model, question, pieces, wanted.top, tokens, needed(self.model))
+
+    def _check_rows(self, rows: int) -> None:
+        if rows > self.limits.queue:
+            what = f"{rows:,} rows to compute, for each text one, and for /explain one more for each word"
+            raise Refusal(422, f"{what}; expected at most {self.limits.queue:,} a request")
 
     def compute(self, tokens: np.ndarray, what: Sequence[str]) -> Results:
         """Run the network.
