@@ -9,12 +9,12 @@ import types
 
 import numpy as np
 import pytest
-from npmoji.explain.explanation import Explanation
 
 from npmoji import InputError, Tokenizer
 from npmoji.classes import Classes
 from npmoji.explain import colours, terminal
 from npmoji.explain.colours import AGAINST, ATTENTION, FOR, TRUE, background
+from npmoji.explain.explanation import Explanation
 from npmoji.explain.spans import Span, cut, painted, wrapped
 from npmoji.explain.terminal import Style, render
 from npmoji.text.emojis import EMOJIS, NAMES
