@@ -2,11 +2,10 @@
 
 import json
 import re
-import subprocess
-import sys
 
 import pytest
 from browsers import browser
+from serving import served
 
 import npmoji
 
@@ -24,33 +23,10 @@ SHOWN = r"""() => {
 FAILED = "Failed to load resource"
 
 
-class Server:
-    """`npmoji serve` with the bundled model, on a free port or on that one."""
-
-    def __init__(self, port: int = 0):
-        command = [sys.executable, "-m", "npmoji", "serve", "--port", str(port), "--engine", "numpy"]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        lines = []
-        for line in self.process.stdout:
-            lines.append(line)
-            if found := re.search(r"http://127\.0\.0\.1:(\d+)", line):
-                self.port = int(found[1])
-                self.address = found[0]
-                return
-        self.stop()
-        raise AssertionError("no address: " + "".join(lines))
-
-    def stop(self):
-        self.process.kill()
-        self.process.wait()
-        self.process.stdout.close()
-
-
 @pytest.fixture(scope="module")
 def server():
-    server = Server()
-    yield server
-    server.stop()
+    with served() as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
@@ -336,21 +312,18 @@ def test_a_busy_server_is_asked_again(open_page, status):
 
 
 def test_the_server_goes_and_comes_back(open_page):
-    page, server = open_page(), Server()
-    try:
+    page = open_page()
+    with served() as server:
         open_page.server = server
         page.goto(server.address)
         open_page.requests.clear()
         enter(page, TEXT)
-        server.stop()
-        page.fill("#text", "so happy today")
-        page.wait_for_selector("#problem", state="visible")
-        assert "server does not answer" in page.get_by_role("alert").text_content()
-        server = Server(server.port)
+    page.fill("#text", "so happy today")
+    page.wait_for_selector("#problem", state="visible")
+    assert "server does not answer" in page.get_by_role("alert").text_content()
+    with served(server.port):
         page.wait_for_function("() => found.text === 'so happy today'")
         assert page.locator("#problem").is_hidden() and page.evaluate(SHOWN) == "so happy today"
-    finally:
-        server.stop()
     assert open_page.errors and all(FAILED in error for error in open_page.errors)
     open_page.errors.clear()
 

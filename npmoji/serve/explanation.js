@@ -185,13 +185,13 @@ whether a word speaks for or against that.`
 /** All numbers as a table, which a screen reader and a keyboard can walk through. */
 function drawNumbers() {
   const attention = !element("by").hidden;
-  const cell = (tag, scope, text, classes = "number") => {
+  const cell = (tag, scope, text, classes) => {
     const made = make(tag, classes, name("bdi", "", text));
     if (scope) made.scope = scope;
     return made;
   };
   const units = `Contributions in percentage points${attention ? ", attention in percent" : ""}`;
-  const head = make("tr", "", cell("th", "col", "word", ""));
+  const head = make("tr", "", cell("th", "col", "word"));
   head.append(...found.emojis.map((emoji) => cell("th", "col", title(emoji))));
   if (attention) head.append(cell("th", "col", "attention"));
   const rows = found.words.map((word, i) => {
