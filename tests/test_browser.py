@@ -277,6 +277,7 @@ def test_the_last_text_wins(open_page):
     page.wait_for_selector("#words .word")
     assert page.evaluate(SHOWN) == "second"
     assert failed == [["first"]]
+    assert page.locator("#problem").text_content() == ""  # nor was it ever taken for an error
 
 
 def test_what_the_server_refuses_is_shown(open_page):
