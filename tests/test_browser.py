@@ -183,6 +183,7 @@ def test_attention(open_page, model):
         "<img src=x onerror=alert(1)> nice",
         "</p><script>alert(1)</script> ok",
         "&lt;b&gt; &amp; \"quotes\" 'too' `x` ${1+1}",
+        "see http://a.example/?a&lt;b=<img/src=x/onerror=alert(1)> there",
         "a\tb  c   d  ",
         "one line\nand two",
         "\u202eevil\u202c \u2066x\u2069 fine",
