@@ -23,6 +23,7 @@ COMMANDS = [
     "train",
     "evaluate",
     "explain",
+    "serve",
     "verify",
     "golden",
     "compare",
