@@ -263,6 +263,9 @@ def test_numbers_of_a_word_beside_it(open_page):
     assert "not in the vocabulary" in page.locator("#tip").text_content()
     page.keyboard.press("Escape")
     assert page.locator("#tip").is_hidden()
+    word(page, "SOOOO").hover()
+    page.locator("#text").press("x")
+    assert page.locator("#tip").is_hidden()
 
 
 def test_the_last_text_wins(open_page):

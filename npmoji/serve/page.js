@@ -152,6 +152,7 @@ function put(text) {
 }
 
 function pause() {
+  hideTip();
   element("clear").hidden = !input.value;
   wait(PAUSE);
 }
