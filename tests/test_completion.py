@@ -23,7 +23,10 @@ COMMANDS = [
     "train",
     "evaluate",
     "explain",
+<<<<<<< HEAD
     "map",
+=======
+>>>>>>> t-page
     "serve",
     "verify",
     "golden",

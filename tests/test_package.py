@@ -204,6 +204,9 @@ def public(module):
 def test_everything_public_has_a_docstring(name):
     if name.startswith(("npmoji.backends.torch.", "npmoji.learn.gradients.")):
         pytest.importorskip("torch", reason="needs PyTorch: pip install '.[torch]'")
+    if name in ("npmoji.serve.app", "npmoji.serve.connections", "npmoji.serve.server"):
+        pytest.importorskip("starlette", reason="needs the server: pip install '.[serve]'")
+        pytest.importorskip("uvicorn", reason="needs the server: pip install '.[serve]'")
     module = importlib.import_module(name)
     assert module.__doc__
     bare = [label for label, value in public(module) if not inspect.getdoc(value)]

@@ -9,8 +9,8 @@ micro-batching and without it (`--max-batch 1`), for each number of clients. Req
 `predict`'s texts per second, the 50th and 99th percentile of the time to an answer, and the latter's ratio to the time
 of a full batch: medians over the rounds with least and most.
 
-The second sends so many bad requests of all kinds (`serve_abuse.py`), with good ones between them, and reports what came
-of them, whether the server still runs, how much memory it has taken, and what it wrote.
+The second sends so many bad requests of all kinds (`serve_abuse.py`), with good ones between them, and reports what
+came of them, whether the server still runs, how much memory it has taken, and what it wrote.
 """
 
 from __future__ import annotations

@@ -22,6 +22,39 @@ PIECE = 64 << 10  # bytes that a client must take in each `read_timeout`
 PHRASES = {400: "Bad Request", 408: "Request Timeout"}
 
 
+class Joined:
+    """A transport that sends what is written one after the other together: the head of an answer with its body. Each
+    send is a call of the system, for which the computing thread may take the interpreter."""
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop):
+        self._transport, self._loop = transport, loop
+        self._pieces: list[bytes] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        """Send this soon."""
+        if data:
+            if not self._pieces:
+                self._loop.call_soon(self._flush)
+            self._pieces.append(data)
+
+    def _flush(self) -> None:
+        if self._pieces:
+            data, self._pieces = b"".join(self._pieces), []
+            self._transport.write(data)
+
+    def close(self) -> None:
+        """Close, once all is sent."""
+        self._flush()
+        self._transport.close()
+
+    def get_write_buffer_size(self) -> int:
+        """How many bytes have not been sent."""
+        return sum(map(len, self._pieces)) + self._transport.get_write_buffer_size()
+
+
 class Connection(H11Protocol):
     """One client's connection, with `limits` of the class."""
 
@@ -35,7 +68,7 @@ class Connection(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client has come. Those beyond the limit get an answer, and those far beyond it none."""
-        super().connection_made(transport)
+        super().connection_made(Joined(transport, self.loop))  # type: ignore[arg-type]
         if len(self.connections) > 2 * self.limits.connections:
             transport.abort()
         elif len(self.connections) > self.limits.connections:

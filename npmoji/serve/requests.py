@@ -108,8 +108,9 @@ def _texts(found: Any, limits: Limits) -> list[str]:
 
 
 def _top(found: Any) -> int:
-    if isinstance(found, bool) or not isinstance(found, int) or found < 1:
-        shown = repr(found) if isinstance(found, int) and abs(found) < 10**9 else _kind(found)
+    number = isinstance(found, int) and not isinstance(found, bool)
+    if not number or found < 1:
+        shown = repr(found) if number and abs(found) < 10**9 else _kind(found)
         raise Refusal(422, f"'top' is {shown}, expected an integer of at least 1")
     return found
 

@@ -34,15 +34,7 @@ def serve(model: Model, listener: socket.socket, hosts: Hosts, limits: Limits, l
     Raises:
         InputError, VocabularyError: the model takes something else than texts.
     """
-    answers = Answers(model, limits)
-    answers.warm_up()
-    service = Service(answers, limits)
-    service.start()
-    try:
-        server = Server(application(service, hosts, log), service, limits)
-        server.run(sockets=[listener])
-    finally:
-        service.close()
+    Server(model, hosts, limits, log).run(sockets=[listener])
 
 
 def bound(host: str, port: int) -> socket.socket:
@@ -76,12 +68,14 @@ def url(listener: socket.socket) -> str:
 
 
 class Server(uvicorn.Server):
-    """uvicorn, which says when it is ready, ends with exit code 0, and writes no tracebacks."""
+    """uvicorn, which says when it is ready, ends with exit code 0, and writes no tracebacks; see `serve`."""
 
-    def __init__(self, app: Any, service: Service, limits: Limits):
-        self._service, self._drain = service, limits.drain
+    def __init__(self, model: Model, hosts: Hosts, limits: Limits, log: bool = False):
+        answers = Answers(model, limits)
+        answers.warm_up()
+        self.service, self._drain = Service(answers, limits), limits.drain
         config = uvicorn.Config(
-            app,
+            application(self.service, hosts, log),
             loop="asyncio",
             http=type("Connection", (Connection,), {"limits": limits}),
             ws="none",
@@ -99,6 +93,14 @@ class Server(uvicorn.Server):
         logger = logging.getLogger("uvicorn.error")
         logger.handlers, logger.propagate = [_OneLine(logging.ERROR)], False
 
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        """Answer until told to stop."""
+        self.service.start()
+        try:
+            super().run(sockets)
+        finally:
+            self.service.close()
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to listen, and say so."""
         asyncio.get_running_loop().set_exception_handler(_unexpected)
@@ -108,7 +110,7 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Let nobody in, answer what is queued, and refuse what is not computed in time."""
-        timer = asyncio.get_running_loop().call_later(self._drain, self._service.batcher.close, 0)
+        timer = asyncio.get_running_loop().call_later(self._drain, self.service.batcher.close, 0)
         await super().shutdown(sockets)
         timer.cancel()
 
