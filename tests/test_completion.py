@@ -23,10 +23,7 @@ COMMANDS = [
     "train",
     "evaluate",
     "explain",
-<<<<<<< HEAD
     "map",
-=======
->>>>>>> t-page
     "serve",
     "verify",
     "golden",

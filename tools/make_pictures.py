@@ -32,7 +32,6 @@ def explain(chromium: Any, path: Path) -> None:
         page.locator("article").screenshot(path=path)
 
 
-<<<<<<< HEAD
 def map_(chromium: Any, path: Path) -> None:
     """The page of `npmoji map messages.csv --label label --html map.html`, with one of the texts pointed at."""
     with tempfile.TemporaryDirectory() as folder:
@@ -45,9 +44,6 @@ def map_(chromium: Any, path: Path) -> None:
         page.locator(".layout").screenshot(path=path)
 
 
-#: picture -> what makes it
-MADE: dict[str, Callable[[Any, Path], None]] = {"explain": explain, "map": map_}
-=======
 def serve(chromium: Any, path: Path) -> None:
     """The page of `npmoji serve`, with a text typed."""
     from serving import served
@@ -61,8 +57,7 @@ def serve(chromium: Any, path: Path) -> None:
 
 
 #: picture -> what makes it
-MADE: dict[str, Callable[[Any, Path], None]] = {"explain": explain, "serve": serve}
->>>>>>> t-page
+MADE: dict[str, Callable[[Any, Path], None]] = {"explain": explain, "map": map_, "serve": serve}
 
 
 def npmoji(*arguments: object) -> None:
