@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from .errors import InputError, WeightsError
 from .formats.contents import Contents
 from .graph import Graph
+from .inputs import Floats
 from .text.emojis import EMOJIS, NAMES, Prediction
 
 LISTED, LONGEST = 8, 40  # names of classes in a message or a report, and characters of each
@@ -71,9 +73,10 @@ class Classes(NamedTuple):
     def best(self, probabilities: np.ndarray, k: int) -> list[list[Prediction]]:
         """The same as lists."""
         ids, p = self.ranked(probabilities, k)
-        return [list(map(self._prediction, *row)) for row in zip(ids.tolist(), p.tolist())]
+        return [list(map(self.prediction, *row)) for row in zip(ids.tolist(), p.tolist())]
 
-    def _prediction(self, i: int, probability: float) -> Prediction:
+    def prediction(self, i: int, probability: float) -> Prediction:
+        """Of class ``i``."""
         label = self.labels[i] if i < len(self.labels) else ""
         return Prediction(i, "" if self.own else label, probability, label)
 
@@ -81,6 +84,27 @@ class Classes(NamedTuple):
 def both(p: np.ndarray) -> np.ndarray:
     """Of a sigmoid's one column (N, 1), the probabilities of its two classes, float32 (N, 2)."""
     return np.concatenate([np.float32(1) - p, p], axis=1)
+
+
+def fields(p: Prediction, labels: bool) -> dict[str, Any]:
+    """A prediction as JSON has it, wherever npmoji writes it; with ``labels`` the classes are people's own."""
+    return {"id": p.id, "emoji": p.emoji, **({"label": p.label} if labels else {}), "p": shortest(p.probability)}
+
+
+def shortest(p: float) -> float:
+    """A float32 as the shortest decimal that represents it."""
+    return float(str(np.float32(p)))
+
+
+def mean(arrays: Sequence[Floats]) -> Floats:
+    """The mean of what several models give, summed in their order."""
+    first, *rest = arrays
+    if not rest:
+        return first
+    total = first.copy()
+    for array in rest:
+        total += array
+    return total / np.float32(len(arrays))
 
 
 def some(names: list[str]) -> str:

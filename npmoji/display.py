@@ -7,12 +7,12 @@ import io
 import os
 import sys
 import time
-import unicodedata
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO, TextIO, TypeAlias
 
 from .errors import InputError
 from .files.whole import reporting, whole_file
+from .text.widths import columns, printable, shorten  # noqa: F401  all that others show goes through here
 
 
 @contextlib.contextmanager
@@ -45,27 +45,6 @@ def _encoded(file: BinaryIO) -> Iterator[TextIO]:
         yield text
     finally:
         text.detach()  # writes the rest
-
-
-def columns(text: str) -> int:
-    """How many columns of a terminal the text takes."""
-    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
-
-
-def printable(text: str) -> str:
-    """The text with spaces for what does not fit into a line."""
-    return "".join(c if c.isprintable() else " " for c in text)
-
-
-def shorten(text: str, width: int) -> str:
-    """The text, cut to ``width`` columns with an ellipsis if it is longer."""
-    taken, fitting = 0, 0  # columns, and characters that leave room for the ellipsis
-    for character in text:
-        taken += columns(character)
-        if taken > width:
-            return text[:fitting] + "…"
-        fitting += taken < width
-    return text
 
 
 class ProgressLine:

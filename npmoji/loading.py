@@ -7,21 +7,19 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from . import deepmoji, formats, inputs
 from .backends import DEVICES, ENGINES, backend
-from .classes import some
+from .classes import mean, some
 from .errors import InputError, WeightsError
 from .files.facts import FileFacts
 from .files.mapping import files_behind
 from .formats import Contents
 from .graph import Graph
-from .inputs import Floats, Inputs, Outputs
+from .inputs import Inputs, Outputs
 from .model import Model, Prediction
 from .precision import PRECISIONS
 from .sources import SOURCES, find, vocabulary_beside
@@ -32,6 +30,8 @@ if TYPE_CHECKING:
     from typing import Self  # not before Python 3.11
 
     from .display import Progress
+    from .explain.explanation import Explanation
+    from .explain.targets import Target
 
 MAXLEN, LONGEST = 30, 10_000  # tokens of a text: the original's, and the most that a file may ask for
 
@@ -295,8 +295,8 @@ class Ensemble:
             x = inputs.rows(x)  # each model goes through them
         predictions = self._predictions(x, progress)
         if isinstance(predictions[0], list):
-            return [self._mean(parts) for parts in zip(*predictions)]
-        return self._mean(predictions)
+            return [mean(parts) for parts in zip(*predictions)]
+        return mean(predictions)
 
     def _predictions(self, x: Inputs, progress: Progress) -> list[Outputs]:
         if progress is False:
@@ -307,14 +307,6 @@ class Ensemble:
             K = len(self.models)
             return [model.predict(x, progress=part(told, i, K) or False) for i, model in enumerate(self.models)]
 
-    @staticmethod
-    def _mean(arrays: Iterable[Floats]) -> Floats:
-        first, *rest = arrays
-        total = first.copy()
-        for array in rest:
-            total += array
-        return total / np.float32(1 + len(rest))
-
     def top(self, x: Inputs, k: int = 5, *, progress: Progress = False) -> list[list[Prediction]]:
         """For each text the k most likely classes by the mean, as `Model.top`.
 
@@ -323,6 +315,21 @@ class Ensemble:
         ['😋', '😍']
         """
         return self.models[0].best(self.predict(x, progress=progress), k)
+
+    def explain(self, texts: Any, target: Target = None, *, progress: Progress = False) -> list[Explanation]:
+        """Why each text gets a class, as `Model.explain`: contributions to what `predict` gives, and the mean of the
+        models' attention, if all have it. A word is known if all of their vocabularies have it.
+
+        Raises:
+            InputError, VocabularyError: as `Model.explain`. Or the models differ in ``maxlen`` or ``compat``.
+
+        >>> both = npmoji.Ensemble([None, None], engine="numpy")
+        >>> both.explain(["I love mom's cooking"])[0].target.emoji
+        '😋'
+        """
+        from .explain.leave_out import explain
+
+        return explain(self.models, texts, target, progress=progress)
 
     def close(self) -> None:
         """Close all models, see `Model.close`.

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from typing import Self  # not before Python 3.11
 
     from .display import Progress
+    from .explain.explanation import Explanation
+    from .explain.targets import Target
 
 OPEN = ("graph", "layers", "_tokens", "_attlayer")  # what a model has until it is closed
 
@@ -325,7 +327,7 @@ class Model(Network):
         [[Prediction(id=4, emoji='😍', probability=1.0, label='😍')]]
         """
         self._check_probabilities(probabilities)
-        return self._classes.best(probabilities, k)
+        return AllPredictions(map(Predictions, self._classes.best(probabilities, k)))
 
     def ranked(self, probabilities: np.ndarray, k: int = 5) -> tuple[np.ndarray, np.ndarray]:
         """The same as arrays: the classes' numbers, int64 (N, k), and their probabilities, float32 (N, k).
@@ -342,6 +344,29 @@ class Model(Network):
         self._check_classes()
         if not isinstance(probabilities, np.ndarray) or probabilities.ndim != 2:
             raise InputError(f"{self.path}: this network does not give one probability for each class")
+
+    def explain(self, texts: Any, target: Target = None, *, progress: Progress = False) -> list[Explanation]:
+        """Why each text gets a class: the attention on each of its words, and how much less probable the class is
+        without the word. See `docs/explaining.md`.
+
+        Args:
+            texts: as `predict` takes texts.
+            target: the class to explain: its number, emoji, name or shortcode, or a `Prediction`; by default each
+                text's own best.
+            progress: as `predict` takes it.
+
+        Raises:
+            InputError, VocabularyError: as `predict`. Or no class, or several, are called so; or the network has
+                several inputs or outputs, or gives no probabilities of classes.
+
+        >>> model = npmoji.load(engine="numpy")
+        >>> explanation = model.explain(["I love mom's cooking"])[0]
+        >>> explanation.target.emoji, max(explanation.words, key=lambda word: word.contribution).text
+        ('😋', 'cooking')
+        """
+        from .explain.leave_out import explain
+
+        return explain([self], texts, target, progress=progress)
 
     def tokens(self, x: Inputs) -> np.ndarray:
         """Token ids (N, T) for what `predict` takes: texts are tokenized, ids are checked.
@@ -382,5 +407,29 @@ class Model(Network):
                 f"but the embedding ends at {self.vocabulary_size - 1}"
             )
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from .explain.page import model
+
+        return model(self)
+
     def __repr__(self) -> str:
         return f"<Model {self.path}: {self.vocabulary_size} words, {self.features} features, {self.classes} classes>"
+
+
+class Predictions(list[Prediction]):
+    """A text's most likely classes, best first: a list that a notebook shows as a table."""
+
+    def _repr_html_(self) -> str:
+        from .explain.page import predictions
+
+        return predictions(self)
+
+
+class AllPredictions(list[list[Prediction]]):
+    """Those of several texts, in the same way."""
+
+    def _repr_html_(self) -> str:
+        from .explain.page import table
+
+        return table(self)

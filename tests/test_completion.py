@@ -22,6 +22,9 @@ COMMANDS = [
     "inspect",
     "train",
     "evaluate",
+    "explain",
+    "map",
+    "serve",
     "verify",
     "golden",
     "compare",
@@ -38,6 +41,8 @@ OFFERED = {
     "npmoji score --format js": ["jsonl"],
     "npmoji score lol --prec": ["--precision"],
     "npmoji encode --engine num": ["numba", "numpy"],
+    "npmoji explain lol --by att": ["attention"],
+    "npmoji explain lol --html fea": ["features.npy"],
     "npmoji parity --engine numpy --engine t": ["torch"],
     "npmoji info --weights orig": ["original"],
     "npmoji info --weights fea": ["features.npy"],
@@ -47,7 +52,8 @@ OFFERED = {
     "npmoji score fea": [],  # texts, not files
     "npmoji completion f": ["fish"],
 }
-FILES = {"npmoji info --weights fea", "npmoji inspect fea"}  # which bash completes by itself
+#: which bash completes by itself
+FILES = {"npmoji info --weights fea", "npmoji inspect fea", "npmoji explain lol --html fea"}
 
 
 def shell(name):

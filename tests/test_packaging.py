@@ -22,6 +22,13 @@ from npmoji import _pyinstaller
 from npmoji.sources import bundled
 
 TEXT = "I love mom's cooking"
+#: what pages are made of, besides modules
+ASSETS = {
+    path.relative_to(PACKAGE.parent).as_posix()
+    for room in ("pages", "serve")
+    for path in (PACKAGE / room).iterdir()
+    if path.suffix in (".html", ".css", ".js", ".svg")
+}
 SKIPPED = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "build", "dist")
 
 slow = pytest.mark.slow
@@ -92,7 +99,7 @@ def metadata(wheel, name):
 def test_the_wheel_holds_the_package_and_nothing_else(wheel, tree):
     modules = {path.relative_to(PACKAGE.parent).as_posix() for path in PACKAGE.rglob("*.py")}
     weights = {f"npmoji/weights/{name}" for name in ("README.md", "deepmoji_small.hdf5", "vocabulary.json")}
-    assert installed(wheel) == modules | weights | {"npmoji/py.typed"}
+    assert installed(wheel) == modules | weights | ASSETS | {"npmoji/py.typed"}
     assert os.listdir(tree / "build") == ["lib"]  # nothing was built there
 
 
@@ -156,6 +163,8 @@ def app(tmp_path):
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
             for module in PACKAGE.rglob("*.py"):
                 archive.write(module, module.relative_to(PACKAGE.parent))
+            for name in ASSETS:
+                archive.write(PACKAGE.parent / name, name)
             for name in ("deepmoji_small.hdf5", "vocabulary.json") if weights else ():
                 archive.write(Path(bundled()).with_name(name), f"{weights}/{name}")
             lines = [
@@ -163,6 +172,8 @@ def app(tmp_path):
                 "model = npmoji.load(engine='numpy')",
                 f"print(model.top([{TEXT!r}]))",
                 "print(model.path)",
+                "from npmoji.pages import page",
+                "print('--text' in page('', ''))",
             ]
             archive.writestr("__main__.py", "\n".join(lines))
         (tmp_path / "temporary").mkdir()
@@ -174,7 +185,8 @@ def app(tmp_path):
 @pytest.mark.parametrize("weights", ["npmoji/weights", "weights"], ids=["as installed", "as in a checkout"])
 def test_the_bundled_model_is_found_in_an_archive(app, weights, tmp_path):
     out = python(app(weights), folder=tmp_path, TMPDIR=str(tmp_path / "temporary"), PYTHONIOENCODING="utf-8")
-    top, path = out.splitlines()
+    top, path, styled = out.splitlines()
+    assert styled == "True"
     assert top == str(npmoji.load(engine="numpy").top([TEXT]))
     assert Path(path).name == "deepmoji_small.hdf5" and not os.path.exists(path)
     if os.name == "posix":
@@ -193,12 +205,13 @@ def test_an_archive_without_it_says_so(app, tmp_path):
 # Frozen applications --------------------------------------------------------------------------------------------------
 
 
-def test_the_hook_names_all_modules_and_the_weights():
+def test_the_hook_names_all_modules_the_weights_and_the_files_of_pages():
     (folder,) = _pyinstaller.hook_dirs()
     hook = runpy.run_path(os.path.join(folder, "hook-npmoji.py"))
     assert set(hook["hiddenimports"]) == {name for name in FILES if not name.startswith("npmoji._pyinstaller")}
-    assert {Path(source).name for source, _ in hook["datas"]} == {"deepmoji_small.hdf5", "vocabulary.json"}
-    assert all(os.path.isfile(source) and target == "npmoji/weights" for source, target in hook["datas"])
+    weights = {"npmoji/weights/deepmoji_small.hdf5", "npmoji/weights/vocabulary.json"}
+    assert {f"{target}/{Path(source).name}" for source, target in hook["datas"]} == weights | ASSETS
+    assert all(os.path.isfile(source) for source, _ in hook["datas"])
     assert hook["excludedimports"] == ["torch"]
 
 
@@ -209,12 +222,13 @@ def test_a_frozen_application(tmp_path):
     lines = [
         "import sys, npmoji",
         f"print(npmoji.load(engine=sys.argv[1]).top([{TEXT!r}])[0][0].id)",
-        "print('torch' in sys.modules)",
+        "from npmoji.pages import page",
+        "print('torch' in sys.modules, '--text' in page('', ''))",
     ]
     (tmp_path / "app.py").write_text("\n".join(lines))
     options = ["--onedir", "--log-level", "ERROR", "--additional-hooks-dir", *_pyinstaller.hook_dirs()]
     python("-m", "PyInstaller", *options, "app.py", folder=tmp_path, PYTHONPATH=str(PACKAGE.parent))
-    wanted = f"{npmoji.load(engine='numpy').top([TEXT])[0][0].id}\nFalse\n"
+    wanted = f"{npmoji.load(engine='numpy').top([TEXT])[0][0].id}\nFalse True\n"
     program = tmp_path / "dist" / "app" / "app"
     for engine, folder in (("numpy", "/"), ("numba", "/"), ("numba", tmp_path)):
         result = subprocess.run(

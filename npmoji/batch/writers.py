@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from typing import Any, TextIO
 
-import numpy as np
-
+from ..classes import fields, shortest
 from ..display import columns, printable, shorten
 from ..errors import InputError
 from ..model import Prediction
-from ..text.emojis import NAMES
+from ..text.emojis import named
 from . import Record
 
 # csv, json and shutil are imported where they are used, so that a text on the command line is answered at once.
@@ -31,10 +30,7 @@ class JsonLines:
         """One line."""
         if record.others:
             check_names(record.others, ("text", "emojis"))
-        emojis = top and [
-            {"id": p.id, "emoji": p.emoji, **({"label": p.label} if self.labels else {}), "p": shortest(p.probability)}
-            for p in top
-        ]
+        emojis = top and [fields(p, self.labels) for p in top]
         self.out.write(self.encode({**record.others, "text": record.text, "emojis": emojis}) + "\n")
         self.rows += 1
 
@@ -105,16 +101,13 @@ class People:
         if self.width:
             text = shorten(text, self.width)
         least, most = self.NAME
-        names = [shorten(printable(self._name(prediction)), most) for prediction in top or ()]
+        names = [shorten(printable(named(prediction)), most) for prediction in top or ()]
         room = max([least, *map(columns, names)])
         padded = (name + " " * (room - columns(name)) for name in names)
         lines = [text, *(self._line(*line) for line in zip(top or (), padded))]
         self.out.write("\n" if self.rows else "")
         self.out.write("\n".join(lines) + "\n")
         self.rows += 1
-
-    def _name(self, p: Prediction) -> str:
-        return NAMES[p.id] if p.emoji else p.label or f"class {p.id}"
 
     def _line(self, p: Prediction, name: str) -> str:
         emoji = "" if self.labels else f"{p.emoji}{' ' * (4 - columns(p.emoji))}"
@@ -153,8 +146,3 @@ def as_cell(value: Any) -> str:
     import json
 
     return json.dumps(value, ensure_ascii=False)
-
-
-def shortest(p: float) -> float:
-    """A float32 as the shortest decimal that represents it."""
-    return float(str(np.float32(p)))

@@ -30,7 +30,8 @@ from ..errors import NpmojiError, WeightsError
 from ..formats import Contents
 from ..layers import AttentionWeightedAverage, Pass
 from ..precision import PRECISIONS
-from ..text.tokenizer import COMPATS, ORIGINAL, Tokenizer
+from ..text.steps import COMPATS, ORIGINAL
+from ..text.tokenizer import Tokenizer
 from ..text.vocabulary import UNKNOWN
 from .golden_texts import BUILTIN
 

@@ -109,11 +109,20 @@ def check_given(arguments: argparse.Namespace) -> None:
 
 
 def computed(
-    model: Model, inputs: Inputs | Given, compute: Callable[[Checked], Iterable[Item]], quiet: bool = False
+    model: Model,
+    inputs: Inputs | Given,
+    compute: Callable[[Checked], Iterable[Item]] | Callable[[list[str]], Iterable[Item]],
+    quiet: bool = False,
+    size: int = BLOCK,
+    of_texts: bool = False,
 ) -> Generator[tuple[list[Record], list[Item | None]], None, None]:
     """Blocks of records and the result for each record, None for those without a text.
 
     Shows progress, and a summary at the end, unless ``quiet``.
+
+    Args:
+        size: of a block, at most.
+        of_texts: `compute` is called with the texts themselves, not with their arrays.
     """
     from ..display import ProgressLine
 
@@ -122,10 +131,10 @@ def computed(
     progress = ProgressLine(inputs.size, enabled=not (quiet or inputs.typed or isinstance(inputs, Given)))
     cut = 0
     try:
-        for block in inputs.blocks(BLOCK):
+        for block in inputs.blocks(size):
             texts = [record.text for record in block if record.text is not None]
             arrays = model.arrays(texts)
-            results = iter(compute(arrays))
+            results = iter(compute(texts if of_texts else arrays))
             yield block, [None if record.text is None else next(results) for record in block]
             if progress.enabled and model.tokenizer:
                 from ..batch.cuts import cut_texts

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from ..errors import WeightsError
-from ..text.tokenizer import COMPATS
+from ..text.steps import COMPATS
 from ..text.vocabulary import WordText
 
 Layers: TypeAlias = dict[str, dict[str, Any]]  # arrays and `Int8Array`s by layer and name

@@ -50,3 +50,13 @@ EMOJIS: tuple[str, ...] = tuple(chr(int(code, 16)) for code, _ in _ENTRIES)
 
 #: a short English name for each id
 NAMES: tuple[str, ...] = tuple(name for _, name in _ENTRIES)
+
+
+def named(prediction: Prediction) -> str:
+    """What to call a class in words: the emoji's short name, the name of one's own class, or its number.
+
+    >>> from npmoji.text.emojis import named
+    >>> named(npmoji.Prediction(0, "😂", 0.5, "😂")), named(npmoji.Prediction(3, "", 0.5))
+    ('tears of joy', 'class 3')
+    """
+    return NAMES[prediction.id] if prediction.emoji else prediction.label or f"class {prediction.id}"
