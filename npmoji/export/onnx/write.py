@@ -42,7 +42,7 @@ def network(model: Model, outputs: Sequence[str] | None = None, ids: str = "int6
     g = Graph()
     helper = g.onnx.helper
     sources = [layer for layer in model.graph.inputs if layer in layers]
-    names = _input_names(model)
+    names = input_names(model)
     kinds = {layer: FLOAT if layer.vocabulary_size is None else IDS[ids] for layer in sources}
     done = {layer: Value(names[layer] if kinds[layer] != INT32 else g.cast(names[layer], INT64)) for layer in sources}
     written(g, layers, done, like)
@@ -61,7 +61,7 @@ def network(model: Model, outputs: Sequence[str] | None = None, ids: str = "int6
     )
 
 
-def _input_names(model: Model) -> dict[Layer, str]:
+def input_names(model: Model) -> dict[Layer, str]:
     """What the inputs are called: tokens, if they are token ids alone."""
     graph = model.graph
     if len(graph.inputs) == 1 and graph.inputs[0].vocabulary_size is not None:
