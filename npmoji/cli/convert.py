@@ -1,4 +1,4 @@
-"""`npmoji convert`: weights, vocabulary and references to one file, for npmoji or in Keras' layout, or a network to ONNX."""
+"""`npmoji convert`: weights, vocabulary and references to one file, for npmoji or Keras; or a network to ONNX."""
 
 from __future__ import annotations
 
