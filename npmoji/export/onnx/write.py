@@ -78,8 +78,11 @@ def _shape(value: Any, longer: Any) -> list[Any]:
 
 def _layers(model: Model, outputs: Sequence[str] | None) -> dict[str, Layer]:
     """The layers whose outputs are wanted, by their names."""
-    if outputs is None:
-        return {layer.name: layer for layer in model.graph.outputs}
+    if outputs is None:  # Keras 3 may list a layer twice, ONNX no name
+        found = {}
+        for i, layer in enumerate(model.graph.outputs):
+            found[f"{layer.name}/{i}" if layer.name in found else layer.name] = layer
+        return found
     found = {}
     for name in outputs:
         try:
