@@ -1,10 +1,11 @@
 """Networks as ONNX files: ONNX Runtime gives what npmoji gives, and what the genuine software gave."""
 
 import json
+import re
 
 import numpy as np
 import pytest
-from conftest import DATA, LAYERS, model_cases
+from conftest import DATA, LAYERS, ROOT, model_cases
 
 import npmoji
 from npmoji import layers
@@ -237,6 +238,20 @@ def test_every_layer_is_there_or_refused_by_name():
     missing = {one.__name__ for one in public if not any(kind in KINDS for kind in one.__mro__)}
     assert missing == {"Layer", "Input"}  # the base class, and what has no operator
     assert set(CELLS) == {layers.LSTM, layers.GRU, layers.SimpleRNN}
+
+
+def test_the_table_names_every_public_layer():
+    page = (ROOT / "docs" / "networks.md").read_text(encoding="utf-8")
+    section = page.split("## As an ONNX file")[1].split("\n## ")[0]
+    hidden = {"Layer", "Input", "Recurrent", "Part", "Remask", "DroppedMask", "Named"}  # no layers of a file
+    for name, value in vars(layers).items():
+        if (
+            isinstance(value, type)
+            and issubclass(value, layers.Layer)
+            and value.__name__ == name
+            and name not in hidden
+        ):
+            assert re.search(rf"\b{name}\b", section), name
 
 
 def test_what_cannot_be_said_is_refused(small, tmp_path):
