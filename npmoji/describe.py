@@ -149,7 +149,7 @@ def rows(
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from error
     counted: set[int] = set()
-    return [_row(layer, shown, (values[layer], longer[layer]), counted) for layer in graph.layers]
+    return [_row(layer, shown, (values[layer][0], longer[layer][0]), counted) for layer in graph.layers]
 
 
 def _row(layer: Layer, shown: set[Layer], values: tuple[Any, Any], counted: set[int]) -> Row:

@@ -87,8 +87,9 @@ class Graph:
         kernel = None if isinstance(last, AttentionWeightedAverage) else last.weights().get("kernel")
         return kernel.shape[-1] if kernel is not None else 0
 
-    def try_out(self, steps: int = FREE_STEPS) -> dict[Layer, Any]:
-        """Compute every layer for one row of zeros, which shows whether they fit together; returns their values.
+    def try_out(self, steps: int = FREE_STEPS) -> dict[Layer, tuple[Any, Any]]:
+        """Compute every layer for one row of zeros, which shows whether they fit together; returns their values and
+        masks.
 
         Args:
             steps: the size of the axes that the inputs' shapes leave free; if the network cannot take it, the fixed
@@ -106,7 +107,7 @@ class Graph:
                 failed = failed or error
         raise failed
 
-    def _try_out(self, steps: int) -> dict[Layer, Any]:
+    def _try_out(self, steps: int) -> dict[Layer, tuple[Any, Any]]:
         run, X = Pass(REFERENCE), {layer.name: zeros(layer, 1, steps) for layer in self.inputs}
         for layer in self.named.values():
             try:
@@ -116,7 +117,7 @@ class Graph:
                 raise
             except (NpmojiError, *UNFIT) as error:
                 raise WeightsError(f"layer {layer.name!r} does not take what comes before it: {error}") from error
-        return {layer: value for layer, (value, _) in run.done.items()}
+        return run.done
 
 
 def zeros(layer: Input, rows: int, steps: int = FREE_STEPS) -> np.ndarray:

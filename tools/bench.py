@@ -94,7 +94,7 @@ def npmoji_sides(job: Job, threads: int) -> Iterator[tuple[str, Side]]:
 
 def onnx_sides(job: Job, threads: int) -> Iterator[tuple[str, Side]]:
     """ONNX Runtime on the graphs, each with its best batch size."""
-    from onnx_graph import Session, feeds
+    from onnx_runtime import Session, feeds
 
     singles = [feeds(text[None], 1)[0] for text in job.typical]
     for name, path in job.graphs.items():
@@ -387,11 +387,10 @@ def graphs(model: npmoji.Model, folder: Path) -> dict[str, str]:
     """ONNX files of the network, or none where onnx and onnxruntime are not installed."""
     if not (find_spec("onnx") and find_spec("onnxruntime")):
         return {}
-    import onnx_graph
+    import onnx_runtime
 
     paths = [str(folder / f"{name}.onnx") for name in ("fp32", "int8")]
-    onnx_graph.write(model, paths[0])
-    onnx_graph.write_int8(*paths)
+    onnx_runtime.write(model, *paths)
     return dict(zip(ORT, paths))
 
 

@@ -35,7 +35,7 @@ COMMANDS = {  # name: help
     "golden": "write every layer's output, for authors of other ports",
     "compare": "compare another implementation's outputs with golden ones",
     "parity": "compare two engines",
-    "convert": "write weights, vocabulary and references to one .safetensors file, or a Keras .hdf5 file",
+    "convert": "write weights, vocabulary and references to one .safetensors file, a Keras .hdf5 file, or ONNX",
     "download": "fetch the original weights and vocabulary",
     "completion": "print a shell's completion script for commands and options",
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -41,6 +42,7 @@ WRITERS = {
     ".hdf5": KERAS,
     ".h5": KERAS,
 }
+ONNX = ".onnx"  # which holds a network, not only its weights
 
 
 def convert(
@@ -50,22 +52,28 @@ def convert(
     vocabulary: str | os.PathLike | dict[str, int] | None = None,
     compat: str | None = None,
     layers: dict[str, Any] | None = None,
+    outputs: Sequence[str] | None = None,
+    ids: str | None = None,
 ) -> None:
     """Write the weights of one file, which are checked by building the network, to another kind of file.
 
     Either carries the vocabulary, the names of the classes, where the weights are from and reference results, those of
     the source or else computed now. A `.safetensors` file, described in `formats.npmoji_file`, gives what the source
     gives in the same precision, bit for bit. A `.hdf5` or `.h5` file is float32 in Keras 2's layout, whatever the
-    precision of the source; Keras passes over what it carries besides.
+    precision of the source; Keras passes over what it carries besides. A `.onnx` file is the network itself, for
+    ONNX Runtime and others, see `export.onnx`.
 
     Args:
         source: any file that `load` takes, or a name that it knows; or a model, whose file need not be there any more.
             Its own precision, vocabulary, compat and layers then hold.
-        target: ends in `.safetensors`, `.hdf5` or `.h5`.
-        precision: of the embedding and the LSTMs' matrices; by default as in the source.
+        target: ends in `.safetensors`, `.hdf5`, `.h5` or `.onnx`.
+        precision: of the embedding and the LSTMs' matrices; by default as in the source. Of a `.onnx` file fp32 by
+            default, else one of ONNX Runtime's own formats.
         vocabulary: as `load` takes it; by default the one the source carries, or the one beside it.
         compat: as `load` takes it; the target keeps it and `load` uses it from then on.
         layers: as `load` takes it, which the target needs again.
+        outputs, ids: for a `.onnx` file: names of layers (by default the network's outputs), and the type of token
+            ids, ``"int64"`` (default) or ``"int32"``.
 
     Raises:
         InputError: the target is the source, of no known kind, cannot be written or cannot hold the precision; or the
@@ -74,10 +82,15 @@ def convert(
             weight.
     """
     target = local(target, "target")
-    writer = _writer(target)
+    onnx = target.lower().endswith(ONNX)
+    if not onnx and (outputs is not None or ids is not None):
+        raise InputError(f"{target}: outputs and the type of ids are for files that end in {ONNX}")
+    writer = Writer("") if onnx else _writer(target)
     if precision in PRECISIONS and precision not in writer.precisions:
         raise InputError(f"{target}: such a file is of precision {' or '.join(writer.precisions)}, not {precision}")
-    given = {"vocabulary": vocabulary, "precision": precision, "compat": compat, "layers": layers}
+    # an ONNX file is written from the weights as they are stored, and rounded as a whole
+    stored = None if onnx else precision
+    given = {"vocabulary": vocabulary, "precision": stored, "compat": compat, "layers": layers}
     if not isinstance(source, Model):
         model = load(source, **given)
     elif any(value is not None for value in given.values()):
@@ -88,9 +101,14 @@ def convert(
     if os.path.exists(target) and os.path.exists(model.path) and os.path.samefile(model.path, target):
         raise InputError(f"{target}: is the file to be converted; give another name")
     file = model.contents
+    if onnx:
+        from .onnx.file import write as write_network
+
+        write_network(model, _named(file, model), target, outputs, ids or "int64", precision or "fp32")
+        return
     file = file._replace(compat=None if file.compat == ORIGINAL else file.compat)  # which goes without saying
-    stored = model.precision if model.precision in writer.precisions else writer.precisions[0]
-    file = _completed(_stored(file, model, stored), model, file.precision)
+    held = model.precision if model.precision in writer.precisions else writer.precisions[0]
+    file = _completed(_stored(_named(file, model), model, held), model, file.precision)
     words = None if model.tokenizer is None else model.tokenizer.vocabulary
     if words is None:
         name = model.path if source is model else source
@@ -105,11 +123,17 @@ def _writer(target: str) -> Writer:
     for suffix, writer in WRITERS.items():
         if target.lower().endswith(suffix):
             return writer
-    raise InputError(f"{target}: expected a name that ends in {', '.join(WRITERS)}")
+    raise InputError(f"{target}: expected a name that ends in {', '.join([*WRITERS, ONNX])}")
+
+
+def _named(file: Contents, model: Model) -> Contents:
+    """With names for DeepMoji's emojis."""
+    emojis = file.classes is None and model.classes == len(EMOJIS) and deepmoji.matches(file)
+    return file._replace(classes=list(EMOJIS)) if emojis else file
 
 
 def _completed(file: Contents, model: Model, source: str) -> Contents:
-    """With reference results, where a network gives a text any, and names for DeepMoji's emojis.
+    """With reference results, where a network gives a text any.
 
     The source's own results are kept, unless the source has rounded its weights more than the target does: the target
     would not be within its precision of them.
@@ -119,15 +143,13 @@ def _completed(file: Contents, model: Model, source: str) -> Contents:
     """
     from ..checks.verify import references, weights_sha256
 
-    emojis = file.classes is None and model.classes == len(EMOJIS) and deepmoji.matches(file)
-    classes = list(EMOJIS) if emojis else file.classes
     finer = PRECISIONS.index(file.precision) < PRECISIONS.index(source)
     found = references(model) if finer or file.references is None else file.references
     if found is not None:
         found = {key: value for key, value in found.items() if key != "stored_sha256"}
         if file.precision != "fp32":
             found["stored_sha256"] = weights_sha256(file)
-    return file._replace(classes=classes, references=found)
+    return file._replace(references=found)
 
 
 def _stored(file: Contents, model: Model, precision: str) -> Contents:

@@ -47,6 +47,10 @@ class BatchNormalization(Layer):
         self._mean, self._scale = mean, np.float32(scale * self._arrays.get("gamma", 1))
         self._beta = self._arrays.get("beta", np.zeros_like(mean))
 
+    def affine(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Mean, scale and offset: the output is ``(x - mean) scale + offset`` along the axis."""
+        return self._mean, self._scale, self._beta
+
     def forward(self, ops: Ops, x: Array) -> Array:
         x = np.asarray(x)
         if not -x.ndim <= self.axis < x.ndim or x.shape[self.axis] != len(self._scale):

@@ -227,7 +227,7 @@ def _check_gives(model: Model, name: str, F: int) -> None:
     """Raise an InputError unless a layer gives each text F numbers."""
     if name not in model.graph.named:
         raise InputError(f"{model.path}: there is no layer {name!r}")
-    value = model.graph.try_out()[model[name]]
+    value, _ = model.graph.try_out()[model[name]]
     shape = np.shape(value[0] if isinstance(value, tuple) else value)
     if shape != (1, F):
         raise InputError(f"{model.path}: a kernel of {F} rows does not fit layer {name!r}, which gives {shape[1:]}")

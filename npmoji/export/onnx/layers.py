@@ -1,0 +1,441 @@
+"""Every layer but the recurrent ones in ONNX' operators: one function for each class, in `KINDS`.
+
+A function takes a `Node` and returns the name of its value, or a list of names if the layer has several outputs; what
+becomes of the mask is the layer's own business, see `Masked`.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ... import layers as kinds
+from ...backends.ops import EPSILON, REFERENCE
+from ...layers import Layer, Pass
+from ...layers.base import HiddenMask, ancestors
+from ...layers.merging import Extremum, Merge
+from ...layers.operations import Operation
+from ...precision import float32
+from .functions import activate, kind_of, operation
+from .graph import BOOL, FLOAT, INT64, Graph
+from .masks import everything
+from .recurrent import bidirectional, recurrent
+from .refused import Refused
+
+Names = str | list[str]
+
+
+class Value(NamedTuple):
+    """A layer's output: the name of its value and of its mask, or None; lists of them if there are several outputs."""
+
+    name: Any
+    mask: Any = None
+
+
+class Node(NamedTuple):
+    """A layer to be written, and what it is computed from.
+
+    Attributes:
+        values: names, one for each predecessor.
+        masks: names or None.
+        like, like_masks: an array of the shape and type of each value, but for the sizes of the first axes, and of each
+            mask.
+    """
+
+    g: Graph
+    layer: Any
+    values: list[Any]
+    masks: list[Any]
+    like: list[Any]
+    like_masks: list[Any]
+
+    @property
+    def x(self) -> str:
+        """The first value."""
+        return self.values[0]
+
+    @property
+    def valid(self) -> str | None:
+        """The mask that counts for the layer's arithmetic."""
+        return None if self.layer.previous[0].hides_mask else self.masks[0]
+
+    @property
+    def rank(self) -> int:
+        """The number of axes of the first value."""
+        return np.ndim(self.like[0])
+
+    def steps(self, mask: str) -> str:
+        """A mask as numbers (N, T, 1)."""
+        return self.g.add("Unsqueeze", self.g.cast(mask, FLOAT), self.g.axes(-1))
+
+
+def written(g: Graph, layers: list[Layer], done: dict[Layer, Value], like: dict[Layer, tuple[Any, Any]]) -> None:
+    """Write the layers that are not done, in graph order.
+
+    Args:
+        like: each layer's value and mask for some input, see `Node`.
+    """
+    for layer in layers:
+        if layer not in done:
+            names, masks = zip(*(done[one] for one in layer.previous))
+            like_values, like_masks = zip(*(like[one] for one in layer.previous))
+            node = Node(g, layer, list(names), list(masks), list(like_values), list(like_masks))
+            done[layer] = _written(node)
+
+
+def _written(node: Node) -> Value:
+    kind = next((kind for kind in type(node.layer).__mro__ if kind in KINDS), None)
+    known = kind is not None and (kind is type(node.layer) or type(node.layer).takes_any_array)
+    if not known:  # a class of somebody's own, which may do anything
+        raise Refused(node.layer)
+    found = KINDS[kind](node)
+    return found if isinstance(found, Value) else Value(found, _mask(node))
+
+
+def _mask(node: Node) -> Any:
+    """The mask that the layer passes on, as its `propagate` says; one that depends on values has its own function."""
+    marks = [None if mask is None else object() for mask in node.masks]
+    passed = node.layer.propagate(node.like, marks)
+    names = dict(zip(map(id, marks), node.masks))
+    if isinstance(passed, tuple):
+        return [None if one is None else names[id(one)] for one in passed]
+    return None if passed is None else names[id(passed)]
+
+
+# Without state -------------------------------------------------------------------------------------------------------
+
+
+def _embedding(n: Node) -> Value:
+    ids = n.x if kind_of(n.like[0]) == INT64 else n.g.cast(n.x, INT64)
+    table = float32(n.layer.embeddings)
+    mask = n.g.cast(ids, BOOL) if n.layer.mask_zero else None
+    return Value(n.g.add("Gather", n.g.constant(table, f"{n.layer.name}/embeddings"), ids), mask)
+
+
+def _dense(n: Node) -> str:
+    if n.layer.activation != "linear":
+        return activate(n.g, n.layer, n.layer.activation, n.x)
+    product = n.g.add("MatMul", n.x, n.layer.kernel)
+    return product if n.layer.bias is None else n.g.add("Add", product, n.layer.bias)
+
+
+def _masking(n: Node) -> Value:
+    other = n.g.add("Not", n.g.add("Equal", n.x, n.g.number(n.layer.mask_value)))
+    any_other = n.g.add("ReduceMax", n.g.cast(other, FLOAT), n.g.axes(-1), keepdims=1)
+    mask = n.g.cast(n.g.add("Squeeze", any_other, n.g.axes(-1)), BOOL)
+    return Value(n.g.add("Mul", n.x, any_other), mask)
+
+
+def _batch_normalization(n: Node) -> str:
+    shape = [1] * n.rank
+    shape[n.layer.axis] = -1
+    mean, scale, beta = (array.reshape(shape) for array in n.layer.affine())
+    return n.g.add("Add", n.g.add("Mul", n.g.add("Sub", n.x, mean), scale), beta)
+
+
+def _layer_normalization(n: Node) -> str:
+    g, last = n.g, n.g.axes(-1)
+    centred = g.add("Sub", n.x, g.add("ReduceMean", n.x, last))
+    variance = g.add("ReduceMean", g.add("Mul", centred, centred), last)
+    x = g.add("Div", centred, g.add("Sqrt", g.add("Add", variance, g.number(n.layer.epsilon))))
+    arrays = n.layer.weights()
+    x = g.add("Mul", x, arrays["gamma"]) if "gamma" in arrays else x
+    return g.add("Add", x, arrays["beta"]) if "beta" in arrays else x
+
+
+def _softmax(n: Node) -> Value:
+    mask = n.masks[0]
+    if mask is None or n.like_masks[0].shape != np.shape(n.like[0]):
+        return Value(n.g.add("Softmax", n.x, axis=n.layer.axis), mask)
+    out = n.g.add("Softmax", n.g.add("Where", mask, n.x, n.g.number(-1e9)), axis=n.layer.axis)
+    return Value(n.g.add("Where", mask, out, n.g.number(0)) if n.layer.masked_is_zero else out, mask)
+
+
+def _relu(n: Node) -> str:
+    g, layer = n.g, n.layer
+    above = n.x if layer.max_value is None else g.add("Min", n.x, g.number(layer.max_value))
+    below = g.add("Mul", g.add("Sub", n.x, g.number(layer.threshold)), layer.negative_slope)
+    return g.add("Where", g.add("GreaterOrEqual", n.x, g.number(layer.threshold)), above, below)
+
+
+def _elu(n: Node) -> str:
+    return n.g.add("Elu", n.x, alpha=float(n.layer.alpha))
+
+
+def _thresholded_relu(n: Node) -> str:
+    return n.g.add("Where", n.g.add("Greater", n.x, n.g.number(n.layer.theta)), n.x, n.g.number(0))
+
+
+def _top_k(n: Node) -> str:
+    g, k = n.g, min(n.layer.k, n.like[0].shape[-1])
+    values, places = g.add("TopK", n.x, g.axes(k), outputs=2, axis=-1, sorted=1)
+    small = g.add("Expand", g.number(n.layer.VERY_SMALL), g.add("Shape", n.x))
+    return g.add("ScatterElements", small, places, values, axis=-1)
+
+
+# Shapes --------------------------------------------------------------------------------------------------------------
+
+
+def _flatten(n: Node) -> str:
+    return n.g.add("Reshape", n.x, n.g.axes(0, -1))
+
+
+def _reshape(n: Node) -> str:
+    return n.g.add("Reshape", n.x, n.g.axes(0, *n.layer.shape))
+
+
+def _permute(n: Node) -> str:
+    return n.g.add("Transpose", n.x, perm=[0, *n.layer.dims])
+
+
+def _repeat_vector(n: Node) -> str:
+    return n.g.add("Expand", n.g.add("Unsqueeze", n.x, n.g.axes(1)), n.g.axes(1, n.layer.n, 1))
+
+
+def _time_distributed(n: Node) -> Value:
+    """The steps as N T rows of their own, and back."""
+    g, layer, mask, like = n.g, n.layer, n.masks[0], np.asarray(n.like[0])
+    start, *rest = inside = ancestors([layer.layer])
+    deep = mask is not None and n.like_masks[0].ndim > 2
+    rows, steps = like.reshape(-1, *like.shape[2:]), g.add("Shape", n.x, start=0, end=2)
+    run = Pass(REFERENCE)
+    run.done[start] = rows, n.like_masks[0].reshape(-1, *n.like_masks[0].shape[2:]) if deep else None
+    for one in rest:
+        one.pull(rows, run)
+    done = {start: Value(_flat(g, n.x), _flat(g, mask) if deep else None)}
+    written(g, inside, done, run.done)
+    name, inner = done[layer.layer]
+    return Value(_unflat(g, name, steps), _mask_of_steps(n, inner, steps))
+
+
+def _flat(g: Graph, x: str) -> str:
+    """(N, T, ...) -> (N T, ...)."""
+    return g.add("Reshape", x, g.add("Concat", g.axes(-1), g.add("Shape", x, start=2), axis=0))
+
+
+def _unflat(g: Graph, x: str, steps: str) -> str:
+    return g.add("Reshape", x, g.add("Concat", steps, g.add("Shape", x, start=1), axis=0))
+
+
+def _mask_of_steps(n: Node, inner: str | None, steps: str) -> str | None:
+    """As `layers.TimeDistributed` has it."""
+    g, mask = n.g, n.masks[0]
+    if not n.layer.inner_mask or (inner is None and mask is None):
+        return mask
+    if inner is not None:
+        return _unflat(g, inner, steps)
+    deeper = g.axes(*range(2, n.like_masks[0].ndim))
+    return g.cast(g.add("ReduceMax", g.cast(mask, FLOAT), deeper, keepdims=0), BOOL) if deeper.size else mask
+
+
+# Windows of steps ----------------------------------------------------------------------------------------------------
+
+
+def _over_time(n: Node, operator: str, *arrays: Any, **settings: Any) -> str:
+    """An operator that wants (N, F, T)."""
+    x = n.g.add(operator, n.g.add("Transpose", n.x, perm=[0, 2, 1]), *arrays, **settings)
+    return n.g.add("Transpose", x, perm=[0, 2, 1])
+
+
+def _conv(n: Node) -> str:
+    layer = n.layer
+    settings: dict[str, Any] = {"auto_pad": "SAME_UPPER"} if layer.padding == "same" else {}
+    if layer.padding == "causal":
+        settings = {"pads": [(len(layer.kernel) - 1) * layer.dilation, 0]}
+    kernel = np.ascontiguousarray(layer.kernel.transpose(2, 1, 0))
+    bias = () if layer.bias is None else (layer.bias,)
+    sizes = {"strides": [layer.strides], "dilations": [layer.dilation], "group": layer.groups}
+    return _over_time(n, "Conv", kernel, *bias, kernel_shape=[len(layer.kernel)], **sizes, **settings)
+
+
+def _pooling(n: Node) -> str:
+    layer = n.layer
+    settings = {"kernel_shape": [layer.pool_size], "strides": [layer.strides]}
+    if layer.padding == "same":
+        settings["auto_pad"] = "SAME_UPPER"
+    return _over_time(n, "AveragePool" if layer.average else "MaxPool", **settings)
+
+
+def _global_average(n: Node) -> str:
+    g, time, keep = n.g, n.g.axes(1), int(n.layer.keepdims)
+    if n.valid is None:
+        return g.add("ReduceMean", n.x, time, keepdims=keep)
+    steps = n.steps(n.valid)
+    count = g.add("Max", g.add("ReduceSum", steps, time, keepdims=keep), g.number(1))
+    return g.add("Div", g.add("ReduceSum", g.add("Mul", n.x, steps), time, keepdims=keep), count)
+
+
+def _global_max(n: Node) -> str:
+    return n.g.add("ReduceMax", n.x, n.g.axes(1), keepdims=int(n.layer.keepdims))
+
+
+# Attention -----------------------------------------------------------------------------------------------------------
+
+
+def _attention_logits(n: Node) -> str:
+    return n.g.add("Squeeze", n.g.add("MatMul", n.x, n.layer.kernel), n.g.axes(2))
+
+
+def _attention_weights(n: Node) -> str:
+    """The maximum over all steps, the sum over the valid ones, with epsilon."""
+    g, time = n.g, n.g.axes(1)
+    a = g.add("Exp", g.add("Sub", n.x, g.add("ReduceMax", n.x, time)))
+    if n.valid is not None:
+        a = g.add("Mul", a, g.cast(n.valid, FLOAT))
+    return g.add("Div", a, g.add("Add", g.add("ReduceSum", a, time), g.number(EPSILON)))
+
+
+def _weighted_sum(g: Graph, x: str, weights: str) -> str:
+    return g.add("Squeeze", g.add("MatMul", g.add("Unsqueeze", weights, g.axes(1)), x), g.axes(1))
+
+
+def _weighted_average(n: Node) -> str:
+    return _weighted_sum(n.g, *n.values)
+
+
+def _attention_with_context(n: Node) -> Names:
+    g, layer, time = n.g, n.layer, n.g.axes(1)
+    score = g.add("MatMul", n.x, layer.kernel)
+    if layer.context is None:
+        logits = g.add("Squeeze", score, g.axes(2))
+        logits = g.add("Tanh", logits if layer.bias is None else g.add("Add", logits, layer.bias))
+    else:
+        hidden = g.add("Tanh", score if layer.bias is None else g.add("Add", score, layer.bias))
+        logits = g.add("Squeeze", g.add("MatMul", hidden, layer.context), g.axes(2))
+    if layer.masked:
+        a = g.add("Exp", logits)
+        a = a if n.valid is None else g.add("Mul", a, g.cast(n.valid, FLOAT))
+    else:
+        a = g.add("Exp", g.add("Sub", logits, g.add("ReduceMax", logits, time)))
+    weights = g.add("Div", a, g.add("Add", g.add("ReduceSum", a, time), g.number(EPSILON)))
+    features = _weighted_sum(g, n.x, weights)
+    return [features, weights] if layer.outputs > 1 else features
+
+
+# Several values ------------------------------------------------------------------------------------------------------
+
+
+def _reduced(g: Graph, operator: str, names: list[str]) -> str:
+    return functools.reduce(lambda a, b: g.add(operator, a, b), names)
+
+
+def _concatenate(n: Node) -> Value:
+    g, layer, given = n.g, n.layer, [mask for mask in n.masks if mask is not None]
+    value = g.add("Concat", *n.values, axis=layer.axis)
+    if not given:
+        return Value(value)
+    if layer.axis in (-1, n.rank - 1):
+        if not layer.any_valid:
+            return Value(value, _reduced(g, "And", given))
+        return Value(value, everything(g, n.x) if len(given) < len(n.masks) else _reduced(g, "Or", given))
+    whole = [everything(g, x) if mask is None else mask for x, mask in zip(n.values, n.masks)]
+    return Value(value, g.add("Concat", *whole, axis=layer.axis if layer.axis > 0 else layer.axis + 1))
+
+
+def _merge(n: Node) -> Value:
+    g, layer, rank = n.g, n.layer, max(np.ndim(x) for x in n.like)
+    own = [mask if np.ndim(x) == rank else None for x, mask in zip(n.like, n.masks)]
+    values = [
+        x if np.ndim(like) == rank else g.add("Unsqueeze", x, g.axes(*range(1, 1 + rank - np.ndim(like))))
+        for x, like in zip(n.values, n.like)
+    ]
+    return Value(_merged(g, layer, values, own), _merged_mask(g, layer, n.masks))
+
+
+def _merged(g: Graph, layer: Merge, values: list[str], masks: list[str | None]) -> str:
+    operator = OPERATORS[type(layer)]
+    masked = layer.any_valid and any(mask is not None for mask in masks)
+    steps = [None if mask is None else g.add("Unsqueeze", mask, g.axes(-1)) for mask in masks]
+    if masked and isinstance(layer, Extremum):
+        return _extremum(g, operator, values, steps)
+    if masked and isinstance(layer, kinds.Multiply):
+        ones = [x if step is None else g.add("Where", step, x, g.number(1)) for x, step in zip(values, steps)]
+        out = _reduced(g, operator, ones)
+        given = [step for step in steps if step is not None]
+        return out if len(given) < len(steps) else g.add("Where", _reduced(g, "Or", given), out, g.number(0))
+    out = _reduced(g, operator, values)
+    return g.add("Div", out, g.number(len(values))) if isinstance(layer, kinds.Average) else out
+
+
+def _extremum(g: Graph, operator: str, values: list[str], steps: list[str | None]) -> str:
+    """As `layers.merging.Extremum` says."""
+    out, valid = values[0], steps[0]
+    for x, step in zip(values[1:], steps[1:]):
+        x = x if step is None else g.add("Where", step, x, out)
+        out = out if valid is None else g.add("Where", valid, out, x)
+        valid = None if valid is None or step is None else g.add("Or", valid, step)
+        out = g.add(operator, out, x)
+    return out
+
+
+def _merged_mask(g: Graph, layer: Merge, masks: list[str | None]) -> str | None:
+    given = [mask for mask in masks if mask is not None]
+    if not given or (layer.any_valid and len(given) < len(masks)):
+        return None
+    return _reduced(g, "Or" if layer.any_valid else "And", given)
+
+
+def _remask(n: Node) -> Value:
+    mask = n.values[1]
+    return Value(n.x, mask if kind_of(n.like[1]) == BOOL else n.g.cast(mask, BOOL))
+
+
+def _part(n: Node) -> Value:
+    mask = n.masks[0]
+    return Value(n.x[n.layer.index], mask[n.layer.index] if isinstance(mask, list) else None)
+
+
+def _several(names: list[str]) -> Names:
+    return names if len(names) > 1 else names[0]
+
+
+OPERATORS: dict[type, str] = {
+    kinds.Add: "Add",
+    kinds.Average: "Add",
+    kinds.Subtract: "Sub",
+    kinds.Multiply: "Mul",
+    kinds.Maximum: "Max",
+    kinds.Minimum: "Min",
+}
+
+#: the class of a layer -> how it is written
+KINDS: dict[type, Callable[[Node], Names | Value]] = {
+    kinds.Activation: lambda n: activate(n.g, n.layer, n.layer.activation, n.x),
+    kinds.AttentionLogits: _attention_logits,
+    kinds.AttentionWeightedAverage: _weighted_average,
+    kinds.AttentionWeights: _attention_weights,
+    kinds.AttentionWithContext: _attention_with_context,
+    kinds.BatchNormalization: _batch_normalization,
+    kinds.Bidirectional: lambda n: _several(bidirectional(n.g, n.layer, n.values, n.valid)),
+    kinds.Concatenate: _concatenate,
+    kinds.Conv1D: _conv,
+    kinds.Dense: _dense,
+    kinds.DroppedMask: lambda n: n.x,
+    kinds.Dropout: lambda n: n.x,
+    kinds.ELU: _elu,
+    kinds.Embedding: _embedding,
+    kinds.Flatten: _flatten,
+    kinds.GlobalAveragePooling1D: _global_average,
+    kinds.GlobalMaxPooling1D: _global_max,
+    kinds.LayerNormalization: _layer_normalization,
+    kinds.Masking: _masking,
+    kinds.Named: lambda n: n.x,
+    kinds.Part: _part,
+    kinds.Permute: _permute,
+    kinds.Pooling1D: _pooling,
+    kinds.ReLU: _relu,
+    kinds.Recurrent: lambda n: _several(recurrent(n.g, n.layer, n.values, n.valid)),
+    kinds.Remask: _remask,
+    kinds.RepeatVector: _repeat_vector,
+    kinds.Reshape: _reshape,
+    kinds.Softmax: _softmax,
+    kinds.ThresholdedReLU: _thresholded_relu,
+    kinds.TimeDistributed: _time_distributed,
+    kinds.TopK: _top_k,
+    HiddenMask: lambda n: n.x,
+    Merge: _merge,
+    Operation: lambda n: operation(n.g, n.layer, n.values, n.like),
+}

@@ -1,0 +1,96 @@
+"""A network as an ONNX file: its inputs, the outputs asked for, and what is said besides."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ... import __version__
+from ...errors import InputError
+from ...graph import FREE_STEPS
+from ...layers import Input, Layer
+from ...layers.base import ancestors
+from ...model import Model
+from .graph import FLOAT, INT32, INT64, IR_VERSION, Graph
+from .layers import Value, written
+
+TOKENS = "tokens"  # the one input of token ids
+IDS = {"int64": INT64, "int32": INT32}
+
+
+def network(model: Model, outputs: Sequence[str] | None = None, ids: str = "int64") -> Any:
+    """The network of a model as an ONNX model.
+
+    Its inputs are ``tokens``, integers (N, T) with 0 for padding, if there is one input of token ids; else those of the
+    network by their names. N and T are free. Outputs are float32.
+
+    Args:
+        outputs: names of layers, such as ``["softmax", "attlayer", "attention"]``; by default the network's own.
+        ids: the type of token ids, ``"int64"`` or ``"int32"``.
+
+    Raises:
+        InputError: a layer that ONNX cannot say, or that is not there; or onnx is not installed.
+    """
+    if ids not in IDS:
+        raise InputError(f"ids {ids!r:.60}: expected one of {', '.join(IDS)}")
+    model.check_ready()
+    wanted = _layers(model, outputs)
+    layers = ancestors(list(wanted.values()))
+    like, longer = model.graph.try_out(), model.graph.try_out(FREE_STEPS + 16)  # what differs between them is free
+    g = Graph()
+    helper = g.onnx.helper
+    sources = [layer for layer in model.graph.inputs if layer in layers]
+    names = input_names(model)
+    kinds = {layer: FLOAT if layer.vocabulary_size is None else IDS[ids] for layer in sources}
+    done = {layer: Value(names[layer] if kinds[layer] != INT32 else g.cast(names[layer], INT64)) for layer in sources}
+    written(g, layers, done, like)
+    for name, layer in wanted.items():
+        g.add("Identity", done[layer].name, called=name)
+    info = helper.make_tensor_value_info
+    given = [info(names[layer], kinds[layer], _shape(like[layer][0], longer[layer][0])) for layer in sources]
+    results = [info(name, FLOAT, _shape(like[layer][0], longer[layer][0])) for name, layer in wanted.items()]
+    graph = helper.make_graph(g.nodes, "npmoji", given, results, g.constants)
+    return helper.make_model(
+        graph,
+        opset_imports=[helper.make_opsetid("", g.opset)],
+        ir_version=IR_VERSION,
+        producer_name="npmoji",
+        producer_version=__version__,
+    )
+
+
+def input_names(model: Model) -> dict[Layer, str]:
+    """What the inputs are called: tokens, if they are token ids alone."""
+    graph = model.graph
+    if len(graph.inputs) == 1 and graph.inputs[0].vocabulary_size is not None:
+        return {graph.inputs[0]: TOKENS}
+    return dict(zip(graph.inputs, graph.input_names))
+
+
+def _shape(value: Any, longer: Any) -> list[Any]:
+    """The sizes of a value's axes, names for those that are free."""
+    free = ["N", "T"] + [f"T{axis}" for axis in range(2, np.ndim(value))]
+    sizes = zip(np.shape(value)[1:], np.shape(longer)[1:])
+    return ["N", *(n if n == m else free[axis] for axis, (n, m) in enumerate(sizes, 1))]
+
+
+def _layers(model: Model, outputs: Sequence[str] | None) -> dict[str, Layer]:
+    """The layers whose outputs are wanted, by their names."""
+    if outputs is None:  # Keras 3 may list a layer twice, ONNX no name
+        found = {}
+        for i, layer in enumerate(model.graph.outputs):
+            found[f"{layer.name}/{i}" if layer.name in found else layer.name] = layer
+        return found
+    found = {}
+    for name in outputs:
+        try:
+            found[name] = model[name]
+        except KeyError as error:
+            raise InputError(f"{model.path}: {error.args[0]}") from None
+        if found[name].outputs > 1 or isinstance(found[name], Input):
+            raise InputError(f"{model.path}: {name!r} is an input or has several outputs, expected a layer with one")
+    if not found:
+        raise InputError("outputs: expected at least one layer's name")
+    return found
