@@ -24,6 +24,7 @@ COMMANDS = [
     "evaluate",
     "explain",
     "map",
+    "serve",
     "verify",
     "golden",
     "compare",

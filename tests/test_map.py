@@ -164,7 +164,7 @@ def test_without_umap(monkeypatch):
 
 @pytest.mark.slow
 def test_the_real_umap():
-    pytest.importorskip("umap", reason="needs umap-learn: pip install '.[map]'", exc_type=ImportError)
+    pytest.importorskip("umap", reason="needs umap-learn: pip install '.[map]'")
     x = np.concatenate([spread(40, 8), spread(40, 8) + 50])
     found = projection.project(x, seed=3)
     assert found.method == "umap" and np.array_equal(found.points, projection.umap(x, 3).points)
@@ -353,7 +353,7 @@ def test_colours_by_a_column(capfd, weights, table, tmp_path):
         *(("long", 0), ("short", 1), ("5", 2), ("none", -1)),
     ]
     assert page.data["label"] == "kind" and len(page.data["top"]) == len(TEXTS) + 2
-    assert "Map of texts.csv, more.jsonl" in page.text and "colour and shape show kind." in page.text
+    assert "Map of texts.csv, more.jsonl" in page.text and "colour and shape show its kind." in page.text
 
 
 def test_the_texts_column_may_be_the_label(weights, table, tmp_path):

@@ -79,9 +79,11 @@ _BODY = """\
 <noscript><p>The picture needs JavaScript. The counts and the texts are here without it.</p></noscript>
 <div class="layout">
 <div class="plot" id="plot" hidden>
+<div class="sheet">
 <canvas id="canvas" tabindex="0" role="application" aria-label="Map of the texts" aria-describedby="keys"></canvas>
 <div class="cross" id="cross" hidden></div>
 <div class="tip" id="tip" hidden></div>
+</div>
 <div class="tools">
 <button type="button" id="in" aria-label="Zoom in">+</button>
 <button type="button" id="out" aria-label="Zoom out">−</button>
@@ -115,7 +117,7 @@ def _intro(found: Texts) -> str:
     texts = "1 text" if len(found.texts) == 1 else f"{len(found.texts):,} texts"
     colours = ""
     if found.labels is not None:
-        colours = f"; colour and shape show {found.label}"
+        colours = f"; colour and shape show its {found.label}"
     elif found.predictions is not None:
         colours = f"; colour and shape show its most likely {_kind(found)}"
     return f"{texts}, a point for each{colours}."

@@ -214,10 +214,10 @@ def _table(
     for (word, number, mark), piece in zip(rows, pieces):
         measure = f"{100 * number:.1f}" if attention else _points(number)
         line = f"    {isolated(piece)}{' ' * (room - columns(piece))}{measure:>8}"
-        if not word.known:
-            line += "  unknown"
         if style.bars and (bar := round(BAR * mark.strength)):
             line += f"  {'█' * bar}"
+        if not word.known:
+            line += "  unknown"
         yield painted(cut([Span(line)], style.width))
     if unused := len(explanation.words) - len(rows):
         note = f"    and {unused:,} beyond the limit, which count for nothing"

@@ -132,7 +132,7 @@ class Drawing {
   }
 
   get radius() { // of a marker, in pixels
-    const many = this.count > 2000 ? 3.5 : this.count > 300 ? 4.5 : 6;
+    const many = this.count > 2000 ? 3.5 : this.count > 200 ? 4.5 : 6;
     const least = this.width < 500 ? 0.8 * many : many;
     return Math.round(2 * Math.min(2.2 * least, least * this.zoom ** 0.25)) / 2;
   }
