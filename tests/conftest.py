@@ -106,7 +106,7 @@ SLOW_FILES = {
     "corpora_files", "deep_graphs", "developing", "doctests", "download", "faults", "golden", "goldens", "hdf5",
     "init", "keras_choices", "keras_graphs", "keras_inputs", "kernels", "kernels_cache", "kernels_gru",
     "kernels_int8", "learn_finetune", "learn_gradients", "learn_trainer", "mapped_files", "notices", "own_classes",
-    "own_errors", "own_heads", "pickling", "precision", "random_graphs", "reproducible", "resume", "scorer",
+    "own_errors", "own_heads", "pickling", "precision", "random_graphs", "reproducible", "resume", "scorer", "serve",
     "tokenizer", "torch", "torch_state", "typing", "verify",
 }  # fmt: skip
 

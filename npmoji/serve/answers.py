@@ -34,15 +34,15 @@ Results = dict[str, np.ndarray]
 
 
 class Task(Protocol):
-    """A request on its way.
+    """A request on its way."""
 
-    Attributes:
-        tokens: the rows to compute, ids (N, T).
-        what: names of results, as `Model.results` takes them.
-    """
+    @property
+    def tokens(self) -> np.ndarray:
+        """The rows to compute, ids (N, T)."""
 
-    tokens: np.ndarray
-    what: Sequence[str]
+    @property
+    def what(self) -> Sequence[str]:
+        """Names of results, as `Model.results` takes them."""
 
     def body(self, results: Results) -> bytes:
         """The answer, given the results of all rows."""
