@@ -16,7 +16,8 @@ from test_package import modules_after
 import npmoji
 from npmoji import Embedding, initialisers
 from npmoji.cli import explain as explain_command
-from npmoji.graph import Graph, ancestors
+from npmoji.graph import Graph
+from npmoji.layers.base import ancestors
 from npmoji.learn import heads
 
 TEXT = "I love mom's cooking zzyzx"
@@ -264,8 +265,8 @@ def test_wrong_usage(capfd, weights, arguments, words):
 
 def test_a_network_without_attention(capfd, model, monkeypatch):
     rng = np.random.default_rng(0)
-    words = Embedding(npmoji.Input(), *initialisers.embedding(rng, 60, 8), mask_zero=True)
-    net = npmoji.Softmax(npmoji.MaskedMean(words), *initialisers.dense(rng, 8, 3))
+    words = Embedding(npmoji.Input(vocabulary_size=60), *initialisers.embedding(rng, 60, 8), mask_zero=True)
+    net = npmoji.Dense(npmoji.MaskedMean(words), *initialisers.dense(rng, 8, 3), activation="softmax")
     graph = Graph([*ancestors([net])], [net])
     monkeypatch.setattr(explain_command, "load", lambda _: npmoji.Model(graph, model.tokenizer, engine="numpy"))
     assert "no attention layer" in refused(capfd, TEXT, "--by", "attention")

@@ -23,6 +23,7 @@ COMMANDS = [
     "train",
     "evaluate",
     "explain",
+    "map",
     "serve",
     "verify",
     "golden",

@@ -30,6 +30,23 @@ def test_examples_run(monkeypatch, tmp_path):
     run_blocks(found, tmp_path)
 
 
+def test_explaining_examples_run(monkeypatch, tmp_path):
+    pytest.importorskip("sklearn", reason="needs scikit-learn: pip install '.[learn]'")
+    monkeypatch.chdir(tmp_path)
+    found = blocks(ROOT / "docs" / "explaining.md", "python")
+    assert len(found) > 5
+    run_blocks(found, tmp_path)
+
+
+def test_the_explanation_is_what_the_page_shows(capfd):
+    from test_cli import run
+
+    (block,) = blocks(ROOT / "docs" / "explaining.md", "console")
+    command, shown = re.fullmatch(r"\$ npmoji (.*)\n((?s:.*))", block).groups()
+    assert run(*shlex.split(command)) == 0
+    assert capfd.readouterr().out == shown
+
+
 @pytest.fixture
 def messages(monkeypatch, tmp_path):
     """A folder with the example data of training.md; the page."""

@@ -9,12 +9,12 @@ import types
 
 import numpy as np
 import pytest
-from npmoji.explain.explanation import Explanation
 
 from npmoji import InputError, Tokenizer
 from npmoji.classes import Classes
 from npmoji.explain import colours, terminal
 from npmoji.explain.colours import AGAINST, ATTENTION, FOR, TRUE, background
+from npmoji.explain.explanation import Explanation
 from npmoji.explain.spans import Span, cut, painted, wrapped
 from npmoji.explain.terminal import Style, render
 from npmoji.text.emojis import EMOJIS, NAMES
@@ -39,15 +39,16 @@ def explained(text=TEXT, numbers=NUMBERS, maxlen=30, attention=True, target=None
     second one are their opposite."""
     tokenizer = Tokenizer(VOCABULARY, maxlen)
     spans = tokenizer.spans(text)
-    known = [span.word in VOCABULARY for span in spans[:maxlen]]
+    known = [span.word in VOCABULARY for span in spans]
     classes = classes or Classes(list(NAMES), list(EMOJIS))
     C = len(classes.names)
     probabilities = np.full(C, 0.001, np.float32)
     probabilities[:2] = p or (0.5, 0.25)
-    contributions = np.zeros((len(known), C), np.float32)
-    contributions[:, 0] = list(itertools.islice(itertools.cycle(numbers), len(known)))
+    K = min(len(spans), maxlen)
+    contributions = np.zeros((K, C), np.float32)
+    contributions[:, 0] = list(itertools.islice(itertools.cycle(numbers), K))
     contributions[:, 1] = -contributions[:, 0]
-    weights = np.float32(range(1, len(known) + 1)) if attention else None
+    weights = np.float32(range(1, K + 1)) if attention else None
     return Explanation.of(text, spans, known, probabilities, contributions, weights, target, classes)
 
 

@@ -1,6 +1,5 @@
 """Text on a terminal: what belongs together, how wide it is, and that nothing of it does what it should not."""
 
-import sys
 import unicodedata
 
 import pytest
@@ -17,6 +16,11 @@ ONE = {
     "1\ufe0f\u20e3": 2, "#\ufe0f\u20e3": 2, "™\ufe0f": 2, "™": 1, "\U0001fae8": 2, "🏽": 2, "क्ष": 2, "กำ"[0]: 1,
     "נ\u05b9": 1, "م\u064e": 1, "\u0301": 0, "\u200d": 0, "\ufeff": 0, "\u200b": 0,
 }  # fmt: skip
+
+#: but for most of the planes that hold ideographs or nothing
+CHARACTERS = list(
+    map(chr, [*range(0x3400), *range(0x3400, 0x9FFF, 99), *range(0xA000, 0x20000), *range(0xE0000, 0xE1000)])
+)
 
 
 @pytest.mark.parametrize("text", ONE)
@@ -38,12 +42,11 @@ def test_clusters_keep_every_character():
 def test_columns_of_every_character_add_up():
     """One after the other they take what they take alone, unless they are joined."""
     assert columns("naïve 日本 😂") == 13 and columns("") == 0
-    for code in range(sys.maxunicode + 1):
-        character = chr(code)
+    for character in CHARACTERS:
         if unicodedata.combining(character):
-            assert columns(character) == 0 and columns(f"a{character}") == 1, hex(code)
+            assert columns(character) == 0 and columns(f"a{character}") == 1, hex(ord(character))
         elif unicodedata.east_asian_width(character) in "WF" and not unicodedata.category(character).startswith("M"):
-            assert columns(character) == 2, hex(code)
+            assert columns(character) == 2, hex(ord(character))
 
 
 @pytest.mark.parametrize("text", [key for key in ONE if ONE[key]])
@@ -56,7 +59,7 @@ def test_a_cut_takes_nothing_apart(text):
 
 
 def test_what_is_printed_does_nothing_to_a_terminal():
-    text = "".join(map(chr, range(sys.maxunicode + 1)))
+    text = "".join(CHARACTERS)
     found = printable(text)
     assert len(found) == len(text)
     bad = {c for c in found if unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp")} | {

@@ -58,6 +58,12 @@ def use_the_model() -> None:
     for row in model.stream(iter(texts), block=1):
         print(row.max())
 
+    explanation = model.explain(texts, target="joy")[0]
+    word = max(explanation.words, key=lambda word: word.contribution)
+    print(word.text.upper(), word.start + 1, word.attention, explanation.text[word.start : word.end].upper())
+    print(explanation.toward(best[0][0]).target.label.upper(), explanation.contributions.shape, explanation.top(2)[0].id)
+    print(str(explanation), explanation.html().lower(), explanation.as_dict(top=2)["text"])
+
     def told(done: int, total: int) -> None:
         print(done, "of", total)
 

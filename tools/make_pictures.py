@@ -17,6 +17,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 PICTURES = ROOT / "docs" / "pictures"
 TEXT = "I love mom's cooking"
+MESSAGES = ROOT / "docs" / "examples" / "messages.csv"
 LARGEST = 100_000  # bytes of a picture
 
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
@@ -31,8 +32,20 @@ def explain(chromium: Any, path: Path) -> None:
         page.locator("article").screenshot(path=path)
 
 
+def map_(chromium: Any, path: Path) -> None:
+    """The page of `npmoji map messages.csv --label label --html map.html`, with one of the texts pointed at."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "map.html"
+        npmoji("map", MESSAGES, "--label", "label", "--method", "pca", "--html", file)
+        page = opened(chromium, file.as_uri(), width=900, height=520)
+        box = page.locator("#canvas").bounding_box()
+        page.mouse.move(box["x"] + 0.44 * box["width"], box["y"] + 0.14 * box["height"])
+        page.locator("#tip").wait_for()
+        page.locator(".layout").screenshot(path=path)
+
+
 #: picture -> what makes it
-MADE: dict[str, Callable[[Any, Path], None]] = {"explain": explain}
+MADE: dict[str, Callable[[Any, Path], None]] = {"explain": explain, "map": map_}
 
 
 def npmoji(*arguments: object) -> None:

@@ -29,6 +29,7 @@ COMMANDS = {  # name: help
     "train": "train a classifier of your own classes, from texts with labels",
     "evaluate": "score such a classifier on other texts with labels",
     "explain": "show which words speak for an emoji and which against it",
+    "map": "draw many texts as points on a page: similar ones near each other",
     "serve": "a page where one types and sees emojis, and a JSON API",
     "verify": "check the weights against their reference results",
     "golden": "write every layer's output, for authors of other ports",

@@ -1,7 +1,8 @@
 """What each word does to the probabilities: for each word of a text, the text is computed once more without it.
 
-All variants of many texts are computed together. What comes out for a row does not depend on the rows beside it, so the
-differences are those of what `predict` gives for the rows one by one, bit for bit.
+All variants of many texts are computed together. With the numba engine what comes out for a row does not depend on the
+rows beside it, so the differences are those of what `predict` gives for the rows one by one, bit for bit. With the
+others the last bits do, as those of `predict`.
 """
 
 from __future__ import annotations

@@ -11,8 +11,8 @@ import unicodedata
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..display import shorten
 from ..pages.escaping import balanced, escape
+from ..text.widths import is_right_to_left, separate, shorten
 
 if TYPE_CHECKING:
     from .explanation import Explanation, Word
@@ -85,12 +85,19 @@ def attending(e: Explanation) -> str:
 def seen(text: str) -> str:
     """A word as it is shown: the end of a very long one is left out, and what nobody would see is spelled out.
 
-    >>> seen("\\u200d"), seen("cooking")
-    ('U+200D', 'cooking')
+    >>> seen("\\u200d"), seen("\\n"), seen("cooking")
+    ('U+200D', '↵', 'cooking')
     """
+    if _is_break(text):
+        return "↵"
     if all(unicodedata.category(character) in _UNSEEN for character in text[:LONGEST]):
         return " ".join(f"U+{ord(character):04X}" for character in text[:3]) + "…" * (len(text) > 3)
-    return shorten(text, LONGEST)
+    return shorten(separate(text), LONGEST)
+
+
+def _is_break(text: str) -> bool:
+    """Whether it is a line break, which is a word too."""
+    return text in ("\n", "\r", "\r\n")
 
 
 def notes(word: Word, piece: str) -> list[str]:
@@ -115,9 +122,10 @@ def _marked(e: Explanation, mark: Callable[[Word], Mark]) -> str:
     """The words as ``mark`` says, and what stands between and after them."""
     found = pieces(e)
     touching = [i > 0 and not before for i, (before, _, _) in enumerate(found)] + [False]
-    mixed = any(unicodedata.bidirectional(character) in _RIGHT_TO_LEFT for character in e.text)
+    mixed = is_right_to_left(e.text)
     shown = [
         f"{escape(before[:REST])}{_word(word, piece, mark(word), touching[i] or touching[i + 1], mixed)}"
+        + "\n" * _is_break(piece)
         for i, (before, word, piece) in enumerate(found)
     ]
     return "".join(shown) + _rest(e)

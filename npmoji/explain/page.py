@@ -6,12 +6,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ..display import printable, shorten
 from ..pages import asset, escape, isolated
 from ..pages import page as document
-from ..text.emojis import Prediction
+from ..text.emojis import Prediction, named
+from ..text.widths import printable, shorten
 from .marking import attending, contributing, notes, percent, pieces, points, seen
-from .tables import bar, emoji, model, name, predictions, scoped, table
+from .tables import bar, emoji, model, predictions, scoped, table
 
 if TYPE_CHECKING:
     from .explanation import Explanation
@@ -100,12 +100,12 @@ def _explained(e: Explanation, classes: list[Prediction], group: str, heading: s
 
 def _button(p: Prediction, group: str, checked: bool) -> str:
     radio = f'<input type="radio" name="{group}"{" checked" * checked}>'
-    shown = f'<span>{emoji(p)} {isolated(name(p))}</span> <span class="p">{percent(p.probability)}</span>'
+    shown = f'<span>{emoji(p)} {isolated(named(p))}</span> <span class="p">{percent(p.probability)}</span>'
     return f"<label>{radio}{shown}{bar(p.probability)}</label>"
 
 
 def _title(p: Prediction) -> str:
-    return f"Words for and against {emoji(p)} {isolated(name(p))}"
+    return f"Words for and against {emoji(p)} {isolated(named(p))}"
 
 
 def _words(title: str, words: str, heading: str) -> str:
@@ -139,7 +139,7 @@ def _numbers(e: Explanation, toward: list[Explanation]) -> str:
 
 def _column(p: Prediction) -> str:
     """The head of a class's column: its emoji, whose name is read out, or its name."""
-    return f'{emoji(p)}<span class="hidden">{escape(name(p))}</span>' if p.emoji else isolated(name(p))
+    return f'{emoji(p)}<span class="hidden">{escape(named(p))}</span>' if p.emoji else isolated(named(p))
 
 
 def _switches(most: int) -> str:

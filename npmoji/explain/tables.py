@@ -1,4 +1,4 @@
-"""Predictions and models as HTML tables, for notebooks; and what a class is called on a page."""
+"""Predictions and models as HTML tables, for notebooks; and how classes are shown, there and on a page."""
 
 from __future__ import annotations
 
@@ -7,20 +7,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..pages import asset, escape, isolated
-from ..text.emojis import NAMES, Prediction
+from ..text.emojis import Prediction, named
 from .marking import percent
 
 if TYPE_CHECKING:
     from ..model import Model
-
-
-def name(prediction: Prediction) -> str:
-    """What a class is called, in words.
-
-    >>> name(Prediction(36, "😋", 0.6, "😋")), name(Prediction(2, "", 0.6, "sarcastic")), name(Prediction(2, "", 0.6))
-    ('savouring food', 'sarcastic', 'class 2')
-    """
-    return NAMES[prediction.id] if prediction.emoji else prediction.label or f"class {prediction.id}"
 
 
 def emoji(prediction: Prediction) -> str:
@@ -50,7 +41,7 @@ def predictions(one: Sequence[Prediction]) -> str:
     True
     """
     rows = [
-        f'<tr><th scope="row">{emoji(p)} {isolated(name(p))}</th><td>{percent(p.probability)}</td>'
+        f'<tr><th scope="row">{emoji(p)} {isolated(named(p))}</th><td>{percent(p.probability)}</td>'
         f'<td class="wide">{bar(p.probability)}</td></tr>'
         for p in one
     ]
@@ -109,7 +100,7 @@ def _classes(model: Model) -> str:
 
 def _spoken(prediction: Prediction) -> str:
     """The name of an emoji that stands alone."""
-    return f'<span class="hidden"> {escape(name(prediction))}</span>' if prediction.emoji else ""
+    return f'<span class="hidden"> {escape(named(prediction))}</span>' if prediction.emoji else ""
 
 
 def _head(first: str, others: str) -> str:

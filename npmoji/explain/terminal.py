@@ -66,6 +66,13 @@ def render(explanations: Iterable[Explanation], k: int = 5, style: Style = PLAIN
 
     >>> from npmoji.explain.terminal import render
     >>> print(render(npmoji.load(engine="numpy").explain(["so funny lol"]), k=2))
+    so funny lol
+      for (+) or against (−) 😂 tears of joy, in percentage points:
+        so       +2.6
+        funny    +9.0
+        lol     +29.8
+      😂  tears of joy    60.2 %  +29.8 lol  +9.0 funny  +2.6 so
+      😜  winking tongue  12.2 %  +5.4 funny  +0.3 lol  +0.2 so
     """
     return "\n\n".join("\n".join(_lines(explanation, k, style, by)) for explanation in explanations)
 
@@ -207,10 +214,10 @@ def _table(
     for (word, number, mark), piece in zip(rows, pieces):
         measure = f"{100 * number:.1f}" if attention else _points(number)
         line = f"    {isolated(piece)}{' ' * (room - columns(piece))}{measure:>8}"
-        if not word.known:
-            line += "  unknown"
         if style.bars and (bar := round(BAR * mark.strength)):
             line += f"  {'█' * bar}"
+        if not word.known:
+            line += "  unknown"
         yield painted(cut([Span(line)], style.width))
     if unused := len(explanation.words) - len(rows):
         note = f"    and {unused:,} beyond the limit, which count for nothing"

@@ -8,7 +8,11 @@ from types import ModuleType
 from ..errors import InputError
 
 #: what a user installs: module -> (the package's name, npmoji's extra)
-EXTRAS = {"sklearn": ("scikit-learn", "learn"), "torch": ("PyTorch", "torch")}
+EXTRAS = {
+    "sklearn": ("scikit-learn", "learn"),
+    "torch": ("PyTorch", "torch"),
+    "umap": ("umap-learn", "map"),
+}
 
 
 def missing(who: str, module: str, extra: str) -> InputError:

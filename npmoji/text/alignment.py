@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
+from functools import cache
 from typing import NamedTuple
 from unicodedata import combining, normalize
 
@@ -40,8 +40,9 @@ class _Traced(NamedTuple):
         pieces, starts, ends, at = [], array("q"), array("q"), 0
         for start, end, new in edits:
             pieces += self.text[at:start], new
-            starts.extend(self.starts[at:start])
-            ends.extend(self.ends[at:start])
+            if at < start:
+                starts.extend(self.starts[at:start])
+                ends.extend(self.ends[at:start])
             starts.extend([self.starts[start]] * len(new))
             ends.extend([self.ends[end - 1]] * len(new))
             at = end
@@ -66,7 +67,7 @@ def aligned(text: str, compat: str) -> list[Aligned]:
 
     >>> from npmoji.text.alignment import aligned
     >>> aligned("½ cup…", "deepmoji")[-2:]
-    [Aligned(word='cup', start=2, end=5), Aligned(word='...', start=5, end=6)]
+    [Aligned(word='cup', start=2, end=5), Aligned(word='..', start=5, end=6)]
     """
     rules, found = rules_of(compat), []
     for word in _prepared(text, rules).split():
@@ -122,30 +123,29 @@ def _converted(word: _Traced, rules: type) -> _Traced:
 
 def _normal_forms(word: str, rules: type) -> Iterator[tuple[int, int, str]]:
     """The edits that normalise a word."""
-    at = 0
+    changed, at = cache(_changed), 0  # kept for one word: a giant one repeats itself
     for number, piece in enumerate(rules.around_inert(word)):
-        for chunk in _chunks(piece) if number % 2 == 0 else ():
-            normal = normalize("NFKC", chunk)
-            if normal != chunk:
-                first, last = _same(chunk, normal)
-                yield at + first, at + len(chunk) - last, normal[first : len(normal) - last]
+        if number % 2:
+            at += len(piece)
+            continue
+        for chunk in _chunks(piece):
+            start, end, new = changed(chunk)
+            if start < end:
+                yield at + start, at + end, new
             at += len(chunk)
-        at += len(piece) if number % 2 else 0
 
 
 def _chunks(text: str) -> Iterator[str]:
     """The shortest pieces that can be normalised one by one."""
-    start = 0
+    attaches, apart, start = cache(_attaches), cache(_apart), 0
     for at in range(1, len(text)):
-        character = text[at]
-        if character.isascii() or not _attaches(character) and _apart(text[start:at], character):
+        if text[at].isascii() or not attaches(text[at]) and apart(text[start:at], text[at]):
             yield text[start:at]
             start = at
     if text:
         yield text[start:]
 
 
-@lru_cache(4096)
 def _attaches(character: str) -> bool:
     """Whether it is, or begins with, a mark that may change places with others."""
     return combining(normalize("NFKD", character)[0]) != 0
@@ -153,16 +153,19 @@ def _attaches(character: str) -> bool:
 
 def _apart(before: str, character: str) -> bool:
     """Whether a character, one that does not attach, is not composed with what comes before it. As it does not change
-    places either, what comes after it makes no difference."""
+    places either, what comes after it makes no difference to that."""
     both = normalize("NFKC", before + character)
     return both == normalize("NFKC", before) + normalize("NFKC", character)
 
 
-def _same(chunk: str, normal: str) -> tuple[int, int]:
-    """How many characters at the start and at the end of a chunk are the same in its normal form, and can be left out:
-    a letter whose marks only change places, marks after those that compose."""
+def _changed(chunk: str) -> tuple[int, int, str]:
+    """Which part of a chunk its normal form changes, and into what. Left out are a letter before marks that only change
+    places, and marks after those that compose."""
+    normal = normalize("NFKC", chunk)
     shorter = min(len(chunk), len(normal))
     first = next((i for i in range(shorter) if chunk[i] != normal[i]), shorter)
     last = next((i for i in range(shorter - first) if chunk[-1 - i] != normal[-1 - i]), shorter - first)
-    middle = normalize("NFKC", chunk[first : len(chunk) - last])
-    return (first, last) if middle and middle == normal[first : len(normal) - last] else (0, 0)
+    end, new = len(chunk) - last, normal[first : len(normal) - last]
+    if normal == chunk or first < end and normalize("NFKC", chunk[first:end]) == new:
+        return first, end, new
+    return 0, len(chunk), normal

@@ -7,27 +7,31 @@ of Unicode's UAX 29, as far as terminals follow them; no table of Unicode is nee
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Iterator
+
+from .steps import compiled
 
 ZWJ, EMOJI_STYLE = "\u200d", "\ufe0f"
 FIRST_STRONG, LEFT, RIGHT, END = "\u2068", "\u2066", "\u2067", "\u2069"  # isolates of the bidirectional algorithm
 
 #: Unicode's Extended_Pictographic, but for symbols that no emoji starts with
-_PICTURE = re.compile(
+_PICTURE = (
     "[©®‼⁉™ℹ\u2194-\u21aa\u231a-\u23ffⓂ▪-▫▶◀◻-◾\u2600-\u27bf⤴⤵\u2b05-\u2b55〰〽㊗㊙"
     "\U0001f000-\U0001f1e5\U0001f200-\U0001f3fa\U0001f400-\U0001faff]"
 )
-_LETTER_OF_FLAG = re.compile("[\U0001f1e6-\U0001f1ff]")
-_SKIN = re.compile("[\U0001f3fb-\U0001f3ff]")
-_JAMO_WITHIN = re.compile(
-    "[\u1160-\u11ff\ud7b0-\ud7c6\ud7cb-\ud7fb]"
-)  # vowels and finals, which join the consonant before them
-_FLAG_OF_TAGS = re.compile("(\U0001f3f4[\U000e0020-\U000e007e]{1,8}\U000e007f)")  # Scotland's, Texas'
+_LETTER_OF_FLAG = "[\U0001f1e6-\U0001f1ff]"
+_SKIN = "[\U0001f3fb-\U0001f3ff]"
+#: vowels and finals of Hangul, which join the consonant before them
+_JAMO_WITHIN = "[\u1160-\u11ff\ud7b0-\ud7c6\ud7cb-\ud7fb]"
+_FLAG_OF_TAGS = "(\U0001f3f4[\U000e0020-\U000e007e]{1,8}\U000e007f)"  # Scotland's, Texas'
 #: not `str.isprintable`, but invisible and harmless: joiners, marks of direction; and emojis newer than this Python
-_HARMLESS = re.compile("[\u061c\u200c-\u200f\U0001f000-\U0001faff]")
-_RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\u200f\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff]")
+_HARMLESS = "[\u061c\u200c-\u200f\U0001f000-\U0001faff]"
+_RIGHT_TO_LEFT = "[\u0590-\u08ff\u200f\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff]"
+
+
+def _is(kind: str, character: str) -> bool:
+    return compiled(kind).match(character) is not None
 
 
 def clusters(text: str) -> Iterator[str]:
@@ -51,12 +55,12 @@ def _joined(text: str, start: int, at: int) -> bool:
     before, character = text[at - 1], text[at]
     if character < "\x80":
         return False
-    if before == ZWJ and at - 1 > start and _PICTURE.match(character):
-        return _PICTURE.match(text[start]) is not None
-    if _LETTER_OF_FLAG.match(character):
-        return at == start + 1 and _LETTER_OF_FLAG.match(before) is not None
-    if _SKIN.match(character):
-        return before == EMOJI_STYLE or _PICTURE.match(before) is not None
+    if before == ZWJ and at - 1 > start and _is(_PICTURE, character):
+        return _is(_PICTURE, text[start])
+    if _is(_LETTER_OF_FLAG, character):
+        return at == start + 1 and _is(_LETTER_OF_FLAG, before)
+    if _is(_SKIN, character):
+        return before == EMOJI_STYLE or _is(_PICTURE, before)
     if _extends(character):
         return before not in "\r\n"
     # letters of Indian scripts are joined by the mark that takes away the vowel between them
@@ -67,7 +71,7 @@ def _joined(text: str, start: int, at: int) -> bool:
 def _extends(character: str) -> bool:
     """Whether it belongs to whatever stands before it: an accent, a joiner."""
     joins = character in (ZWJ, "\u200c") or "\U000e0020" <= character <= "\U000e007f"
-    return joins or unicodedata.category(character)[0] == "M" or _JAMO_WITHIN.match(character) is not None
+    return joins or unicodedata.category(character)[0] == "M" or _is(_JAMO_WITHIN, character)
 
 
 def separate(text: str) -> str:
@@ -94,12 +98,12 @@ def _columns(cluster: str) -> int:
     first = cluster[0]
     if len(cluster) == 1:
         return _width(first)
-    if _LETTER_OF_FLAG.match(first):
+    if _is(_LETTER_OF_FLAG, first):
         return 2
-    if EMOJI_STYLE in cluster and (_PICTURE.match(first) or first in "0123456789#*"):
+    if EMOJI_STYLE in cluster and (_is(_PICTURE, first) or first in "0123456789#*"):
         return 2
-    if _PICTURE.match(first):  # all that is joined to it is one picture
-        drawn = any(_PICTURE.match(c) or _SKIN.match(c) for c in cluster[1:])
+    if _is(_PICTURE, first):  # all that is joined to it is one picture
+        drawn = any(_is(_PICTURE, c) or _is(_SKIN, c) for c in cluster[1:])
         return 2 if drawn else _width(first)
     return sum(map(_width, cluster))
 
@@ -107,9 +111,9 @@ def _columns(cluster: str) -> int:
 def _width(character: str) -> int:
     """Columns of a character by itself."""
     category = unicodedata.category(character)
-    if category in ("Mn", "Me", "Cf") or unicodedata.combining(character) or _JAMO_WITHIN.match(character):
+    if category in ("Mn", "Me", "Cf") or unicodedata.combining(character) or _is(_JAMO_WITHIN, character):
         return 0
-    if category == "Cn" and _PICTURE.match(character):  # an emoji newer than this Python
+    if category == "Cn" and _is(_PICTURE, character):  # an emoji newer than this Python
         return 2
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
@@ -119,8 +123,8 @@ def printable(text: str) -> str:
     escape sequence is left in it."""
     if text.isprintable():
         return text
-    parts = _FLAG_OF_TAGS.split(text)  # with the flags at the odd places
-    parts[::2] = ["".join(c if c.isprintable() or _HARMLESS.match(c) else " " for c in part) for part in parts[::2]]
+    parts = compiled(_FLAG_OF_TAGS).split(text)  # with the flags at the odd places
+    parts[::2] = ["".join(c if c.isprintable() or _is(_HARMLESS, c) else " " for c in part) for part in parts[::2]]
     return "".join(parts)
 
 
@@ -139,7 +143,7 @@ def shorten(text: str, width: int) -> str:
 
 def is_right_to_left(text: str) -> bool:
     """Whether the text has characters that are written from right to left."""
-    return not text.isascii() and _RIGHT_TO_LEFT.search(text) is not None
+    return not text.isascii() and compiled(_RIGHT_TO_LEFT).search(text) is not None
 
 
 def isolated(text: str) -> str:
