@@ -102,7 +102,7 @@ def registered():
 
 #: files that take more than some 5 s alone on one core, but for those of the model and the package itself
 SLOW_FILES = {
-    "alignment", "bad_input", "bench", "benchmark_files", "benchmarks", "browser_map", "cli_explain",
+    "alignment", "bad_input", "bench", "benchmark_files", "benchmarks", "browser", "browser_map", "cli_explain",
     "cli_train", "convert", "corpora_engines", "corpora_files", "deep_graphs", "developing", "doctests",
     "download", "faults", "golden", "goldens", "hdf5", "init", "keras_choices", "keras_graphs", "keras_inputs",
     "kernels", "kernels_cache", "kernels_gru", "kernels_int8", "learn_finetune", "learn_gradients",

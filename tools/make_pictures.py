@@ -44,8 +44,20 @@ def map_(chromium: Any, path: Path) -> None:
         page.locator(".layout").screenshot(path=path)
 
 
+def serve(chromium: Any, path: Path) -> None:
+    """The page of `npmoji serve`, with a text typed."""
+    from serving import served
+
+    with served() as server:
+        page = opened(chromium, server.address, width=960, height=530, scale=1.15)
+        page.fill("#text", "soooo funny, I can't stop laughing")
+        page.locator("#words .word").first.wait_for()
+        page.wait_for_timeout(500)  # the bars move
+        page.screenshot(path=path)
+
+
 #: picture -> what makes it
-MADE: dict[str, Callable[[Any, Path], None]] = {"explain": explain, "map": map_}
+MADE: dict[str, Callable[[Any, Path], None]] = {"explain": explain, "map": map_, "serve": serve}
 
 
 def npmoji(*arguments: object) -> None:
@@ -54,9 +66,10 @@ def npmoji(*arguments: object) -> None:
     subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
 
 
-def opened(chromium: Any, address: str, width: int = 900, height: int = 600) -> Any:
+def opened(chromium: Any, address: str, width: int = 900, height: int = 600, scale: float = 1.5) -> Any:
     """The page at that address, in light colours."""
-    page = chromium.new_page(viewport={"width": width, "height": height}, color_scheme="light", device_scale_factor=1.5)
+    size = {"width": width, "height": height}
+    page = chromium.new_page(viewport=size, color_scheme="light", device_scale_factor=scale)
     page.goto(address)
     return page
 

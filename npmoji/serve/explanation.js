@@ -108,18 +108,20 @@ function drawWords() {
   const mixed = RIGHT_TO_LEFT.test(found.text);
   const content = [];
   let end = 0;
+  let before = null; // the word that another may touch
   found.words.forEach((word, i) => {
     if (!word.used) return; // those beyond the limit follow
     const start = Math.max(word.start, end);
-    const touches = start === end && content.length > 0;
-    if (touches) content.at(-1).classList.add("tight"); // no room between them, so that joined letters stay joined
+    const touches = before !== null && start === end;
+    if (touches) before.classList.add("tight"); // no room between them, so that joined letters stay joined
     else content.push(piece(end, start));
     end = Math.max(word.end, end);
     const written = piece(start, end) || word.text; // a piece may have become several words: it comes once
     const mark = marked(written, i, values[i], Math.abs(values[i]) / full, attention, mixed);
     mark.classList.toggle("tight", touches);
     content.push(mark);
-    if (written === "\n") content.push("\n");
+    before = written === "\n" ? null : mark;
+    if (before === null) content.push("\n");
   });
   const left = found.words.filter((word) => !word.used).length;
   if (left) {
@@ -183,13 +185,13 @@ whether a word speaks for or against that.`
 /** All numbers as a table, which a screen reader and a keyboard can walk through. */
 function drawNumbers() {
   const attention = !element("by").hidden;
-  const cell = (tag, scope, text, classes = "number") => {
+  const cell = (tag, scope, text, classes) => {
     const made = make(tag, classes, name("bdi", "", text));
     if (scope) made.scope = scope;
     return made;
   };
   const units = `Contributions in percentage points${attention ? ", attention in percent" : ""}`;
-  const head = make("tr", "", cell("th", "col", "word", ""));
+  const head = make("tr", "", cell("th", "col", "word"));
   head.append(...found.emojis.map((emoji) => cell("th", "col", title(emoji))));
   if (attention) head.append(cell("th", "col", "attention"));
   const rows = found.words.map((word, i) => {

@@ -10,7 +10,7 @@ const EXAMPLES = [
   "this is the worst day ever!!!",
   "I love how you never reply back..",
   "so tired, goodnight everyone",
-  "Can't stop laughing at this video, soooo funny",
+  "soooo funny, can't stop laughing",
 ];
 
 const input = element("text");
@@ -152,6 +152,7 @@ function put(text) {
 }
 
 function pause() {
+  hideTip();
   element("clear").hidden = !input.value;
   wait(PAUSE);
 }
