@@ -61,7 +61,7 @@ def use_the_model() -> None:
     explanation = model.explain(texts, target="joy")[0]
     word = max(explanation.words, key=lambda word: word.contribution)
     print(word.text.upper(), word.start + 1, word.attention, explanation.text[word.start : word.end].upper())
-    print(explanation.toward(best[0][0]).target.label.upper(), explanation.contributions.shape, explanation.top(2)[0].id)
+    print(explanation.toward(best[0][0]).target.label.upper(), explanation.top(2)[0].id + explanation.contributions)
     print(str(explanation), explanation.html().lower(), explanation.as_dict(top=2)["text"])
 
     def told(done: int, total: int) -> None:

@@ -23,9 +23,9 @@ Everything in `npmoji.__all__`, by topic. Made from the docstrings by `python to
 this page. The examples are run by `tests/test_doctests.py`, with `npmoji` and NumPy as `np` imported.
 
 Legend: N texts, T steps (padded), F features, H units, V vocabulary, C classes. `Inputs` is what `Model.predict` takes,
-`Outputs` what it returns, `Floats` a float32 array, `Progress` a bool or a function, `Random` a NumPy `Generator` or a
-seed, `Shape` an int or a sequence of them, `Array` a NumPy array or an engine's own kind, `Ops` an engine,
-`Recurrent` what LSTM, GRU and SimpleRNN have in common.
+`Outputs` what it returns, `Floats` a float32 array, `Progress` a bool or a function, `Target` an int, a str, a
+`Prediction` or None, `Random` a NumPy `Generator` or a seed, `Shape` an int or a sequence of them, `Array` a NumPy
+array or an engine's own kind, `Ops` an engine, `Recurrent` what LSTM, GRU and SimpleRNN have in common.
 """
 #: topic -> public names; "layers", "init" and "learn" stand for all layers not named elsewhere, all initialisers, and
 #: all public names of that package

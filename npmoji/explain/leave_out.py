@@ -60,14 +60,14 @@ class Question(NamedTuple):
     """Texts to be explained by some models, ready to be computed.
 
     Attributes:
-        target: the class to explain, by its number; None: each text's own best.
+        target: the class to explain, by its number if it is known how many there are; None: each text's own best.
         ids: of the texts, (N, T), as each of the models takes them.
         spans: all words of each text.
         lengths: how many of them the models take.
     """
 
     texts: list[str]
-    target: int | None
+    target: Target
     classes: Classes
     ids: list[np.ndarray]
     spans: list[list[Aligned]]

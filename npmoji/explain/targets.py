@@ -8,10 +8,10 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ..classes import Classes
-from ..display import printable
 from ..errors import InputError
 from ..text.emojis import EMOJIS, Prediction
 from ..text.shortcodes import SHORTCODES
+from ..text.widths import printable
 
 #: what stands for a class; None for each text's own best
 Target: TypeAlias = int | str | Prediction | None
