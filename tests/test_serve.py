@@ -5,6 +5,7 @@ import contextlib
 import http.client
 import json
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -14,7 +15,9 @@ import time
 
 import numpy as np
 import pytest
+from conftest import ROOT
 from test_cli import run
+from test_docs import blocks
 
 import npmoji
 from npmoji import initialisers
@@ -400,6 +403,22 @@ def test_a_full_queue_and_a_late_answer(start):
     assert status == 422 and "24 rows" in json.loads(body)["error"]
 
 
+def test_few_large_bodies_are_held_at_a_time(start, monkeypatch):
+    monkeypatch.setattr("npmoji.serve.app.HELD", 2)
+    server = start(max_body=1000)
+    server.allowed.clear()
+    body = json.dumps({"texts": ["a" * 900]}).encode()
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        first = [pool.submit(server.post, "/score", body) for _ in range(2)]
+        until(lambda: server.server.service._held == 2 * len(body))
+        status, headers, answer = server.post("/score", body)
+        assert status == 429 and "retry-after" in headers and "large" in json.loads(answer)["error"]
+        server.allowed.set()
+        assert {answer.result()[0] for answer in first} == {200}
+    assert server.server.service._held == 0
+    assert server.post("/score", body)[0] == 200
+
+
 def test_a_client_that_left_is_not_computed(start):
     server = start()
     server.allowed.clear()
@@ -491,6 +510,8 @@ def test_connections_beyond_the_limit_are_told(start):
 
 def test_a_refused_body_does_not_cut_off_its_answer(server):
     """A client that sends all before it reads must not find a closed connection."""
+    last = raw("/score", b" " * 5_000_000, server.port, "Connection: close")
+    assert received(server.send(last)).startswith(b"HTTP/1.1 413 ")
     connection = server.send(raw("/score", b" " * 5_000_000, server.port))
     with connection:
         assert connection.recv(65536).startswith(b"HTTP/1.1 413 ")
@@ -554,6 +575,18 @@ def test_a_signal_ends_it_with_success(number):
             process.send_signal(number)
             assert process.wait(30) == 0
         assert (process.stdout.read(), process.stderr.read()) == ("", "")
+
+
+@pytest.mark.skipif(not (ROOT / "docs").is_dir(), reason="needs the checkout's docs")
+def test_the_examples_of_the_page(server):
+    page = ROOT / "docs" / "serving.md"
+    shown = re.findall(r"^\$ curl (.*)\n((?:(?!\$ ).*\n)*)", "".join(blocks(page, "console")), flags=re.MULTILINE)
+    assert len(shown) > 2
+    for command, answer in shown:
+        url, *options = shlex.split(command)
+        options = dict(zip(options[::2], options[1::2]))
+        body = server.ask("POST", url.partition(":8000")[2], options["-d"], dict([options["-H"].split(": ")]))[2]
+        assert body.decode() == answer.strip().replace("\n", " ") + "\n"
 
 
 # The command ---------------------------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ import signal
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterator
@@ -54,15 +55,19 @@ class Server(NamedTuple):
     log: Path
 
     def memory(self) -> int:
-        """MiB that the process has in memory."""
-        pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
+        """MiB that the process has in memory; 0 where the system has no /proc."""
+        try:
+            pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
+        except FileNotFoundError:
+            return 0
         return pages * os.sysconf("SC_PAGE_SIZE") >> 20
 
 
 @contextlib.contextmanager
 def server(arguments: argparse.Namespace, *options: str) -> Iterator[Server]:
     """`npmoji serve` on a free port; ends it with SIGTERM, which must succeed."""
-    log = Path(arguments.log)
+    folder = tempfile.TemporaryDirectory()
+    log = Path(folder.name) / "log"
     command = [sys.executable, "-m", "npmoji", "serve", "--port", "0", *model_options(arguments), *options]
     with log.open("wb") as file:
         process = subprocess.Popen(command, cwd=ROOT, stderr=file)
@@ -75,6 +80,7 @@ def server(arguments: argparse.Namespace, *options: str) -> Iterator[Server]:
     finally:
         process.send_signal(signal.SIGTERM)
         code = process.wait(30)
+        folder.cleanup()
         if code:
             print(f"the server ended with exit code {code}", file=sys.stderr)
 
@@ -164,7 +170,6 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=3, metavar="N", help="default 3")
     parser.add_argument("--threads", type=int, metavar="N", help="of the engine (default: the available cores)")
     parser.add_argument("--abuse", type=int, metavar="N", help="send so many bad requests instead")
-    parser.add_argument("--log", default="/tmp/bench_serve.log", metavar="FILE", help="what the server writes")
     arguments = parser.parse_args(argv)
     if arguments.abuse:
         import serve_abuse

@@ -34,15 +34,15 @@ Results = dict[str, np.ndarray]
 
 
 class Task(Protocol):
-    """A request on its way.
+    """A request on its way."""
 
-    Attributes:
-        tokens: the rows to compute, ids (N, T).
-        what: names of results, as `Model.results` takes them.
-    """
+    @property
+    def tokens(self) -> np.ndarray:
+        """The rows to compute, ids (N, T)."""
 
-    tokens: np.ndarray
-    what: Sequence[str]
+    @property
+    def what(self) -> Sequence[str]:
+        """Names of results, as `Model.results` takes them."""
 
     def body(self, results: Results) -> bytes:
         """The answer, given the results of all rows."""
@@ -135,7 +135,7 @@ class Answers:
         try:
             if path == "/explain":
                 check(self.model)
-            found = self.model.results(np.zeros((1, 1), np.uint16), self._needed(path))
+            found = self.model.results(self.model.tokenizer(["a text"]), self._needed(path))
             if path != "/encode":
                 self.model.best(found["probabilities"])
         except InputError as error:
@@ -188,9 +188,8 @@ class Answers:
 
     def warm_up(self) -> None:
         """Compute something of each size that the engine has own code for, so that no request waits for a compiler."""
-        width = self.model.tokenizer.maxlen
         for rows in (1, self.limits.max_batch):
-            self.compute(np.ones((rows, width), np.uint16), self.what)
+            self.compute(self.model.tokenizer(["a text"] * rows), self.what)
 
     def info(self) -> dict[str, Any]:
         """What there is to say about the model, without where its file lies."""

@@ -7,6 +7,7 @@ body ── parsed, checked, tokenized ── queued, computed with others ─�
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
 from collections.abc import Awaitable, Callable
@@ -114,7 +115,8 @@ class Service:
     async def _results(self, request: Request, task: Task) -> Results:
         """What the network gives for all rows of a task, unless it takes too long, or nobody waits for it any more."""
         loop = self._loop = asyncio.get_running_loop()
-        job, future = Job(task.tokens, task.what), loop.create_future()
+        job = Job(task.tokens, task.what)
+        future: asyncio.Future[Results] = loop.create_future()
         late = unavailable(f"computing took more than {self.limits.timeout} s")
         left = request.scope[ARRIVED] + self.limits.timeout - time.monotonic()
         timer = loop.call_later(left, self._give_up, future, late)
@@ -146,8 +148,9 @@ class Service:
 
     def _computed(self, jobs: list[Job]) -> None:
         """Called by the batcher's thread: have the loop hand out what is finished."""
-        if jobs and self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._hand_out, jobs)
+        if jobs and self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended, and with it whoever waited
+                self._loop.call_soon_threadsafe(self._hand_out, jobs)
 
     def _hand_out(self, jobs: list[Job]) -> None:
         for job in jobs:

@@ -7,6 +7,7 @@ that leaves room for those who are being served. All of this is per connection, 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import h11
@@ -17,25 +18,34 @@ from .guards import HEADERS, Answer
 from .limits import Limits
 from .refusals import error_body, unavailable
 
-SWALLOWED = 64 << 20  # bytes of a refused body that are read, so that the client sees the answer to it
+SWALLOWED = 64 << 20  # bytes of a refused request that are read, so that the client sees the answer to it
+LINGER = 2  # seconds that a connection on which all has been said is left to the client to close
 PIECE = 64 << 10  # bytes that a client must take in each `read_timeout`
 PHRASES = {400: "Bad Request", 408: "Request Timeout"}
 
 
 class Joined:
-    """A transport that sends what is written one after the other together: the head of an answer with its body. Each
-    send is a call of the system, for which the computing thread may take the interpreter."""
+    """A transport that sends what is written one after the other together, and closes so that it is received.
 
-    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop):
-        self._transport, self._loop = transport, loop
+    Each send is a call of the system, for which the computing thread may take the interpreter: the head of an answer
+    goes with its body. And a connection that is closed with something unread is reset, and the client may never see
+    the answer: if there is, it is read for nothing until the client closes, or `LINGER` has passed.
+
+    Args:
+        unread: whether the client may have sent something that has not been read.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop, unread: Callable[[], bool]):
+        self._transport, self._loop, self._unread = transport, loop, unread
         self._pieces: list[bytes] = []
+        self._closing = False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
 
     def write(self, data: bytes) -> None:
         """Send this soon."""
-        if data:
+        if data and not self._closing:
             if not self._pieces:
                 self._loop.call_soon(self._flush)
             self._pieces.append(data)
@@ -46,9 +56,21 @@ class Joined:
             self._transport.write(data)
 
     def close(self) -> None:
-        """Close, once all is sent."""
+        """Close, once all is sent, and the client knows that it is all."""
+        if self._closing:
+            return
         self._flush()
-        self._transport.close()
+        self._closing = True
+        if self._unread() and not self._transport.is_closing():
+            self._transport.write_eof()
+            self._transport.resume_reading()
+            self._loop.call_later(LINGER, self._transport.close)
+        else:
+            self._transport.close()
+
+    def is_closing(self) -> bool:
+        """Whether nothing more is to be said."""
+        return self._closing or self._transport.is_closing()
 
     def get_write_buffer_size(self) -> int:
         """How many bytes have not been sent."""
@@ -68,7 +90,7 @@ class Connection(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client has come. Those beyond the limit get an answer, and those far beyond it none."""
-        super().connection_made(Joined(transport, self.loop))  # type: ignore[arg-type]
+        super().connection_made(Joined(transport, self.loop, self._unread))  # type: ignore[arg-type]
         if len(self.connections) > 2 * self.limits.connections:
             transport.abort()
         elif len(self.connections) > self.limits.connections:
@@ -77,12 +99,15 @@ class Connection(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Something of a request, or of several."""
-        super().data_received(data)
-        if self.cycle is not None and self.cycle.response_complete and self.conn.their_state is h11.SEND_BODY:
+        refused = self.cycle is not None and self.cycle.response_complete and self.conn.their_state is h11.SEND_BODY
+        closing = self.transport.is_closing()
+        if closing or refused:
             self._swallowed += len(data)
             if self._swallowed > SWALLOWED:
                 self.transport.abort()
-        self._watch()
+        if not closing:
+            super().data_received(data)
+            self._watch()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client has gone."""
@@ -93,16 +118,21 @@ class Connection(H11Protocol):
 
     def _watch(self) -> None:
         """Have a request that has begun to come in end in time; a first one must begin at once."""
-        incoming = self.conn.their_state in (h11.IDLE, h11.SEND_BODY)
+        incoming = self.conn.their_state in (h11.IDLE, h11.SEND_BODY) and not self.transport.is_closing()
         if incoming and self._reading is None:
             self._reading = self.loop.call_later(self.limits.read_timeout, self._too_slow)
         elif not incoming and self._reading is not None:
             self._reading.cancel()
             self._reading = None
 
+    def _unread(self) -> bool:
+        """Whether a request has come in part only, or something that is none."""
+        state = self.conn.their_state
+        return state in (h11.SEND_BODY, h11.ERROR) or (state is h11.IDLE and bool(self.conn.trailing_data[0]))
+
     def _too_slow(self) -> None:
-        idle = self.conn.their_state is h11.IDLE and not self.conn.trailing_data[0]
-        self._end(408, "" if idle else f"the request took more than {self.limits.read_timeout} s to arrive")
+        late = f"the request took more than {self.limits.read_timeout} s to arrive"
+        self._end(408, late if self._unread() else "")
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is no HTTP, in our own form."""
@@ -158,7 +188,8 @@ class Connection(H11Protocol):
         super().on_response_complete()
         if self.transport.is_closing():
             self._wait_for_client()
-        elif self.conn.their_state is h11.SEND_BODY:
+        elif self.cycle is not None and not self.cycle.response_complete:
+            self._unset_keepalive_if_required()  # which early versions of uvicorn leave to end a request at work
             self._watch()
 
     def timeout_keep_alive_handler(self) -> None:

@@ -28,11 +28,11 @@ def error_body(message: str) -> bytes:
     """``{"error": "one line"}``; ASCII, so that whatever the message quotes is valid.
 
     >>> error_body("two\\nlines")
-    b'{"error": "two lines"}'
+    b'{"error": "two lines"}\\n'
     """
     from ..errors import shortened
 
-    return json.dumps({"error": shortened(" ".join(message.split()))}).encode()
+    return json.dumps({"error": shortened(" ".join(message.split()))}).encode() + b"\n"
 
 
 def unavailable(message: str, seconds: int = 1) -> Refusal:

@@ -108,11 +108,10 @@ def _texts(found: Any, limits: Limits) -> list[str]:
 
 
 def _top(found: Any) -> int:
-    number = isinstance(found, int) and not isinstance(found, bool)
-    if not number or found < 1:
-        shown = repr(found) if number and abs(found) < 10**9 else _kind(found)
-        raise Refusal(422, f"'top' is {shown}, expected an integer of at least 1")
-    return found
+    if isinstance(found, int) and not isinstance(found, bool) and found > 0:
+        return found
+    shown = _kind(found) if type(found) is not int or found < -(10**9) else repr(found)
+    raise Refusal(422, f"'top' is {shown}, expected an integer of at least 1")
 
 
 def _target(found: Any) -> int | str | None:
