@@ -1,0 +1,5 @@
+"""torchMoji's `create_vocab`: its names, which say what to use instead, see `elsewhere`."""
+
+from .elsewhere import names
+
+globals().update(names("create_vocab"))
