@@ -104,8 +104,8 @@ def registered():
 SLOW_FILES = {
     "alignment", "bad_input", "bench", "benchmark_files", "benchmarks", "browser", "browser_map", "cli_explain",
     "cli_train", "compat_torchmoji", "convert", "corpora_engines", "corpora_files", "deep_graphs", "developing",
-    "doctests", "download", "faults", "golden", "goldens", "hdf5", "init", "keras_choices", "keras_graphs",
-    "keras_inputs", "kernels", "kernels_cache", "kernels_gru", "kernels_int8", "learn_finetune",
+    "doctests", "download", "fault_pairs", "faults", "golden", "goldens", "hdf5", "init", "keras_choices",
+    "keras_graphs", "keras_inputs", "kernels", "kernels_cache", "kernels_gru", "kernels_int8", "learn_finetune",
     "learn_gradients", "learn_trainer", "mapped_files", "notices", "own_classes", "own_errors", "own_heads",
     "pickling", "port_javascript", "precision", "random_graphs", "reproducible", "resume", "scorer", "serve",
     "tokenizer", "torch", "torch_state", "typing", "verify",

@@ -14,7 +14,7 @@ from conftest import DATA, LAYERS
 import npmoji
 from npmoji.backends.activations import ACTIVATIONS, softmax
 from npmoji.backends.ops import Ops
-from npmoji.checks import faults
+from npmoji.checks import diagnosis, faults
 from npmoji.checks.compare import compare
 from npmoji.checks.golden_files import Golden, digest
 from npmoji.files.digest import sha256
@@ -532,5 +532,5 @@ def test_the_table(small):
     assert len({(fault.name, fault.sentence, id(fault.plant)) for fault in faults.FAULTS}) == len(faults.FAULTS)
     assert {fault.name for fault in faults.FAULTS} >= set(FAULTS) | set(ATTENTION)
     assert all(set(fault.at) <= set(faults.INPUTS) for fault in faults.FAULTS)
-    assert faults.applies_to(small.golden.tensors) and not faults.applies_to(["tokens", "dense_1"])
-    assert faults.weights_of({"embedding": small.model["embedding"]}) is None
+    assert diagnosis.applies_to(small.golden.tensors) and not diagnosis.applies_to(["tokens", "dense_1"])
+    assert diagnosis.weights_of({"embedding": small.model["embedding"]}) is None

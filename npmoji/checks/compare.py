@@ -1,7 +1,7 @@
 """Compare another implementation's tensors with golden ones, and find where they first differ.
 
 Works on any named tensors whose first axis is the text. They may be memory-mapped, as they are read in blocks of texts.
-`faults` then finds the classic porting fault that causes the first difference, if the network is DeepMoji's.
+`diagnosis` then finds the classic porting fault that causes the first difference, if the network is DeepMoji's.
 """
 
 from __future__ import annotations
@@ -16,14 +16,15 @@ import numpy as np
 from ..display import columns, shorten
 from ..errors import InputError
 from ..text.tokenizer import ORIGINAL
-from . import faults
+from . import diagnosis, masks
 from .differences import Pair, TensorResult, blocks, numbers, pair
+from .planting import INPUTS, Evidence
 
 if TYPE_CHECKING:
     from ..model import Model
     from .golden import Golden
 
-SAMPLE = 48, 16  # texts that a diagnosis uses: how many that differ, and how many that do not
+SAMPLE = 48, 16  # texts that a diagnosis uses: how many that differ besides the worst, and how many that do not
 RANKED = ("softmax", "logits")  # tensors that rank the classes
 QUOTED = 40  # columns quoted from a text
 
@@ -39,7 +40,7 @@ class Comparison:
             ranking.
         ranked: how many texts were ranked, and by which tensor.
         first_difference: a sentence about the first tensor out of tolerance, in graph order; None if all passed.
-        diagnosis: the faults that explain it, each with the fields of `faults.Finding`.
+        diagnosis: the faults that explain it, each with the fields of `diagnosis.Finding`.
         remarks: further sentences for people.
     """
 
@@ -52,7 +53,7 @@ class Comparison:
     top5: int | None = None
     ranked: tuple[int, str] | None = None
     first_difference: str | None = None
-    diagnosis: list[faults.Finding] = field(default_factory=list)
+    diagnosis: list[diagnosis.Finding] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
 
     @property
@@ -223,32 +224,38 @@ def _quote(golden: Golden, where: dict[str, int]) -> str:
 def _diagnose(
     result: Comparison, golden: Golden, pairs: dict[str, Pair], first: Pair, model: Callable[[], Model] | None
 ) -> None:
-    """Find the fault behind the first difference, or report that none was found, if `faults` applies to the network."""
-    if not faults.applies_to(golden.tensors) or first.result.name not in faults.INPUTS:
+    """Find the fault behind the first difference, or report that none was found, if the network is DeepMoji."""
+    if not diagnosis.applies_to(golden.tensors) or first.result.name not in INPUTS:
         return
     loaded = model() if model is not None else None
-    weights = faults.weights_of(loaded) if loaded is not None and _is_of(golden, loaded) else None
+    weights = diagnosis.weights_of(loaded) if loaded is not None and _is_of(golden, loaded) else None
     evidence = _evidence(golden, pairs, first)
-    result.diagnosis = faults.diagnose(evidence, weights)
+    result.diagnosis = diagnosis.diagnose(evidence, weights)
     if result.diagnosis:
         return
     tried = "classic porting faults" if weights else "faults that show without the weights"
-    result.remarks.append("; ".join([f"diagnosis: none of the {tried} explains it", *faults.patterns(evidence)]))
+    result.remarks.append("; ".join([f"diagnosis: none of the {tried} explains it", *diagnosis.patterns(evidence)]))
     if loaded is not None and weights is None:
         known = golden.manifest["weights"]
         file = f"{known.get('name')}, sha256 {known.get('sha256')}"
         result.remarks.append(f"for a full diagnosis give --weights the golden's weights: {file}")
 
 
-def _evidence(golden: Golden, pairs: dict[str, Pair], first: Pair) -> faults.Evidence:
-    """The evidence: some texts that differ and some that do not."""
-    differing, other = SAMPLE
-    rows = np.concatenate([np.flatnonzero(first.rows)[:differing], np.flatnonzero(~first.rows)[:other]])
+def _evidence(golden: Golden, pairs: dict[str, Pair], first: Pair) -> Evidence:
+    """The evidence: some texts that differ and some that do not, of each kind of padding."""
+    tokens = golden.tensors["tokens"]
+    kinds = np.concatenate([masks.kinds(tokens[block]) for block in blocks(*tokens.shape)])
+    rows = [
+        masks.spread(group, kinds[group], number)
+        for group, number in zip((np.flatnonzero(first.rows), np.flatnonzero(~first.rows)), SAMPLE)
+    ]
+    worst = [first.result.where["text"]]
+    rows = np.unique(np.concatenate([worst, *rows]))
     logits = golden.tensors.get("attention_logits")
-    return faults.Evidence(
+    return Evidence(
         target=first.result.name,
         tolerance=first.result.tolerance,
-        given={name: np.array(tensor[rows]) for name, tensor in golden.tensors.items() if name in faults.INPUTS},
+        given={name: np.array(tensor[rows]) for name, tensor in golden.tensors.items() if name in INPUTS},
         seen=numbers(first.candidate[rows], first.golden.dtype),
         trusted=frozenset(name for name, both in pairs.items() if both.result.passed),
         largest_logit=None if logits is None else float(np.max(logits)),

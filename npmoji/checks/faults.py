@@ -1,69 +1,21 @@
-"""The classic faults of DeepMoji ports, and how to recognise them from a tensor: by trying each one.
+"""The classic faults of DeepMoji ports.
 
-`FAULTS` is the table; `planting` implements the faults. A fault is named if planting it turns the golden's numbers into
-the candidate's.
+`FAULTS` is the table; `planting` implements the faults, and `diagnosis` tries them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from itertools import permutations
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from ..backends.activations import sigmoid, softmax
-from ..layers import Bidirectional
 from ..precision import half
 from . import planting as p
-from .planting import INPUTS, LSTMS, Evidence, Fault, Network, Weights, WeightsNeeded
-
-if TYPE_CHECKING:
-    from ..model import Model
-
-SCREEN = (
-    3,
-    1,
-)  # texts that every fault is tried on first: how many of those that differ most, and how many of the others
-GAIN = 10.0  # a fault must reduce the largest error at least by this factor,
-LIMIT = 1.0  # to this many tolerances,
-FAR_GAIN, FAR_LIMIT = 100.0, 10.0  # or by this factor to this many: deviations accumulate after a fault
-ROUGH_GAIN, ROUGH_SHARE = (
-    20.0,
-    0.9,
-)  # a rough one must reduce the mean by this factor, and this share of numbers to LIMIT
-EXACT = 1e-30  # the tolerance if it is 0
-CLOSE = 10.0  # faults whose remaining errors differ by less than this factor cannot be told apart
-
-
-class Finding(NamedTuple):
-    """A fault that explains the difference.
-
-    Attributes:
-        error_before: the candidate's largest error against the golden, in tolerances.
-        error_after: the same against the golden with the fault planted.
-        agreeing: the share of the tensor's numbers that are within tolerance of the latter.
-    """
-
-    fault: str
-    layer: str
-    sentence: str
-    error_before: float
-    error_after: float
-    agreeing: float
-
-    @property
-    def evidence(self) -> str:
-        """How certain that is, for people."""
-        if not self.error_after:
-            return "with this fault planted the golden's numbers become the candidate's"
-        after, before = f"{self.error_after:.2g}", f"{self.error_before:.2g}"
-        share = f"{self.agreeing:.1%} of the numbers agree and " if self.agreeing < 1 else ""
-        return f"with this fault planted {share}the largest error is {after} tolerances, without it {before}"
-
-
-# The table -----------------------------------------------------------------------------------------------------------
+from .planting import INPUTS, LSTMS, Fault, Network
 
 ORDERS = {
     "iofc": "ONNX's order",
@@ -76,6 +28,21 @@ MAXIMUM = "the attention's softmax subtracts the maximum over {}; expected: over
 TOKENS, EMBEDDING, ACTIVATION, CONCATENATION = ("tokens",), ("embedding",), ("activation",), ("concatenate",)
 ATTENTION, LOGITS, SOFTMAX, ANY = ("attention",), ("logits",), ("softmax",), ()
 MATRICES = ("embedding", *LSTMS)
+#: lengths that ports make a mask from, and which masks
+LENGTHS = {
+    "count": "the number of ids that are not 0",
+    "last": "the place of the last id that is not 0",
+    "zero": "the number of ids before the first 0",
+}
+MASKS = {
+    ("mask", "attention_mask"): "the mask is",
+    ("mask",): "the LSTMs' mask is",
+    ("attention_mask",): "the attention's mask is",
+}
+BUILT_IN = (
+    "(as for ONNX's sequence_lens or PyTorch's pack_padded_sequence); expected: every 0 is masked, also before and "
+    "between words, and nothing else"
+)
 WEIGHTED = ("embedding", *LSTMS, "attention_logits", "logits")
 
 
@@ -98,7 +65,31 @@ def block_order(order: tuple[str, ...], swap: bool) -> Fault:
     return Fault("concatenation order", CONCATENATION, sentence, partial(p.joined, order=order, swap=swap))
 
 
+def masks_by_length() -> list[Fault]:
+    """Masks made from lengths. The LSTMs' outputs do not show what the attention does."""
+    faults = []
+    for length, spoken in LENGTHS.items():
+        for least in (0, 1):
+            plant = partial(p.length_mask, length=length, least=least)
+            for at, whose in MASKS.items():
+                sentence = f"{whose} made from a length, {spoken}{', at least 1' * least} {BUILT_IN}"
+                faults.append(Fault("mask by length", at, sentence, plant))
+    return faults
+
+
 # fmt: off
+PADDING_ROW = Fault(
+    "padding row zero", ACTIVATION,
+    "padded steps contain zeros; expected tanh of the embedding's row 0, which the attention's maximum includes",
+    p.without_padding_row)
+ZERO = Fault(
+    "masked outputs zero", LSTMS,
+    "outputs at masked steps are 0; the Keras of these weights repeats the previous output", p.zeros_at_masked)
+HELD = Fault(
+    "masked outputs held", LSTMS,
+    "outputs at masked steps repeat the previous one; the Keras of these weights outputs 0", p.held_at_masked)
+BY_LENGTH = masks_by_length()
+
 FAULTS: list[Fault] = [
     # tokens and embedding
     Fault("padded on the other side", TOKENS, "texts are padded on the left; expected: words first, then zeros",
@@ -109,8 +100,7 @@ FAULTS: list[Fault] = [
             partial(p.shifted_rows, by=by, padding=padding))
       for by, sign in ((1, "+"), (-1, "-")) for padding in (True, False)),
     Fault("missing tanh", ACTIVATION, "the tanh on the embedding is missing", lambda net, name: net.value("embedding")),
-    Fault("padding row zero", ACTIVATION, "padded steps contain zeros; expected tanh of the embedding's row 0, "
-          "which the attention's maximum includes", p.without_padding_row),
+    PADDING_ROW,
     # LSTM: weights
     *(gate_order("".join(order)) for order in permutations("ifco") if order != tuple("ifco")),
     *(Fault("gates interleaved", LSTMS, "the gates' columns are read unit by unit (i f c o, i f c o, ...); "
@@ -142,12 +132,11 @@ FAULTS: list[Fault] = [
           "these weights expect another function", lstm(gate="hard_sigmoid")),
     Fault("no masking", LSTMS, "padding runs through the LSTM; masked steps must leave its state unchanged",
           lstm(masked=False)),
-    Fault("masked outputs zero", LSTMS,
-          "outputs at masked steps are 0; the Keras of these weights repeats the previous output",
-          p.zeros_at_masked),
-    Fault("masked outputs held", LSTMS,
-          "outputs at masked steps repeat the previous one; the Keras of these weights outputs 0",
-          p.held_at_masked),
+    Fault("no masking", LSTMS, "padding runs through the LSTM, and outputs at masked steps are set to 0 afterwards; "
+          "masked steps must leave its state unchanged", p.zeros_after),
+    *BY_LENGTH,
+    ZERO,
+    HELD,
     *(Fault("backward outputs not re-reversed", LSTMS, "the backward outputs were not returned to time order",
             partial(p.backward_half_reversed, valid_only=valid_only)) for valid_only in (False, True)),
     Fault("backward run forward", LSTMS, "the backward direction runs forward in time", lstm(backwards=(False, False))),
@@ -197,112 +186,11 @@ FAULTS: list[Fault] = [
 ]
 # fmt: on
 
-
-# Trying them ---------------------------------------------------------------------------------------------------------
-
-
-def applies_to(names: Iterable[str]) -> bool:
-    """Whether these are the tensor names of a DeepMoji network, including its tokens."""
-    return {"tokens", "activation", *LSTMS, "attention", "attlayer"} <= set(names)
-
-
-def weights_of(model: Model) -> Weights | None:
-    """The model's weights, or None if it is not a DeepMoji network."""
-    try:
-        known = {name: model[name] for name in ("embedding", *LSTMS, "attlayer")}
-        known |= {} if model.feature_only else {"softmax": model["softmax"]}
-    except KeyError:
-        return None
-    first = known["bi_lstm_0"]
-    if not isinstance(first, Bidirectional):
-        return None
-    found = {name: list(layer.weights().values()) for name, layer in known.items()}
-    options = dict(first.ahead.options)
-    layers = {
-        n: arrays if n == "embedding" else [np.asarray(a, np.float32) for a in arrays] for n, arrays in found.items()
-    }
-    return Weights(layers, options)
-
-
-def diagnose(evidence: Evidence, weights: Weights | None = None) -> list[Finding]:
-    """The faults that reproduce the candidate's numbers, best first; several if these texts do not distinguish them.
-
-    Empty if no single fault in the table does.
-    """
-    few = evidence.texts(_screen(evidence))
-    suspects = [fault for fault in FAULTS if _explains(fault, few, weights)]
-    found: dict[str, list[Finding]] = {}
-    for fault in suspects:
-        finding = _explains(fault, evidence, weights)
-        if finding:
-            found.setdefault(fault.name, []).append(finding)
-    # One per name: of the several places for float16, say, one is enough.
-    best = sorted((min(same, key=_error_after) for same in found.values()), key=_error_after)
-    return [finding for finding in best if finding.error_after <= CLOSE * max(best[0].error_after, 0.01)]
-
-
-def _error_after(finding: Finding) -> float:
-    return finding.error_after
-
-
-def _explains(fault: Fault, evidence: Evidence, weights: Weights | None) -> Finding | None:
-    """The fault as a finding, if it reproduces the candidate's numbers."""
-    net = Network(evidence, weights, fault)
-    if not net.altered(evidence.target):
-        return None
-    try:
-        with np.errstate(all="ignore"):
-            planted = net.value(evidence.target)
-    except WeightsNeeded:
-        return None
-    right = evidence.given[evidence.target]
-    before, after = (deviations(expected, evidence.seen, evidence.tolerance) for expected in (right, planted))
-    if not _agree(before, after, fault.rough):
-        return None
-    agreeing = float((after <= LIMIT).mean())
-    return Finding(fault.name, evidence.target, fault.sentence, float(before.max()), float(after.max()), agreeing)
-
-
-def _agree(before: np.ndarray, after: np.ndarray, rough: bool) -> bool:
-    """Whether planting the fault removes so much of the difference that it must be the one."""
-    worst, worst_before = after.max(), before.max()
-    if rough and np.isfinite(worst) and after.mean() * ROUGH_GAIN <= before.mean():
-        return bool((after <= LIMIT).mean() >= ROUGH_SHARE)
-    near = worst <= LIMIT and worst * GAIN <= worst_before
-    return bool(near or (worst <= FAR_LIMIT and worst * FAR_GAIN <= worst_before))
-
-
-def deviations(expected: np.ndarray, seen: np.ndarray, tolerance: dict[str, float]) -> np.ndarray:
-    """Each number's error in tolerances; infinite where only one of the two is NaN or infinite."""
-    with np.errstate(all="ignore"):
-        expected, seen = expected.astype(np.float64), seen.astype(np.float64)
-        allowed = tolerance["absolute"] + tolerance["relative"] * np.abs(expected)
-        allowed[allowed == 0] = EXACT
-        errors = np.abs(seen - expected) / allowed
-        same = (seen == expected) | (np.isnan(seen) & np.isnan(expected))
-    return np.where(same, 0, np.where(np.isnan(errors), np.inf, errors))
-
-
-def _screen(evidence: Evidence) -> np.ndarray:
-    """A few texts, including those that differ most."""
-    errors = deviations(evidence.given[evidence.target], evidence.seen, evidence.tolerance)
-    by_error = np.argsort(-errors.reshape(len(errors), -1).max(axis=1), kind="stable")
-    differing, others = SCREEN
-    return np.unique(np.concatenate([by_error[:differing], by_error[-others:]]))
-
-
-def patterns(evidence: Evidence) -> list[str]:
-    """The kind and place of the difference, where that is informative."""
-    errors = deviations(evidence.given[evidence.target], evidence.seen, evidence.tolerance)
-    mask, bad, found = evidence.given["tokens"] != 0, errors > 1, []
-    if errors.max() <= FAR_LIMIT:
-        found.append(f"the largest error is no more than {errors.max():.2g} tolerances, which may be mere rounding")
-    if bad.ndim == 3 and not bad[mask].any():
-        found.append("only padded steps differ")
-    elif bad.ndim == 3 and not bad[~mask].any():
-        found.append("only valid steps differ")
-    if evidence.target in LSTMS:
-        ahead, behind = (part.any() for part in np.split(bad, 2, axis=-1))
-        if ahead != behind:
-            found.append(f"only the {'forward' if ahead else 'backward'} half differs")
-    return found
+#: faults that spoil a part of the numbers only, alone or together, so that others can hide behind them
+COMPANIONS: list[tuple[Fault, ...]] = [
+    (PADDING_ROW,),
+    (ZERO,),
+    (HELD,),
+    *((length,) for length in BY_LENGTH),
+    *((length, outputs) for length in BY_LENGTH for outputs in (ZERO, HELD)),
+]

@@ -17,17 +17,20 @@ import numpy as np
 from ..backends.activations import sigmoid, softmax
 from ..backends.ops import REFERENCE, Ops
 from ..precision import half, int8
+from .masks import by_length
 
-#: what each tensor of the graph is computed from, in graph order
+#: what each tensor of the graph is computed from, in graph order, and the masks, which are True at valid steps
 INPUTS = {
     "tokens": (),
     "embedding": ("tokens",),
     "activation": ("embedding",),
-    "bi_lstm_0": ("activation", "tokens"),
-    "bi_lstm_1": ("bi_lstm_0", "tokens"),
+    "mask": ("tokens",),  # the LSTMs'
+    "bi_lstm_0": ("activation", "mask"),
+    "bi_lstm_1": ("bi_lstm_0", "mask"),
     "concatenate": ("bi_lstm_1", "bi_lstm_0", "activation"),
     "attention_logits": ("concatenate",),
-    "attention": ("attention_logits", "tokens"),
+    "attention_mask": ("tokens",),
+    "attention": ("attention_logits", "attention_mask"),
     "attlayer": ("concatenate", "attention"),
     "logits": ("attlayer",),
     "softmax": ("logits",),
@@ -86,49 +89,65 @@ class Fault(NamedTuple):
     rough: bool = False
 
 
-class WeightsNeeded(Exception):
-    """A fault cannot be computed from the golden's tensors alone."""
+class Inapplicable(Exception):
+    """A fault cannot be computed from the golden's tensors alone, or changes nothing in these texts."""
 
 
 class Network:
-    """DeepMoji with one fault in it, on the evidence's texts; each tensor is computed when needed."""
+    """DeepMoji with faults in it, on the evidence's texts; each tensor is computed when needed.
 
-    def __init__(self, evidence: Evidence, weights: Weights | None, fault: Fault | None = None):
-        self.evidence, self.weights, self.fault = evidence, weights, fault
-        self.at = () if fault is None else fault.at or (evidence.target,)
+    Of several faults at one tensor each is planted in what the one before has left. A ``cache`` keeps the results of
+    LSTMs that are correct but for their inputs, for other networks on the same texts.
+    """
+
+    def __init__(
+        self,
+        evidence: Evidence,
+        weights: Weights | None,
+        faults: Sequence[Fault],
+        cache: dict[tuple, np.ndarray] | None = None,
+    ):
+        self.evidence, self.weights, self.faults, self.cache = evidence, weights, faults, cache
         self.known: dict[str, np.ndarray] = {}
         # If the embedding is right, so were the tokens, whether or not the candidate has them.
         self.trusted = evidence.trusted | ({"tokens"} if "activation" in evidence.trusted else set())
 
     def value(self, name: str) -> np.ndarray:
-        """The tensor, with the fault; tensors that are right in the candidate are taken from the golden."""
+        """The tensor, with the faults; tensors that are right in the candidate are taken from the golden."""
         if name not in self.known:
-            self.known[name] = self.fault.plant(self, name) if self.acts(name) else self.correct(name)
+            for fault in self.faults:
+                if self.acts(fault, name):
+                    self.known[name] = fault.plant(self, name)
+            self.known[name] = self.correct(name)
         return self.known[name]
 
-    def acts(self, name: str) -> bool:
+    def acts(self, fault: Fault, name: str) -> bool:
         """Whether the fault acts at this tensor."""
-        return name in self.at and name not in self.trusted
+        return name in (fault.at or (self.evidence.target,)) and name not in self.trusted
 
     def altered(self, name: str) -> bool:
-        """Whether the fault affects this tensor."""
-        return name not in self.trusted and (name in self.at or any(map(self.altered, INPUTS[name])))
+        """Whether the faults affect this tensor."""
+        here = any(self.acts(fault, name) for fault in self.faults)
+        return name not in self.trusted and (here or any(map(self.altered, INPUTS[name])))
 
     def correct(self, name: str) -> np.ndarray:
-        """The correct tensor for the current inputs: the golden's own if the fault does not affect those."""
+        """The tensor for the current inputs, with no more faults in it than were planted before: the golden's own if no
+        fault affects those."""
+        if name in self.known:
+            return self.known[name]
         if name in self.evidence.given and (name in self.trusted or not any(map(self.altered, INPUTS[name]))):
             return self.evidence.given[name]
-        return self.lstm(name) if name in LSTMS else getattr(self, f"_{name}")()
+        return self._lstm(name) if name in LSTMS else getattr(self, f"_{name}")()
 
     def arrays(self, layer: str) -> list[np.ndarray]:
         """The weights of a layer."""
         if self.weights is None:
-            raise WeightsNeeded(layer)
+            raise Inapplicable(layer)
         return self.weights.layers[layer]
 
     @property
-    def mask(self) -> np.ndarray:
-        """(N, T), True at valid steps."""
+    def words(self) -> np.ndarray:
+        """(N, T), True where there is a word, whatever the masks say."""
         return self.value("tokens") != 0
 
     # Layers, each from the values of those before it
@@ -142,12 +161,20 @@ class Network:
             ids = self.value("tokens").astype(np.int64) + shift
             return np.asarray(table[np.clip(ids, 0, len(table) - 1)], np.float32)
         if "activation" not in self.evidence.given:
-            raise WeightsNeeded("embedding")
+            raise Inapplicable("embedding")
         with np.errstate(divide="ignore"):
             return np.arctanh(self.evidence.given["activation"].astype(np.float64)).astype(np.float32)
 
     def _activation(self) -> np.ndarray:
         return np.tanh(self.value("embedding"))
+
+    def _lstm(self, name: str) -> np.ndarray:
+        if self.cache is None:
+            return self.lstm(name)
+        key = name, self.value(INPUTS[name][0]).tobytes(), self.value("mask").tobytes()
+        if key not in self.cache:
+            self.cache[key] = self.lstm(name)
+        return self.cache[key]
 
     def lstm(
         self,
@@ -171,12 +198,17 @@ class Network:
         """
         six = pick(self.arrays(name))
         x = self.value(INPUTS[name][0])
-        mask = self.mask if masked else np.ones(x.shape[:2], bool)
+        mask = self.value("mask") if masked else np.ones(x.shape[:2], bool)
         options = self.weights.lstm | options
         exact = name == "bi_lstm_0"  # as in `deepmoji`, for int8
         parts = (ops.pack_lstm(*change(arrays), exact_projection=exact) for arrays in (six[:3], six[3:]))
         outputs = [ops.lstm(x, mask, part, go_backwards=back, **options) for part, back in zip(parts, backwards)]
         return np.concatenate(outputs, axis=-1)
+
+    def _mask(self) -> np.ndarray:
+        return self.words
+
+    _attention_mask = _mask
 
     def _concatenate(self) -> np.ndarray:
         return np.concatenate([self.value(name) for name in INPUTS["concatenate"]], axis=-1)
@@ -185,7 +217,7 @@ class Network:
         return REFERENCE.attention_logits(self.value("concatenate"), self.arrays("attlayer")[0])
 
     def _attention(self) -> np.ndarray:
-        return REFERENCE.attention_weights(self.value("attention_logits"), self.mask)
+        return REFERENCE.attention_weights(self.value("attention_logits"), self.value("attention_mask"))
 
     def _attlayer(self) -> np.ndarray:
         return REFERENCE.weighted_sum(self.value("concatenate"), self.value("attention"))
@@ -215,12 +247,12 @@ def shifted_ids(net: Network, name: str, by: int) -> np.ndarray:
 def shifted_rows(net: Network, name: str, by: int, padding: bool) -> np.ndarray:
     """Each id looks up a row further down or up; with ``padding`` also id 0."""
     rows = net._embedding(shift=by)
-    return rows if padding else np.where(net.mask[..., None], rows, net._embedding())
+    return rows if padding else np.where(net.words[..., None], rows, net._embedding())
 
 
 def without_padding_row(net: Network, name: str) -> np.ndarray:
     """Zeros at padded steps."""
-    return np.where(net.mask[..., None], net.correct(name), np.float32(0))
+    return np.where(net.words[..., None], net.correct(name), np.float32(0))
 
 
 def in_gate_order(arrays: Arrays, order: str) -> Arrays:
@@ -281,7 +313,7 @@ def backward_half_reversed(net: Network, name: str, valid_only: bool) -> np.ndar
     ahead, behind = halves(net, name)
     T = behind.shape[1]
     if valid_only:
-        ends = T - np.argmax(net.mask[:, ::-1], axis=1)
+        ends = T - np.argmax(net.value("mask")[:, ::-1], axis=1)
         steps = np.arange(T)
         order = np.where(steps < ends[:, None], ends[:, None] - 1 - steps, steps)
         behind = np.take_along_axis(behind, order[..., None], axis=1)
@@ -290,15 +322,32 @@ def backward_half_reversed(net: Network, name: str, valid_only: bool) -> np.ndar
     return np.concatenate([ahead, behind], axis=-1)
 
 
+def length_mask(net: Network, name: str, length: str, least: int) -> np.ndarray:
+    """A mask made from lengths, see `masks.by_length`."""
+    mask = by_length(net.words, length, least)
+    if np.array_equal(mask, net.words):
+        raise Inapplicable("all padding is at the end")
+    return mask
+
+
 def zeros_at_masked(net: Network, name: str) -> np.ndarray:
     """An LSTM's outputs in later versions of Keras: 0 at masked steps."""
-    return np.where(net.mask[..., None], net.correct(name), np.float32(0))
+    if net.weights is not None and not net.weights.lstm["hold_masked"]:
+        raise Inapplicable("outputs are 0")
+    return np.where(net.value("mask")[..., None], net.correct(name), np.float32(0))
+
+
+def zeros_after(net: Network, name: str) -> np.ndarray:
+    """The outputs of an LSTM that padding runs through, with 0 at masked steps."""
+    return np.where(net.value("mask")[..., None], net.lstm(name, masked=False), np.float32(0))
 
 
 def held_at_masked(net: Network, name: str) -> np.ndarray:
     """An LSTM's outputs in Keras 2.0 to 2.3: a masked step repeats the previous one in the direction of travel."""
-    mask, T = net.mask, net.mask.shape[1]
-    outputs = []
+    if net.weights is not None and net.weights.lstm["hold_masked"]:
+        raise Inapplicable("outputs are held")
+    mask, outputs = net.value("mask"), []
+    T = mask.shape[1]
     for behind, x in enumerate(halves(net, name)):
         x, last = x.copy(), np.zeros_like(x[:, 0])
         for t in reversed(range(T)) if behind else range(T):
@@ -320,7 +369,7 @@ def attention_like(
 ) -> np.ndarray:
     """The attention's weights with another epsilon, mask, or maximum (``row``, ``valid``, ``batch`` or ``none``)."""
     logits = net.value("attention_logits")
-    mask = net.mask if masked else np.ones(logits.shape, bool)
+    mask = net.value("attention_mask") if masked else np.ones(logits.shape, bool)
     if over == "row":
         top = logits.max(axis=1, keepdims=True)
     elif over == "valid":
@@ -334,7 +383,7 @@ def attention_like(
 
 def additive_mask(net: Network, name: str) -> np.ndarray:
     """An ordinary softmax with a large negative number at padded steps; equal weights in a text without tokens."""
-    return softmax(np.where(net.mask, net.value("attention_logits"), np.float32(-1e9)))
+    return softmax(np.where(net.value("attention_mask"), net.value("attention_logits"), np.float32(-1e9)))
 
 
 def dense_with(net: Network, name: str, change: Callable[[Arrays], Arrays]) -> np.ndarray:
