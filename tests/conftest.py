@@ -107,8 +107,8 @@ SLOW_FILES = {
     "doctests", "download", "fault_pairs", "faults", "golden", "goldens", "hdf5", "init", "keras_choices",
     "keras_graphs", "keras_inputs", "kernels", "kernels_cache", "kernels_gru", "kernels_int8", "learn_finetune",
     "learn_gradients", "learn_trainer", "mapped_files", "notices", "own_classes", "own_errors", "own_heads",
-    "pickling", "port_javascript", "porting_page", "precision", "random_graphs", "reproducible", "resume", "scorer",
-    "serve", "tokenizer", "torch", "torch_state", "typing", "verify",
+    "pickling", "port_javascript", "porting_page", "precision", "random_graphs", "reproducible", "resume",
+    "scorer", "serve", "tokenizer", "torch", "torch_state", "typing", "verify",
 }  # fmt: skip
 
 
