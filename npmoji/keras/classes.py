@@ -39,6 +39,7 @@ def _activation(at: Place) -> Layer:
 @kind(
     "Dropout",
     "SpatialDropout1D",
+    "SpatialDropout2D",
     "GaussianNoise",
     "GaussianDropout",
     "AlphaDropout",
@@ -266,38 +267,6 @@ def weighted_average(at: Place, previous: Layer, kernel: np.ndarray, both: bool)
     layer = layers.AttentionWeightedAverage(previous, kernel, name=at.name)
     layer.logits.name, layer.attention.name = f"{at.name}/logits", f"{at.name}/attention"
     return [layer, layer.attention] if both else layer
-
-
-# Windows and pooling -----------------------------------------------------------------------------------------------
-
-
-@kind("Conv1D", "Convolution1D", arrays=affine)
-def _conv1d(at: Place) -> Layer:
-    channels_last(at)
-    options = {
-        "strides": whole(at, "strides", 1),
-        "dilation": whole(at, "dilation_rate", 1),
-        "groups": whole(at, "groups", 1),
-    }
-    activation = at.activation()
-    name = at.name if activation == "linear" else f"{at.name}/linear"
-    conv = layers.Conv1D(at.previous[0], **at.arrays, padding=at.setting("padding", "valid"), **options, name=name)
-    return conv if activation == "linear" else layers.Activation(conv, activation, name=at.name)
-
-
-@kind("MaxPooling1D", "AveragePooling1D")
-def _pooling(at: Place) -> Layer:
-    channels_last(at)
-    size = whole(at, "pool_size", 2)
-    options = {"strides": whole(at, "strides", size), "padding": at.setting("padding", "valid")}
-    average = at.config["class_name"].startswith("Average")
-    return layers.Pooling1D(at.previous[0], size, **options, average=average, name=at.name)
-
-
-@kind("GlobalAveragePooling1D", "GlobalMaxPooling1D")
-def _global_pooling(at: Place) -> Layer:
-    channels_last(at)
-    return getattr(layers, at.config["class_name"])(at.previous[0], keepdims=at.flag("keepdims"), name=at.name)
 
 
 # Several to one, and other shapes ----------------------------------------------------------------------------------

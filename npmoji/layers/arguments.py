@@ -14,7 +14,7 @@ import numpy as np
 
 from ..backends.activations import ACTIVATIONS
 from ..errors import WeightsError
-from . import GRU, LSTM, Bidirectional, Dropout, Layer, Named, Part, Recurrent, SimpleRNN
+from . import GRU, LSTM, Bidirectional, Conv2D, Dropout, Layer, Named, Part, Pooling2D, Recurrent, SimpleRNN
 
 #: what a recurrent layer takes besides what `Recurrent` does
 OPTIONS: dict[type, tuple[str, ...]] = {
@@ -80,6 +80,7 @@ FUNCTION = _names(*ACTIVATIONS)
 AXIS = Wanted("the number of an axis", lambda value: type(_plain(value)) is int and abs(_plain(value)) <= 32)
 SIZES = _several(_optional(_integer(-1)))
 WEIGHTS = Wanted("two or three arrays", _are_weights)
+PAIR = Wanted("two integers of at least 1", lambda value: _several(_integer(1)).fits(value) and len(value) == 2)
 CELL = Wanted("LSTM, GRU or SimpleRNN", lambda value: isinstance(value, type) and value in OPTIONS)
 
 #: by parameter; all others are flags
@@ -96,7 +97,8 @@ TABLE: dict[str, Wanted] = {
     "axis": AXIS,
     **dict.fromkeys(("dilation", "groups", "pool_size"), _integer(1)),
     **dict.fromkeys(("strides", "vocabulary_size"), _optional(_integer(1))),
-    **dict.fromkeys(("n", "k", "index"), _integer(0)),
+    "size": _integer(1),
+    **dict.fromkeys(("n", "k", "index", "before", "after"), _integer(0)),
     **dict.fromkeys(("epsilon", "alpha", "mask_value", "theta", "threshold", "rate", "dropout"), NUMBER),
     "max_value": _optional(NUMBER),
     "negative_slope": Wanted(
@@ -106,6 +108,12 @@ TABLE: dict[str, Wanted] = {
     "cell": CELL,
     "backward_cell": _optional(CELL),
     "backward_options": Wanted("a dict or None", lambda value: value is None or isinstance(value, dict)),
+}
+
+#: where a class means something else by a name
+OWN: dict[type, dict[str, Wanted]] = {
+    Conv2D: {"strides": PAIR, "dilation": PAIR},
+    Pooling2D: {"strides": _optional(PAIR), "pool_size": PAIR},
 }
 
 
@@ -126,15 +134,15 @@ def made(cls: type[Layer], arguments: list[Any], options: dict[str, Any], where:
     for name, value in {**given, **rest}.items():
         several = name == "previous" and isinstance(value, tuple)  # of *previous
         for one in value if several else [value]:
-            _check(name, one, where)
+            _check(name, one, where, OWN.get(cls, {}))
     _check_options(cls, given, rest, where)
     layer = cls(*arguments, **options)
     _check_inputs(layer, where)
     return layer
 
 
-def _check(name: str, value: Any, where: str) -> None:
-    wanted = TABLE.get(name, FLAG)
+def _check(name: str, value: Any, where: str, own: dict[str, Wanted] | None = None) -> None:
+    wanted = (own or {}).get(name) or TABLE.get(name, FLAG)
     if not wanted.fits(value):
         found = type(value).__name__ if isinstance(value, (np.ndarray, Layer)) else f"{value!r:.60}"
         raise WeightsError(f"{where}: {name} is {found}, expected {wanted.words}")

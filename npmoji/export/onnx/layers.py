@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -22,54 +22,10 @@ from ...precision import float32
 from .functions import activate, kind_of, operation
 from .graph import BOOL, FLOAT, INT64, Graph
 from .masks import everything
+from .node import Names, Node, Value
 from .recurrent import bidirectional, recurrent
 from .refused import Refused
-
-Names = str | list[str]
-
-
-class Value(NamedTuple):
-    """A layer's output: the name of its value and of its mask, or None; lists of them if there are several outputs."""
-
-    name: Any
-    mask: Any = None
-
-
-class Node(NamedTuple):
-    """A layer to be written, and what it is computed from.
-
-    Attributes:
-        values: names, one for each predecessor.
-        masks: names or None.
-        like, like_masks: an array of the shape and type of each value, but for the sizes of the first axes, and of each
-            mask.
-    """
-
-    g: Graph
-    layer: Any
-    values: list[Any]
-    masks: list[Any]
-    like: list[Any]
-    like_masks: list[Any]
-
-    @property
-    def x(self) -> str:
-        """The first value."""
-        return self.values[0]
-
-    @property
-    def valid(self) -> str | None:
-        """The mask that counts for the layer's arithmetic."""
-        return None if self.layer.previous[0].hides_mask else self.masks[0]
-
-    @property
-    def rank(self) -> int:
-        """The number of axes of the first value."""
-        return np.ndim(self.like[0])
-
-    def steps(self, mask: str) -> str:
-        """A mask as numbers (N, T, 1)."""
-        return self.g.add("Unsqueeze", self.g.cast(mask, FLOAT), self.g.axes(-1))
+from .windows import WINDOWS
 
 
 def written(g: Graph, layers: list[Layer], done: dict[Layer, Value], like: dict[Layer, tuple[Any, Any]]) -> None:
@@ -231,47 +187,6 @@ def _mask_of_steps(n: Node, inner: str | None, steps: str) -> str | None:
     return g.cast(g.add("ReduceMax", g.cast(mask, FLOAT), deeper, keepdims=0), BOOL) if deeper.size else mask
 
 
-# Windows of steps ----------------------------------------------------------------------------------------------------
-
-
-def _over_time(n: Node, operator: str, *arrays: Any, **settings: Any) -> str:
-    """An operator that wants (N, F, T)."""
-    x = n.g.add(operator, n.g.add("Transpose", n.x, perm=[0, 2, 1]), *arrays, **settings)
-    return n.g.add("Transpose", x, perm=[0, 2, 1])
-
-
-def _conv(n: Node) -> str:
-    layer = n.layer
-    settings: dict[str, Any] = {"auto_pad": "SAME_UPPER"} if layer.padding == "same" else {}
-    if layer.padding == "causal":
-        settings = {"pads": [(len(layer.kernel) - 1) * layer.dilation, 0]}
-    kernel = np.ascontiguousarray(layer.kernel.transpose(2, 1, 0))
-    bias = () if layer.bias is None else (layer.bias,)
-    sizes = {"strides": [layer.strides], "dilations": [layer.dilation], "group": layer.groups}
-    return _over_time(n, "Conv", kernel, *bias, kernel_shape=[len(layer.kernel)], **sizes, **settings)
-
-
-def _pooling(n: Node) -> str:
-    layer = n.layer
-    settings = {"kernel_shape": [layer.pool_size], "strides": [layer.strides]}
-    if layer.padding == "same":
-        settings["auto_pad"] = "SAME_UPPER"
-    return _over_time(n, "AveragePool" if layer.average else "MaxPool", **settings)
-
-
-def _global_average(n: Node) -> str:
-    g, time, keep = n.g, n.g.axes(1), int(n.layer.keepdims)
-    if n.valid is None:
-        return g.add("ReduceMean", n.x, time, keepdims=keep)
-    steps = n.steps(n.valid)
-    count = g.add("Max", g.add("ReduceSum", steps, time, keepdims=keep), g.number(1))
-    return g.add("Div", g.add("ReduceSum", g.add("Mul", n.x, steps), time, keepdims=keep), count)
-
-
-def _global_max(n: Node) -> str:
-    return n.g.add("ReduceMax", n.x, n.g.axes(1), keepdims=int(n.layer.keepdims))
-
-
 # Attention -----------------------------------------------------------------------------------------------------------
 
 
@@ -403,6 +318,7 @@ OPERATORS: dict[type, str] = {
 
 #: the class of a layer -> how it is written
 KINDS: dict[type, Callable[[Node], Names | Value]] = {
+    **WINDOWS,
     kinds.Activation: lambda n: activate(n.g, n.layer, n.layer.activation, n.x),
     kinds.AttentionLogits: _attention_logits,
     kinds.AttentionWeightedAverage: _weighted_average,
@@ -411,21 +327,17 @@ KINDS: dict[type, Callable[[Node], Names | Value]] = {
     kinds.BatchNormalization: _batch_normalization,
     kinds.Bidirectional: lambda n: _several(bidirectional(n.g, n.layer, n.values, n.valid)),
     kinds.Concatenate: _concatenate,
-    kinds.Conv1D: _conv,
     kinds.Dense: _dense,
     kinds.DroppedMask: lambda n: n.x,
     kinds.Dropout: lambda n: n.x,
     kinds.ELU: _elu,
     kinds.Embedding: _embedding,
     kinds.Flatten: _flatten,
-    kinds.GlobalAveragePooling1D: _global_average,
-    kinds.GlobalMaxPooling1D: _global_max,
     kinds.LayerNormalization: _layer_normalization,
     kinds.Masking: _masking,
     kinds.Named: lambda n: n.x,
     kinds.Part: _part,
     kinds.Permute: _permute,
-    kinds.Pooling1D: _pooling,
     kinds.ReLU: _relu,
     kinds.Recurrent: lambda n: _several(recurrent(n.g, n.layer, n.values, n.valid)),
     kinds.Remask: _remask,
