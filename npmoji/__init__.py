@@ -24,10 +24,10 @@ _MODULES: dict[str, str] = {
         "layers": """
         ELU GRU LSTM Activation Add AttentionWeightedAverage AttentionWithContext Average BatchNorm
         BatchNormalization Bidirectional Concatenate Conv1D Conv2D Cropping1D Dense DepthwiseConv1D Dropout Embedding
-        Flatten GlobalAveragePooling1D GlobalAveragePooling2D GlobalMaxPooling1D GlobalMaxPooling2D Input Layer
-        LayerNormalization MaskedMean Masking Maximum Minimum Multiply Permute Pooling1D Pooling2D Projection ReLU
-        RepeatVector Reshape SimpleRNN Softmax Subtract ThresholdedReLU TimeDistributed TopK UpSampling1D
-        ZeroPadding1D
+        Flatten GlobalAveragePooling1D GlobalAveragePooling2D GlobalMaxPooling1D GlobalMaxPooling2D GroupNormalization
+        Input Layer LayerNormalization MaskedMean Masking Maximum Minimum Multiply Permute Pooling1D Pooling2D
+        Projection RMSNormalization ReLU RepeatVector Reshape SimpleRNN Softmax Subtract ThresholdedReLU
+        TimeDistributed TopK UnitNormalization UpSampling1D ZeroPadding1D
         """,
         "initialisers": "init",
         "layers.saving": "load_layers save_layers",
@@ -76,6 +76,7 @@ if TYPE_CHECKING:  # the same for type checkers, which read no tables; a test co
     from .layers import GlobalAveragePooling2D as GlobalAveragePooling2D
     from .layers import GlobalMaxPooling1D as GlobalMaxPooling1D
     from .layers import GlobalMaxPooling2D as GlobalMaxPooling2D
+    from .layers import GroupNormalization as GroupNormalization
     from .layers import Input as Input
     from .layers import Layer as Layer
     from .layers import LayerNormalization as LayerNormalization
@@ -91,12 +92,14 @@ if TYPE_CHECKING:  # the same for type checkers, which read no tables; a test co
     from .layers import ReLU as ReLU
     from .layers import RepeatVector as RepeatVector
     from .layers import Reshape as Reshape
+    from .layers import RMSNormalization as RMSNormalization
     from .layers import SimpleRNN as SimpleRNN
     from .layers import Softmax as Softmax
     from .layers import Subtract as Subtract
     from .layers import ThresholdedReLU as ThresholdedReLU
     from .layers import TimeDistributed as TimeDistributed
     from .layers import TopK as TopK
+    from .layers import UnitNormalization as UnitNormalization
     from .layers import UpSampling1D as UpSampling1D
     from .layers import ZeroPadding1D as ZeroPadding1D
     from .layers.saving import load_layers as load_layers

@@ -63,6 +63,8 @@ SHIPPED = (  # flavour, recipe, seed, and the file to keep
     ("keras3", "planes", 2, "model.h5"),
     ("tf_keras", "feature_convolutions", 1, "model.h5"),
     ("keras3", "feature_convolutions", 2, "model.h5"),
+    ("tf_keras", "normalisations", 0, "model.h5"),
+    ("keras3", "normalisations", 2, "model.h5"),
 )
 
 
@@ -726,6 +728,36 @@ def feature_convolutions(w: Workshop) -> Any:
     outputs.append(L.UpSampling1D(w.pick(1, 2, 3))(x))
     pooled = [w.pick(L.GlobalAveragePooling1D(), L.GlobalMaxPooling1D(), w.recurrent(3))(h) for h in outputs]
     return w.model(ids, [L.Dense(3)(L.Concatenate()(pooled)), *outputs])
+
+
+@recipe
+def normalisations(w: Workshop) -> Any:
+    """Normalisations along one axis or several, over masks where Keras can."""
+    L = w.L
+    w.tokens("ids")
+    ids = w.K.Input((w.STEPS,), dtype="int32", name="ids")
+    plane = w.numbers(3, 4, 2, name="plane")
+    x = L.Embedding(w.WORDS, 6, mask_zero=w.chance(0.6))(ids)
+
+    def options(**more: Any) -> dict[str, Any]:
+        return {"scale": w.chance(0.7), "center": w.chance(0.7), "epsilon": w.pick(1e-3, 1e-5), **more}
+
+    unmasked = x if w.keras3 else L.Reshape((w.STEPS, 6))(x)  # tf_keras cannot compute groups over a mask
+    h = [
+        L.LayerNormalization(**options(axis=w.pick(1, 2, [1, 2], [-2, -1], [-1])))(x),
+        L.UnitNormalization(axis=w.pick(-1, 1, [1, 2]))(x),
+        L.GroupNormalization(**options(groups=w.pick(-1, 1, 2, 3), axis=w.pick(-1, 2, 1)))(unmasked),
+    ]
+    outputs = [
+        L.LayerNormalization(**options(axis=w.pick([1, 2, 3], [2, 3], [1, 3], 3, 2)))(plane),
+        L.UnitNormalization(axis=w.pick(-1, [1, 3], 2))(plane),
+        L.GroupNormalization(**options(groups=w.pick(-1, 1, 2), axis=w.pick(-1, 3, 2)))(plane),
+    ]
+    if w.keras3:
+        h.append(L.RMSNormalization(axis=w.pick(-1, 2, [1, 2]), epsilon=w.pick(1e-6, 1e-3))(x))
+        h.append(L.LayerNormalization(rms_scaling=True, axis=w.pick(-1, [1, 2]))(x))
+    pooled = [w.pick(L.GlobalAveragePooling1D(), w.recurrent(3))(one) for one in h]
+    return w.model([ids, plane], [L.Dense(3)(L.Concatenate()(pooled)), *h, *outputs])
 
 
 @recipe

@@ -14,7 +14,7 @@ from .. import layers
 from ..errors import WeightsError
 from ..formats.fields import item
 from ..layers import Layer
-from .place import Place, affine, axis, channels_last, kind, number, sizes, whole
+from .place import Place, affine, axes, axis, channels_last, kind, number, sizes, whole
 
 # One step at a time ------------------------------------------------------------------------------------------------
 
@@ -105,14 +105,34 @@ def _batch_normalization(at: Place) -> Layer:
     )
 
 
-@kind("LayerNormalization", arrays=_normalised)
+def _layer_normalised(config: dict[str, Any]) -> list[str]:
+    return ["gamma"] if config.get("rms_scaling") else _normalised(config)
+
+
+@kind("LayerNormalization", arrays=_layer_normalised)
 def _layer_normalization(at: Place) -> Layer:
-    if at.flag("rms_scaling"):
-        raise WeightsError(f"layer {at.name!r}: rms_scaling is not supported")
     arrays = {"gamma": None, "beta": None, **at.arrays}
-    return layers.LayerNormalization(
-        at.previous[0], **arrays, epsilon=number(at, "epsilon", 1e-3), axis=axis(at), name=at.name
-    )
+    options = {"epsilon": number(at, "epsilon", 1e-3), "rms_scaling": at.flag("rms_scaling")}
+    return layers.LayerNormalization(at.previous[0], **arrays, **options, axis=axes(at), name=at.name)
+
+
+@kind("RMSNormalization", arrays=lambda config: ["scale"])
+def _rms_normalization(at: Place) -> Layer:
+    epsilon = number(at, "epsilon", 1e-6)
+    return layers.RMSNormalization(at.previous[0], **at.arrays, epsilon=epsilon, axis=axes(at), name=at.name)
+
+
+@kind("UnitNormalization")
+def _unit_normalization(at: Place) -> Layer:
+    return layers.UnitNormalization(at.previous[0], axes(at), 1e-12 if at.keras3 else 1e-6, name=at.name)
+
+
+@kind("GroupNormalization", arrays=_normalised)
+def _group_normalization(at: Place) -> Layer:
+    arrays = {"gamma": None, "beta": None, **at.arrays}
+    groups = -1 if at.setting("groups", 32) == -1 else whole(at, "groups", 32)
+    options = {"groups": groups, "epsilon": number(at, "epsilon", 1e-3), "masked": at.keras3}
+    return layers.GroupNormalization(at.previous[0], **arrays, **options, axis=axis(at), name=at.name)
 
 
 # With a memory -----------------------------------------------------------------------------------------------------

@@ -155,6 +155,16 @@ def axis(place: Place) -> int:
     return found
 
 
+def axes(place: Place) -> int | tuple[int, ...]:
+    """The axes that a layer works along: one, or several."""
+    found = place.setting("axis", -1)
+    if not isinstance(found, (list, tuple)) or len(found) == 1:
+        return axis(place)
+    if not 1 <= len(found) <= MOST_AXES or not all(type(n) is int and abs(n) <= MOST_AXES for n in found):
+        raise WeightsError(f"layer {place.name!r}: axis {found!r:.60}, expected the numbers of axes")
+    return tuple(found)
+
+
 def sizes(place: Place, key: str) -> tuple[int, ...]:
     """A list of positive integers, or -1."""
     found = item(place.config, key, f"layer {place.name!r}", list)

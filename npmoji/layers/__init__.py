@@ -47,7 +47,10 @@ from .merging import Minimum as Minimum
 from .merging import Multiply as Multiply
 from .merging import Subtract as Subtract
 from .normalisation import BatchNormalization as BatchNormalization
+from .normalisation import GroupNormalization as GroupNormalization
 from .normalisation import LayerNormalization as LayerNormalization
+from .normalisation import RMSNormalization as RMSNormalization
+from .normalisation import UnitNormalization as UnitNormalization
 from .planes import Conv2D as Conv2D
 from .planes import GlobalAveragePooling2D as GlobalAveragePooling2D
 from .planes import GlobalMaxPooling2D as GlobalMaxPooling2D

@@ -14,7 +14,23 @@ import numpy as np
 
 from ..backends.activations import ACTIVATIONS
 from ..errors import WeightsError
-from . import GRU, LSTM, Bidirectional, Conv2D, Dropout, Layer, Named, Part, Pooling2D, Recurrent, SimpleRNN
+from . import (
+    GRU,
+    LSTM,
+    Bidirectional,
+    Conv2D,
+    Dropout,
+    GroupNormalization,
+    Layer,
+    LayerNormalization,
+    Named,
+    Part,
+    Pooling2D,
+    Recurrent,
+    RMSNormalization,
+    SimpleRNN,
+    UnitNormalization,
+)
 
 #: what a recurrent layer takes besides what `Recurrent` does
 OPTIONS: dict[type, tuple[str, ...]] = {
@@ -78,6 +94,7 @@ NUMBER = Wanted("a number", lambda value: _is_number(value) and abs(_plain(value
 FLAG = Wanted("true or false", lambda value: type(_plain(value)) in (bool, int))
 FUNCTION = _names(*ACTIVATIONS)
 AXIS = Wanted("the number of an axis", lambda value: type(_plain(value)) is int and abs(_plain(value)) <= 32)
+AXES = Wanted("the numbers of axes", lambda value: AXIS.fits(value) or _several(AXIS).fits(value))
 SIZES = _several(_optional(_integer(-1)))
 WEIGHTS = Wanted("two or three arrays", _are_weights)
 PAIR = Wanted("two integers of at least 1", lambda value: _several(_integer(1)).fits(value) and len(value) == 2)
@@ -88,7 +105,7 @@ TABLE: dict[str, Wanted] = {
     **dict.fromkeys(("previous", "layer"), LAYER),
     "initial_state": _several(LAYER),
     **dict.fromkeys(("kernel", "recurrent_kernel", "embeddings", "mean", "variance"), ARRAY),
-    **dict.fromkeys(("bias", "gamma", "beta", "context"), _optional(ARRAY)),
+    **dict.fromkeys(("bias", "gamma", "beta", "context", "scale"), _optional(ARRAY)),
     **dict.fromkeys(("forward", "backward"), WEIGHTS),
     **dict.fromkeys(("name", "complaint"), _optional(TEXT)),
     **dict.fromkeys(("logits", "padding", "kind"), TEXT),
@@ -99,7 +116,7 @@ TABLE: dict[str, Wanted] = {
     **dict.fromkeys(("strides", "vocabulary_size"), _optional(_integer(1))),
     "size": _integer(1),
     **dict.fromkeys(("n", "k", "index", "before", "after"), _integer(0)),
-    **dict.fromkeys(("epsilon", "alpha", "mask_value", "theta", "threshold", "rate", "dropout"), NUMBER),
+    **dict.fromkeys(("epsilon", "alpha", "mask_value", "theta", "threshold", "rate", "dropout", "least"), NUMBER),
     "max_value": _optional(NUMBER),
     "negative_slope": Wanted(
         "a number or an array", lambda v: ARRAY.fits(v) or NUMBER.fits(v) or _several(NUMBER).fits(v)
@@ -113,7 +130,11 @@ TABLE: dict[str, Wanted] = {
 #: where a class means something else by a name
 OWN: dict[type, dict[str, Wanted]] = {
     Conv2D: {"strides": PAIR, "dilation": PAIR},
+    GroupNormalization: {"groups": _integer(-1)},
     Pooling2D: {"strides": _optional(PAIR), "pool_size": PAIR},
+    LayerNormalization: {"axis": AXES},
+    RMSNormalization: {"axis": AXES},
+    UnitNormalization: {"axis": AXES},
 }
 
 

@@ -93,13 +93,51 @@ def _batch_normalization(n: Node) -> str:
 
 
 def _layer_normalization(n: Node) -> str:
-    g, last = n.g, n.g.axes(-1)
-    centred = g.add("Sub", n.x, g.add("ReduceMean", n.x, last))
-    variance = g.add("ReduceMean", g.add("Mul", centred, centred), last)
-    x = g.add("Div", centred, g.add("Sqrt", g.add("Add", variance, g.number(n.layer.epsilon))))
-    arrays = n.layer.weights()
-    x = g.add("Mul", x, arrays["gamma"]) if "gamma" in arrays else x
-    return g.add("Add", x, arrays["beta"]) if "beta" in arrays else x
+    g, layer, axes = n.g, n.layer, _normalised_axes(n)
+    centred = g.add("Sub", n.x, g.add("ReduceMean", n.x, axes))
+    variance = g.add("ReduceMean", g.add("Mul", centred, centred), axes)
+    deviation = g.add("Sqrt", g.add("Add", variance, g.number(layer.epsilon)))
+    return _scaled(n, g.add("Div", n.x if layer.rms_scaling else centred, deviation), axes)
+
+
+def _normalised_axes(n: Node) -> np.ndarray:
+    """The axes that a row is normalised along."""
+    return n.g.axes(*n.layer._axes(np.asarray(n.like[0])))
+
+
+def _scaled(n: Node, x: str, axes: np.ndarray) -> str:
+    """The weights of a normalisation, whose places are along some axes."""
+    shape = [size if i in axes else 1 for i, size in enumerate(np.shape(n.like[0]))]
+    arrays = {label: array.reshape(shape) for label, array in n.layer.weights().items()}
+    for label in ("gamma", "scale"):
+        x = n.g.add("Mul", x, arrays[label]) if label in arrays else x
+    return n.g.add("Add", x, arrays["beta"]) if "beta" in arrays else x
+
+
+def _rms_normalization(n: Node) -> str:
+    g, axes = n.g, _normalised_axes(n)
+    mean = g.add("ReduceMean", g.add("Mul", n.x, n.x), axes)
+    return _scaled(n, g.add("Div", n.x, g.add("Sqrt", g.add("Add", mean, g.number(n.layer.epsilon)))), axes)
+
+
+def _unit_normalization(n: Node) -> str:
+    g = n.g
+    length = g.add("Sqrt", g.add("ReduceSum", g.add("Mul", n.x, n.x), _normalised_axes(n)))
+    return g.add("Div", n.x, g.add("Max", length, g.number(n.layer.least)))
+
+
+def _group_normalization(n: Node) -> str:
+    """The groups as rows (N, groups, -1) of their own."""
+    g, layer, axis = n.g, n.layer, n.layer.axis % n.rank
+    order = [0, axis, *(i for i in range(1, n.rank) if i != axis)]
+    F = np.shape(n.like[0])[axis]
+    moved = g.add("Transpose", n.x, perm=order)
+    rows = g.add("Reshape", moved, g.axes(0, F if layer.groups == -1 else layer.groups, -1))
+    centred = g.add("Sub", rows, g.add("ReduceMean", rows, g.axes(2)))
+    variance = g.add("ReduceMean", g.add("Mul", centred, centred), g.axes(2))
+    out = g.add("Div", centred, g.add("Sqrt", g.add("Add", variance, g.number(layer.epsilon))))
+    out = g.add("Reshape", out, g.add("Shape", moved))
+    return _scaled(n, g.add("Transpose", out, perm=[order.index(i) for i in range(n.rank)]), g.axes(axis))
 
 
 def _softmax(n: Node) -> Value:
@@ -333,11 +371,13 @@ KINDS: dict[type, Callable[[Node], Names | Value]] = {
     kinds.ELU: _elu,
     kinds.Embedding: _embedding,
     kinds.Flatten: _flatten,
+    kinds.GroupNormalization: _group_normalization,
     kinds.LayerNormalization: _layer_normalization,
     kinds.Masking: _masking,
     kinds.Named: lambda n: n.x,
     kinds.Part: _part,
     kinds.Permute: _permute,
+    kinds.RMSNormalization: _rms_normalization,
     kinds.ReLU: _relu,
     kinds.Recurrent: lambda n: _several(recurrent(n.g, n.layer, n.values, n.valid)),
     kinds.Remask: _remask,
@@ -347,6 +387,7 @@ KINDS: dict[type, Callable[[Node], Names | Value]] = {
     kinds.ThresholdedReLU: _thresholded_relu,
     kinds.TimeDistributed: _time_distributed,
     kinds.TopK: _top_k,
+    kinds.UnitNormalization: _unit_normalization,
     HiddenMask: lambda n: n.x,
     Merge: _merge,
     Operation: lambda n: operation(n.g, n.layer, n.values, n.like),
