@@ -23,11 +23,11 @@ _MODULES: dict[str, str] = {
         "keras.known": "register_layer",
         "layers": """
         ELU GRU LSTM Activation Add AttentionWeightedAverage AttentionWithContext Average BatchNorm
-        BatchNormalization Bidirectional Concatenate Conv1D Conv2D Cropping1D Dense DepthwiseConv1D Dropout Embedding
-        Flatten GlobalAveragePooling1D GlobalAveragePooling2D GlobalMaxPooling1D GlobalMaxPooling2D GroupNormalization
-        Input Layer LayerNormalization MaskedMean Masking Maximum Minimum Multiply Permute Pooling1D Pooling2D
-        Projection RMSNormalization ReLU RepeatVector Reshape SimpleRNN Softmax Subtract ThresholdedReLU
-        TimeDistributed TopK UnitNormalization UpSampling1D ZeroPadding1D
+        BatchNormalization Bidirectional Concatenate Conv1D Conv2D Cropping1D Dense DepthwiseConv1D Dot Dropout
+        Embedding Flatten GlobalAveragePooling1D GlobalAveragePooling2D GlobalMaxPooling1D GlobalMaxPooling2D
+        GroupNormalization Input Layer LayerNormalization MaskedMean Masking Maximum Minimum Multiply Normalization
+        Permute Pooling1D Pooling2D Projection RMSNormalization ReLU RepeatVector Rescaling Reshape SimpleRNN
+        Softmax Subtract ThresholdedReLU TimeDistributed TopK UnitNormalization UpSampling1D ZeroPadding1D
         """,
         "initialisers": "init",
         "layers.saving": "load_layers save_layers",
@@ -69,6 +69,7 @@ if TYPE_CHECKING:  # the same for type checkers, which read no tables; a test co
     from .layers import Cropping1D as Cropping1D
     from .layers import Dense as Dense
     from .layers import DepthwiseConv1D as DepthwiseConv1D
+    from .layers import Dot as Dot
     from .layers import Dropout as Dropout
     from .layers import Embedding as Embedding
     from .layers import Flatten as Flatten
@@ -85,12 +86,14 @@ if TYPE_CHECKING:  # the same for type checkers, which read no tables; a test co
     from .layers import Maximum as Maximum
     from .layers import Minimum as Minimum
     from .layers import Multiply as Multiply
+    from .layers import Normalization as Normalization
     from .layers import Permute as Permute
     from .layers import Pooling1D as Pooling1D
     from .layers import Pooling2D as Pooling2D
     from .layers import Projection as Projection
     from .layers import ReLU as ReLU
     from .layers import RepeatVector as RepeatVector
+    from .layers import Rescaling as Rescaling
     from .layers import Reshape as Reshape
     from .layers import RMSNormalization as RMSNormalization
     from .layers import SimpleRNN as SimpleRNN

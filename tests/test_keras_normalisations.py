@@ -1,4 +1,4 @@
-"""Normalisations from Keras files: what is refused, and masks that one of the Keras cannot have."""
+"""Normalisations, other scales and dot products from Keras files: what is refused, and where a mask cannot be."""
 
 import numpy as np
 import pytest
@@ -40,6 +40,23 @@ X = np.random.default_rng(0).standard_normal((3, 6, 4)).astype(np.float32)
         ("GroupNormalization", [(4,), (4,)], {"groups": 0}),
         ("GroupNormalization", [(4,), (4,)], {"groups": 2, "axis": [1, 2]}),
         ("GroupNormalization", [(6,), (6,)], {"groups": 2}),
+        ("Rescaling", [], {}),
+        ("Rescaling", [], {"scale": "2"}),
+        ("Rescaling", [], {"scale": [1, 2, 3]}),
+        ("Rescaling", [], {"scale": [[1], [2, 3]]}),
+        ("Rescaling", [], {"scale": {"class_name": "__numpy__"}}),
+        ("Rescaling", [], {"scale": 1, "offset": [[[1.0]]]}),
+        ("Normalization", [(4,), (4,)], {}),
+        ("Normalization", [(4,), (5,), ()], {}),
+        ("Normalization", [(5,), (5,), ()], {}),
+        ("Normalization", [(4,), (4,), ()], {"axis": 4}),
+        ("Normalization", [(4,), (4,), ()], {"axis": 0}),
+        ("Normalization", [(4,), (4,), ()], {"axis": "-1"}),
+        ("Normalization", [(4,), (4,), ()], {"axis": None}),
+        ("Normalization", [], {"mean": 1.0}),
+        ("Normalization", [], {"mean": 1.0, "variance": -1.0}),
+        ("Normalization", [], {"mean": [1.0, None], "variance": [1.0, 2.0]}),
+        ("Dot", [], {"axes": 1}),
     ],
 )
 def test_what_does_not_fit_names_the_layer(class_name, arrays, settings):
@@ -60,6 +77,29 @@ def test_saved_and_loaded(tmp_path):
     gamma = np.random.default_rng(1).standard_normal((6, 4)).astype(np.float32)
     one = npmoji.RMSNormalization(npmoji.LayerNormalization(x, gamma, None, axis=(1, 2), rms_scaling=True), None)
     other = npmoji.GroupNormalization(npmoji.UnitNormalization(x, axis=(1, 2)), None, None, groups=-1)
-    last = npmoji.Concatenate(one, other)
+    scaled = npmoji.Rescaling(npmoji.Normalization(x, gamma[0], gamma[0] ** 2), 2, gamma[1])
+    last = npmoji.Concatenate(one, other, npmoji.Dot(scaled, x, axes=(2, 2), normalize=True))
     npmoji.save_layers(tmp_path / "net.npz", last)
     np.testing.assert_array_equal(npmoji.load_layers(tmp_path / "net.npz")[-1](X), last(X))
+
+
+def dot(**settings):
+    """A Dot of a sequence (6, 4) and another (6, 4), as tf_keras stores it."""
+    inputs = [
+        {"class_name": "InputLayer", "name": name, "config": {"batch_input_shape": [None, 6, 4]}, "inbound_nodes": []}
+        for name in "ab"
+    ]
+    calls = [[["a", 0, 0, {}], ["b", 0, 0, {}]]]
+    entry = {"class_name": "Dot", "name": "it", "config": {"name": "it", **settings}, "inbound_nodes": calls}
+    ends = {"input_layers": [["a", 0, 0], ["b", 0, 0]], "output_layers": [["it", 0, 0]]}
+    config = {"class_name": "Functional", "config": {"name": "model", "layers": [*inputs, entry], **ends}}
+    return build(Contents("file", {}, config=config)).named["it"]
+
+
+def test_products_of_sequences():
+    np.testing.assert_allclose(dot(axes=[2, -1])({"a": X, "b": X}), X @ X.swapaxes(1, 2), atol=1e-5)
+    zeros = np.zeros_like(X)
+    assert not dot(axes=1, normalize=True)({"a": zeros, "b": X}).any()
+    for wrong in (None, 0, [1], [1, 2, 3], "1", [1, "2"], 7, [1, 2]):
+        with pytest.raises(WeightsError, match="layer 'it'"):
+            dot(axes=wrong)({"a": X, "b": X})

@@ -65,6 +65,10 @@ SHIPPED = (  # flavour, recipe, seed, and the file to keep
     ("keras3", "feature_convolutions", 2, "model.h5"),
     ("tf_keras", "normalisations", 0, "model.h5"),
     ("keras3", "normalisations", 2, "model.h5"),
+    ("tf_keras", "dots", 1, "model.h5"),
+    ("keras3", "dots", 2, "model.keras"),
+    ("tf_keras", "scaled_numbers", 0, "model.h5"),
+    ("keras3", "scaled_numbers", 1, "model.keras"),
 )
 
 
@@ -761,6 +765,48 @@ def normalisations(w: Workshop) -> Any:
 
 
 @recipe
+def dots(w: Workshop) -> Any:
+    """Products of two sequences or rows along all kinds of axes, cosines too."""
+    L, outputs = w.L, []
+    a, b = w.numbers(5, 3, name="a"), w.numbers(5, 4, name="b")
+    c, d = w.numbers(3, name="c"), w.numbers(3, name="d")
+    w.tokens("ids")
+    ids = w.K.Input((w.STEPS,), dtype="int32", name="ids")
+    x = L.Embedding(w.WORDS, 3, mask_zero=w.chance(0.6))(ids)
+    pairs = [
+        ([a, b], 1),
+        ([a, a], (w.pick(1, -2), 1)),
+        ([a, c], (2, 1)),
+        ([c, x], (1, w.pick(2, -1))),
+        ([c, d], w.pick(1, -1)),
+    ]
+    pairs += [([x, a], w.pick(-1, 2, (2, 2))), ([x, x], w.pick(1, 2))]
+    for values, axes in pairs:
+        outputs.append(L.Dot(axes=axes, normalize=w.chance())(values))
+    return w.model([a, b, c, d, ids], outputs)
+
+
+@recipe
+def scaled_numbers(w: Workshop) -> Any:
+    """Numbers brought to another scale, by layers that were adapted to data and others; and layers that do nothing."""
+    L, outputs = w.L, []
+    x, y = w.numbers(5, 3, name="x"), w.numbers(4, name="y")
+    w.tokens("ids")
+    ids = w.K.Input((w.STEPS,), dtype="int32", name="ids")
+    words = L.Embedding(w.WORDS, 3, mask_zero=w.chance(0.7))(ids)
+    for value in (x, y, words):
+        kept = w.pick(-1, None, *([1, (1, 2)] if len(value.shape) == 3 else []))
+        outputs.append(L.Normalization(axis=kept, invert=w.chance(0.3))(value))
+        mean, variance = w.pick((1.5, 4.0), ([0.5] * value.shape[-1], [2.0] * value.shape[-1]))
+        outputs.append(L.Normalization(mean=mean, variance=variance, invert=w.chance(0.3))(value))
+        outputs.append(L.Rescaling(w.pick(0.5, 2, [0.5] * value.shape[-1]), offset=w.pick(0, -1.5))(value))
+        outputs.append(L.Identity()(value))
+    sequences = [h for h in outputs if len(h.shape) == 3]
+    pooled = [w.pick(L.GlobalAveragePooling1D(), w.recurrent(3))(h) for h in sequences[-4:]]
+    return w.model([x, y, ids], [L.Concatenate()(pooled), *outputs])
+
+
+@recipe
 def arithmetic(w: Workshop) -> Any:
     """Merges of different ranks and sizes."""
     L = w.L
@@ -946,9 +992,15 @@ def randomise(model: Any, rng: np.random.Generator) -> None:
     values = []
     for weight in model.weights:
         shape, name = tuple(weight.shape), getattr(weight, "path", weight.name)
+        if "int" in str(weight.dtype):  # what an adapted layer counts
+            values.append(np.full(shape, 7))
+            continue
         value = rng.standard_normal(shape) * (0.6 if len(shape) < 2 else 1 / np.sqrt(max(1, shape[-2])))
         values.append((np.abs(value) + 0.3 if "variance" in name else value).astype(np.float32))
     model.set_weights(values)
+    for layer in model.layers:
+        if hasattr(layer, "finalize_state"):  # an adapted layer computes with what it made of its weights
+            layer.finalize_state()
 
 
 def layer_outputs(model: Any, keras3: bool) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from .. import layers
 from ..errors import WeightsError
 from ..formats.fields import item
 from ..layers import Layer
-from .place import Place, affine, axes, axis, channels_last, kind, number, sizes, whole
+from .place import MOST_AXES, Place, affine, axes, axis, channels_last, kind, number, sizes, whole
 
 # One step at a time ------------------------------------------------------------------------------------------------
 
@@ -304,6 +304,18 @@ def _merge(at: Place) -> Layer:
             f"layer {at.name!r}: {at.config['class_name']} of {len(at.previous)} inputs, expected several"
         )
     return getattr(layers, at.config["class_name"])(*at.previous, any_valid=at.keras3, name=at.name)
+
+
+@kind("Dot")
+def _dot(at: Place) -> Layer:
+    given = at.setting("axes")
+    axes = (given, given) if type(given) is int else tuple(given) if isinstance(given, list) else ()
+    if len(at.previous) != 2 or len(axes) != 2 or not all(type(n) is int and 0 < abs(n) <= MOST_AXES for n in axes):
+        raise WeightsError(
+            f"layer {at.name!r}: Dot of {len(at.previous)} inputs along {given!r:.60}, expected two and their axes"
+        )
+    least = 1e-7 if at.keras3 else 1e-6
+    return layers.Dot(*at.previous, axes=axes, normalize=at.flag("normalize"), least=least, name=at.name)
 
 
 @kind("Flatten")

@@ -9,6 +9,7 @@
     planes.py          the same along two axes; separate.py, with a kernel for each feature or place
     activations.py, normalisation.py, shapes.py    what else Keras' text models are made of
     wrappers.py        layers around layers
+    scaling.py         numbers on another scale
     operations.py      single functions of Keras 3's graphs
     sparse.py          inputs that are mostly zeros
     copying.py         copies of connected layers
@@ -42,6 +43,7 @@ from .core import Masking as Masking
 from .merging import Add as Add
 from .merging import Average as Average
 from .merging import Concatenate as Concatenate
+from .merging import Dot as Dot
 from .merging import Maximum as Maximum
 from .merging import Minimum as Minimum
 from .merging import Multiply as Multiply
@@ -60,6 +62,8 @@ from .recurrent import LSTM as LSTM
 from .recurrent import Bidirectional as Bidirectional
 from .recurrent import Recurrent as Recurrent
 from .recurrent import SimpleRNN as SimpleRNN
+from .scaling import Normalization as Normalization
+from .scaling import Rescaling as Rescaling
 from .separate import DepthwiseConv1D as DepthwiseConv1D
 from .separate import LocallyConnected1D as LocallyConnected1D
 from .shapes import Cropping1D as Cropping1D

@@ -19,14 +19,17 @@ from . import (
     LSTM,
     Bidirectional,
     Conv2D,
+    Dot,
     Dropout,
     GroupNormalization,
     Layer,
     LayerNormalization,
     Named,
+    Normalization,
     Part,
     Pooling2D,
     Recurrent,
+    Rescaling,
     RMSNormalization,
     SimpleRNN,
     UnitNormalization,
@@ -94,6 +97,7 @@ NUMBER = Wanted("a number", lambda value: _is_number(value) and abs(_plain(value
 FLAG = Wanted("true or false", lambda value: type(_plain(value)) in (bool, int))
 FUNCTION = _names(*ACTIVATIONS)
 AXIS = Wanted("the number of an axis", lambda value: type(_plain(value)) is int and abs(_plain(value)) <= 32)
+NUMBERS = Wanted("a number or an array", lambda value: NUMBER.fits(value) or ARRAY.fits(value))
 AXES = Wanted("the numbers of axes", lambda value: AXIS.fits(value) or _several(AXIS).fits(value))
 SIZES = _several(_optional(_integer(-1)))
 WEIGHTS = Wanted("two or three arrays", _are_weights)
@@ -130,9 +134,12 @@ TABLE: dict[str, Wanted] = {
 #: where a class means something else by a name
 OWN: dict[type, dict[str, Wanted]] = {
     Conv2D: {"strides": PAIR, "dilation": PAIR},
+    Dot: {"axes": _several(AXIS), "first": LAYER, "second": LAYER},
     GroupNormalization: {"groups": _integer(-1)},
     Pooling2D: {"strides": _optional(PAIR), "pool_size": PAIR},
     LayerNormalization: {"axis": AXES},
+    Normalization: {"axes": _several(AXIS)},
+    Rescaling: {"scale": NUMBERS, "offset": NUMBERS},
     RMSNormalization: {"axis": AXES},
     UnitNormalization: {"axis": AXES},
 }

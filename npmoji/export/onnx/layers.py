@@ -331,6 +331,38 @@ def _merged_mask(g: Graph, layer: Merge, masks: list[str | None]) -> str | None:
     return _reduced(g, "Or" if layer.any_valid else "And", given)
 
 
+def _dot(n: Node) -> str:
+    """Both as matrices, one of each text."""
+    g, layer = n.g, n.layer
+    shapes = [np.shape(one) for one in n.like]
+    axes = layer.places((len(shapes[0]), len(shapes[1])), shapes)
+    if max(map(len, shapes)) > 3:
+        raise Refused(layer, "more than three axes")
+    values = []
+    for x, axis, shape in zip(n.values, axes, shapes):
+        if layer.normalize:
+            length = g.add("Sqrt", g.add("ReduceSum", g.add("Mul", x, x), g.axes(axis)))
+            x = g.add("Div", x, g.add("Max", length, g.number(layer.least)))
+        x = g.add("Unsqueeze", x, g.axes(1)) if len(shape) == 2 else x
+        values.append(g.add("Transpose", x, perm=[0, 2, 1]) if len(shape) == 3 and axis == 1 else x)
+    out = g.add("MatMul", values[0], g.add("Transpose", values[1], perm=[0, 2, 1]))
+    single = [i + 1 for i, shape in enumerate(shapes) if len(shape) == 2]
+    return g.add("Squeeze", out, g.axes(single[0])) if single else out
+
+
+def _rescaling(n: Node) -> str:
+    x = n.x if kind_of(n.like[0]) == FLOAT else n.g.cast(n.x, FLOAT)
+    return n.g.add("Add", n.g.add("Mul", x, n.layer.scale), n.layer.offset)
+
+
+def _normalization(n: Node) -> str:
+    g, x = n.g, n.x if kind_of(n.like[0]) == FLOAT else n.g.cast(n.x, FLOAT)
+    mean, deviation = n.layer.scales(np.shape(n.like[0]))
+    if n.layer.invert:
+        return g.add("Add", mean, g.add("Mul", x, deviation))
+    return g.add("Div", g.add("Sub", x, mean), deviation)
+
+
 def _remask(n: Node) -> Value:
     mask = n.values[1]
     return Value(n.x, mask if kind_of(n.like[1]) == BOOL else n.g.cast(mask, BOOL))
@@ -367,6 +399,7 @@ KINDS: dict[type, Callable[[Node], Names | Value]] = {
     kinds.Concatenate: _concatenate,
     kinds.Dense: _dense,
     kinds.DroppedMask: lambda n: n.x,
+    kinds.Dot: _dot,
     kinds.Dropout: lambda n: n.x,
     kinds.ELU: _elu,
     kinds.Embedding: _embedding,
@@ -375,6 +408,7 @@ KINDS: dict[type, Callable[[Node], Names | Value]] = {
     kinds.LayerNormalization: _layer_normalization,
     kinds.Masking: _masking,
     kinds.Named: lambda n: n.x,
+    kinds.Normalization: _normalization,
     kinds.Part: _part,
     kinds.Permute: _permute,
     kinds.RMSNormalization: _rms_normalization,
@@ -382,6 +416,7 @@ KINDS: dict[type, Callable[[Node], Names | Value]] = {
     kinds.Recurrent: lambda n: _several(recurrent(n.g, n.layer, n.values, n.valid)),
     kinds.Remask: _remask,
     kinds.RepeatVector: _repeat_vector,
+    kinds.Rescaling: _rescaling,
     kinds.Reshape: _reshape,
     kinds.Softmax: _softmax,
     kinds.ThresholdedReLU: _thresholded_relu,
