@@ -23,10 +23,11 @@ _MODULES: dict[str, str] = {
         "keras.known": "register_layer",
         "layers": """
         ELU GRU LSTM Activation Add AttentionWeightedAverage AttentionWithContext Average BatchNorm
-        BatchNormalization Bidirectional Concatenate Conv1D Dense Dropout Embedding Flatten
-        GlobalAveragePooling1D GlobalMaxPooling1D Input Layer LayerNormalization MaskedMean Masking
-        Maximum Minimum Multiply Permute Pooling1D Projection ReLU RepeatVector Reshape SimpleRNN
-        Softmax Subtract ThresholdedReLU TimeDistributed TopK
+        BatchNormalization Bidirectional Concatenate Conv1D Conv2D Cropping1D Dense DepthwiseConv1D Dot Dropout
+        Embedding Flatten GlobalAveragePooling1D GlobalAveragePooling2D GlobalMaxPooling1D GlobalMaxPooling2D
+        GroupNormalization Input Layer LayerNormalization MaskedMean Masking Maximum Minimum Multiply Normalization
+        Permute Pooling1D Pooling2D Projection RMSNormalization ReLU RepeatVector Rescaling Reshape SimpleRNN
+        Softmax Subtract ThresholdedReLU TimeDistributed TopK UnitNormalization UpSampling1D ZeroPadding1D
         """,
         "initialisers": "init",
         "layers.saving": "load_layers save_layers",
@@ -64,12 +65,19 @@ if TYPE_CHECKING:  # the same for type checkers, which read no tables; a test co
     from .layers import Bidirectional as Bidirectional
     from .layers import Concatenate as Concatenate
     from .layers import Conv1D as Conv1D
+    from .layers import Conv2D as Conv2D
+    from .layers import Cropping1D as Cropping1D
     from .layers import Dense as Dense
+    from .layers import DepthwiseConv1D as DepthwiseConv1D
+    from .layers import Dot as Dot
     from .layers import Dropout as Dropout
     from .layers import Embedding as Embedding
     from .layers import Flatten as Flatten
     from .layers import GlobalAveragePooling1D as GlobalAveragePooling1D
+    from .layers import GlobalAveragePooling2D as GlobalAveragePooling2D
     from .layers import GlobalMaxPooling1D as GlobalMaxPooling1D
+    from .layers import GlobalMaxPooling2D as GlobalMaxPooling2D
+    from .layers import GroupNormalization as GroupNormalization
     from .layers import Input as Input
     from .layers import Layer as Layer
     from .layers import LayerNormalization as LayerNormalization
@@ -78,18 +86,25 @@ if TYPE_CHECKING:  # the same for type checkers, which read no tables; a test co
     from .layers import Maximum as Maximum
     from .layers import Minimum as Minimum
     from .layers import Multiply as Multiply
+    from .layers import Normalization as Normalization
     from .layers import Permute as Permute
     from .layers import Pooling1D as Pooling1D
+    from .layers import Pooling2D as Pooling2D
     from .layers import Projection as Projection
     from .layers import ReLU as ReLU
     from .layers import RepeatVector as RepeatVector
+    from .layers import Rescaling as Rescaling
     from .layers import Reshape as Reshape
+    from .layers import RMSNormalization as RMSNormalization
     from .layers import SimpleRNN as SimpleRNN
     from .layers import Softmax as Softmax
     from .layers import Subtract as Subtract
     from .layers import ThresholdedReLU as ThresholdedReLU
     from .layers import TimeDistributed as TimeDistributed
     from .layers import TopK as TopK
+    from .layers import UnitNormalization as UnitNormalization
+    from .layers import UpSampling1D as UpSampling1D
+    from .layers import ZeroPadding1D as ZeroPadding1D
     from .layers.saving import load_layers as load_layers
     from .layers.saving import save_layers as save_layers
     from .learn.classifier import Classifier as Classifier

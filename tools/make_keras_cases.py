@@ -59,6 +59,16 @@ SHIPPED = (  # flavour, recipe, seed, and the file to keep
     ("keras3", "called_attention", 0, "model.h5"),
     ("tf_keras", "six_attentions", 0, "model.h5"),
     ("keras3", "six_attentions", 0, "model.keras"),
+    ("tf_keras", "planes", 1, "model.h5"),
+    ("keras3", "planes", 2, "model.h5"),
+    ("tf_keras", "feature_convolutions", 1, "model.h5"),
+    ("keras3", "feature_convolutions", 2, "model.h5"),
+    ("tf_keras", "normalisations", 0, "model.h5"),
+    ("keras3", "normalisations", 2, "model.h5"),
+    ("tf_keras", "dots", 1, "model.h5"),
+    ("keras3", "dots", 2, "model.keras"),
+    ("tf_keras", "scaled_numbers", 0, "model.h5"),
+    ("keras3", "scaled_numbers", 1, "model.keras"),
 )
 
 
@@ -670,6 +680,133 @@ def convolutions(w: Workshop) -> Any:
 
 
 @recipe
+def planes(w: Workshop) -> Any:
+    """Kim's network of sentences: convolutions as wide as the embedding, pooled over all that they give; and other
+    convolutions and poolings of planes."""
+    L, E, k = w.L, w.pick(2, 3, 4), w.pick(1, 2, 3)
+    w.tokens("ids")
+    ids = w.K.Input((w.STEPS,), dtype="int32", name="ids")  # of a known length, for the layers after it
+    x = L.SpatialDropout1D(0.1)(L.Embedding(w.WORDS, E, mask_zero=w.chance(0.6))(ids))
+    plane = L.SpatialDropout2D(0.1)(L.Reshape((w.STEPS, E, 1))(x))
+    words = L.Conv2D(w.pick(3, 4), (k, E), activation=w.activation(), use_bias=w.chance(0.8))(plane)
+    rows = [L.Flatten()(L.MaxPooling2D((w.STEPS - k + 1, 1), strides=w.pick(None, (1, 1)))(words))]
+    rows.append(w.pick(L.GlobalMaxPooling2D, L.GlobalAveragePooling2D)(keepdims=w.chance(0.3))(words))
+    given, outputs = w.numbers(5, 4, 2, name="given"), []
+    for padding in ("valid", "same"):
+        options = w.pick({"strides": 2}, {"strides": (1, 2)}, {"dilation_rate": (2, 1)}, {"groups": 2}, {})
+        if not w.keras3 and options.get("strides") == (1, 2):  # its convolutions on a CPU take equal ones only
+            options = {"strides": (2, 2)}
+        size = w.pick(1, 2, (3, 2), (2, 1))
+        h = L.Conv2D(4, size, padding=padding, activation=w.activation(), use_bias=w.chance(0.7), **options)(given)
+        pool = w.pick(L.MaxPooling2D, L.AveragePooling2D)
+        outputs.append(pool(w.pick(2, (1, 2), (3, 2)), strides=w.pick(None, 1, (2, 1)), padding="same")(h))
+        if h.shape[1] > 1 and h.shape[2] > 1:
+            outputs.append(pool(w.pick(2, (2, 1)), strides=w.pick(None, 1), padding="valid")(h))
+    pooled = [w.pick(L.GlobalMaxPooling2D, L.GlobalAveragePooling2D)()(h) for h in outputs]
+    rows = [L.Flatten()(row) for row in rows]
+    return w.model([ids, given], [L.Dense(3, activation="softmax")(L.Concatenate()([*rows, *pooled])), *outputs])
+
+
+@recipe
+def feature_convolutions(w: Workshop) -> Any:
+    """Convolutions of each feature on its own or of each place, and steps added, cut off and repeated."""
+    L, outputs = w.L, []
+    w.tokens("ids")
+    ids = w.K.Input((w.STEPS,), dtype="int32", name="ids")
+    x = L.Embedding(w.WORDS, 4, mask_zero=w.chance(0.6))(ids)
+    for _ in range(3):
+        padding = w.pick("valid", "same", *([] if w.keras3 else ["causal"]))
+        options = w.pick({"strides": 2}, {"dilation_rate": 2}, {}) | {"depth_multiplier": w.pick(1, 2, 3)}
+        options |= {"use_bias": w.chance(0.7), "activation": w.activation(), "padding": padding}
+        size = w.pick(1, 2, 3)
+        if w.chance():
+            outputs.append(L.SeparableConv1D(w.size(), size, **options)(x))
+        else:
+            options["padding"] = "valid" if padding == "causal" else padding
+            outputs.append(L.DepthwiseConv1D(size, **options)(x))
+    if not w.keras3:
+        options = {"strides": w.pick(1, 2), "use_bias": w.chance(0.7), "activation": w.activation()}
+        outputs.append(L.LocallyConnected1D(3, w.pick(1, 2, 3), **options)(x))
+    outputs.append(L.ZeroPadding1D(w.pick(1, (0, 2), (3, 1)))(x))
+    outputs.append(L.Cropping1D(w.pick(1, (0, 2), (3, 1)))(x))
+    outputs.append(L.UpSampling1D(w.pick(1, 2, 3))(x))
+    pooled = [w.pick(L.GlobalAveragePooling1D(), L.GlobalMaxPooling1D(), w.recurrent(3))(h) for h in outputs]
+    return w.model(ids, [L.Dense(3)(L.Concatenate()(pooled)), *outputs])
+
+
+@recipe
+def normalisations(w: Workshop) -> Any:
+    """Normalisations along one axis or several, over masks where Keras can."""
+    L = w.L
+    w.tokens("ids")
+    ids = w.K.Input((w.STEPS,), dtype="int32", name="ids")
+    plane = w.numbers(3, 4, 2, name="plane")
+    x = L.Embedding(w.WORDS, 6, mask_zero=w.chance(0.6))(ids)
+
+    def options(**more: Any) -> dict[str, Any]:
+        return {"scale": w.chance(0.7), "center": w.chance(0.7), "epsilon": w.pick(1e-3, 1e-5), **more}
+
+    unmasked = x if w.keras3 else L.Reshape((w.STEPS, 6))(x)  # tf_keras cannot compute groups over a mask
+    h = [
+        L.LayerNormalization(**options(axis=w.pick(1, 2, [1, 2], [-2, -1], [-1])))(x),
+        L.UnitNormalization(axis=w.pick(-1, 1, [1, 2]))(x),
+        L.GroupNormalization(**options(groups=w.pick(-1, 1, 2, 3), axis=w.pick(-1, 2, 1)))(unmasked),
+    ]
+    outputs = [
+        L.LayerNormalization(**options(axis=w.pick([1, 2, 3], [2, 3], [1, 3], 3, 2)))(plane),
+        L.UnitNormalization(axis=w.pick(-1, [1, 3], 2))(plane),
+        L.GroupNormalization(**options(groups=w.pick(-1, 1, 2), axis=w.pick(-1, 3, 2)))(plane),
+    ]
+    if w.keras3:
+        h.append(L.RMSNormalization(axis=w.pick(-1, 2, [1, 2]), epsilon=w.pick(1e-6, 1e-3))(x))
+        h.append(L.LayerNormalization(rms_scaling=True, axis=w.pick(-1, [1, 2]))(x))
+    pooled = [w.pick(L.GlobalAveragePooling1D(), w.recurrent(3))(one) for one in h]
+    return w.model([ids, plane], [L.Dense(3)(L.Concatenate()(pooled)), *h, *outputs])
+
+
+@recipe
+def dots(w: Workshop) -> Any:
+    """Products of two sequences or rows along all kinds of axes, cosines too."""
+    L, outputs = w.L, []
+    a, b = w.numbers(5, 3, name="a"), w.numbers(5, 4, name="b")
+    c, d = w.numbers(3, name="c"), w.numbers(3, name="d")
+    w.tokens("ids")
+    ids = w.K.Input((w.STEPS,), dtype="int32", name="ids")
+    x = L.Embedding(w.WORDS, 3, mask_zero=w.chance(0.6))(ids)
+    pairs = [
+        ([a, b], 1),
+        ([a, a], (w.pick(1, -2), 1)),
+        ([a, c], (2, 1)),
+        ([c, x], (1, w.pick(2, -1))),
+        ([c, d], w.pick(1, -1)),
+    ]
+    pairs += [([x, a], w.pick(-1, 2, (2, 2))), ([x, x], w.pick(1, 2))]
+    for values, axes in pairs:
+        outputs.append(L.Dot(axes=axes, normalize=w.chance())(values))
+    return w.model([a, b, c, d, ids], outputs)
+
+
+@recipe
+def scaled_numbers(w: Workshop) -> Any:
+    """Numbers brought to another scale, by layers that were adapted to data and others; and layers that do nothing."""
+    L, outputs = w.L, []
+    x, y = w.numbers(5, 3, name="x"), w.numbers(4, name="y")
+    w.tokens("ids")
+    ids = w.K.Input((w.STEPS,), dtype="int32", name="ids")
+    words = L.Embedding(w.WORDS, 3, mask_zero=w.chance(0.7))(ids)
+    for value in (x, y, words):
+        kept = w.pick(-1, None, *([1, (1, 2)] if len(value.shape) == 3 else []))
+        outputs.append(L.Normalization(axis=kept, invert=w.chance(0.3))(value))
+        mean, variance = w.pick((1.5, 4.0), ([0.5] * value.shape[-1], [2.0] * value.shape[-1]))
+        outputs.append(L.Normalization(mean=mean, variance=variance, invert=w.chance(0.3))(value))
+        outputs.append(L.Rescaling(w.pick(0.5, 2, [0.5] * value.shape[-1]), offset=w.pick(0, -1.5))(value))
+        outputs.append(L.Identity()(value))
+    sequences = [h for h in outputs if len(h.shape) == 3]
+    pooled = [w.pick(L.GlobalAveragePooling1D(), w.recurrent(3))(h) for h in sequences[-4:]]
+    return w.model([x, y, ids], [L.Concatenate()(pooled), *outputs])
+
+
+@recipe
 def arithmetic(w: Workshop) -> Any:
     """Merges of different ranks and sizes."""
     L = w.L
@@ -855,9 +992,15 @@ def randomise(model: Any, rng: np.random.Generator) -> None:
     values = []
     for weight in model.weights:
         shape, name = tuple(weight.shape), getattr(weight, "path", weight.name)
+        if "int" in str(weight.dtype):  # what an adapted layer counts
+            values.append(np.full(shape, 7))
+            continue
         value = rng.standard_normal(shape) * (0.6 if len(shape) < 2 else 1 / np.sqrt(max(1, shape[-2])))
         values.append((np.abs(value) + 0.3 if "variance" in name else value).astype(np.float32))
     model.set_weights(values)
+    for layer in model.layers:
+        if hasattr(layer, "finalize_state"):  # an adapted layer computes with what it made of its weights
+            layer.finalize_state()
 
 
 def layer_outputs(model: Any, keras3: bool) -> dict[str, Any]:

@@ -81,10 +81,12 @@ def checked_compat(path: str, found: str | None) -> str | None:
 
 
 def float_array(path: str, dataset: Any, label: str) -> np.ndarray:
-    """The dataset as a float32 array: a view of the mapped file if it is stored so, else a copy."""
+    """The dataset as a float32 array: a view of the mapped file if it is stored so, else a copy. A single integer is
+    one too: what a layer that was adapted to data counts."""
     if isinstance(dataset, Mapping):
         raise WeightsError(f"{path}: {label} is a group, expected an array")
-    if dataset.dtype.kind != "f":
+    counts = dataset.dtype.kind in "iu" and dataset.shape == ()
+    if dataset.dtype.kind != "f" and not counts:
         raise WeightsError(f"{path}: {label} is of type {dataset.dtype}, expected float32")
     with np.errstate(all="ignore"):  # a float64 too large for float32 becomes infinite, which is looked for later
         return np.require(dataset.array(), np.float32, ["C_CONTIGUOUS", "ALIGNED"])

@@ -14,7 +14,7 @@ from .. import layers
 from ..errors import WeightsError
 from ..formats.fields import item
 from ..layers import Layer
-from .place import Place, affine, axis, channels_last, kind, number, sizes, whole
+from .place import MOST_AXES, Place, affine, axes, axis, channels_last, kind, number, sizes, whole
 
 # One step at a time ------------------------------------------------------------------------------------------------
 
@@ -39,6 +39,7 @@ def _activation(at: Place) -> Layer:
 @kind(
     "Dropout",
     "SpatialDropout1D",
+    "SpatialDropout2D",
     "GaussianNoise",
     "GaussianDropout",
     "AlphaDropout",
@@ -104,14 +105,34 @@ def _batch_normalization(at: Place) -> Layer:
     )
 
 
-@kind("LayerNormalization", arrays=_normalised)
+def _layer_normalised(config: dict[str, Any]) -> list[str]:
+    return ["gamma"] if config.get("rms_scaling") else _normalised(config)
+
+
+@kind("LayerNormalization", arrays=_layer_normalised)
 def _layer_normalization(at: Place) -> Layer:
-    if at.flag("rms_scaling"):
-        raise WeightsError(f"layer {at.name!r}: rms_scaling is not supported")
     arrays = {"gamma": None, "beta": None, **at.arrays}
-    return layers.LayerNormalization(
-        at.previous[0], **arrays, epsilon=number(at, "epsilon", 1e-3), axis=axis(at), name=at.name
-    )
+    options = {"epsilon": number(at, "epsilon", 1e-3), "rms_scaling": at.flag("rms_scaling")}
+    return layers.LayerNormalization(at.previous[0], **arrays, **options, axis=axes(at), name=at.name)
+
+
+@kind("RMSNormalization", arrays=lambda config: ["scale"])
+def _rms_normalization(at: Place) -> Layer:
+    epsilon = number(at, "epsilon", 1e-6)
+    return layers.RMSNormalization(at.previous[0], **at.arrays, epsilon=epsilon, axis=axes(at), name=at.name)
+
+
+@kind("UnitNormalization")
+def _unit_normalization(at: Place) -> Layer:
+    return layers.UnitNormalization(at.previous[0], axes(at), 1e-12 if at.keras3 else 1e-6, name=at.name)
+
+
+@kind("GroupNormalization", arrays=_normalised)
+def _group_normalization(at: Place) -> Layer:
+    arrays = {"gamma": None, "beta": None, **at.arrays}
+    groups = -1 if at.setting("groups", 32) == -1 else whole(at, "groups", 32)
+    options = {"groups": groups, "epsilon": number(at, "epsilon", 1e-3), "masked": at.keras3}
+    return layers.GroupNormalization(at.previous[0], **arrays, **options, axis=axis(at), name=at.name)
 
 
 # With a memory -----------------------------------------------------------------------------------------------------
@@ -268,38 +289,6 @@ def weighted_average(at: Place, previous: Layer, kernel: np.ndarray, both: bool)
     return [layer, layer.attention] if both else layer
 
 
-# Windows and pooling -----------------------------------------------------------------------------------------------
-
-
-@kind("Conv1D", "Convolution1D", arrays=affine)
-def _conv1d(at: Place) -> Layer:
-    channels_last(at)
-    options = {
-        "strides": whole(at, "strides", 1),
-        "dilation": whole(at, "dilation_rate", 1),
-        "groups": whole(at, "groups", 1),
-    }
-    activation = at.activation()
-    name = at.name if activation == "linear" else f"{at.name}/linear"
-    conv = layers.Conv1D(at.previous[0], **at.arrays, padding=at.setting("padding", "valid"), **options, name=name)
-    return conv if activation == "linear" else layers.Activation(conv, activation, name=at.name)
-
-
-@kind("MaxPooling1D", "AveragePooling1D")
-def _pooling(at: Place) -> Layer:
-    channels_last(at)
-    size = whole(at, "pool_size", 2)
-    options = {"strides": whole(at, "strides", size), "padding": at.setting("padding", "valid")}
-    average = at.config["class_name"].startswith("Average")
-    return layers.Pooling1D(at.previous[0], size, **options, average=average, name=at.name)
-
-
-@kind("GlobalAveragePooling1D", "GlobalMaxPooling1D")
-def _global_pooling(at: Place) -> Layer:
-    channels_last(at)
-    return getattr(layers, at.config["class_name"])(at.previous[0], keepdims=at.flag("keepdims"), name=at.name)
-
-
 # Several to one, and other shapes ----------------------------------------------------------------------------------
 
 
@@ -315,6 +304,18 @@ def _merge(at: Place) -> Layer:
             f"layer {at.name!r}: {at.config['class_name']} of {len(at.previous)} inputs, expected several"
         )
     return getattr(layers, at.config["class_name"])(*at.previous, any_valid=at.keras3, name=at.name)
+
+
+@kind("Dot")
+def _dot(at: Place) -> Layer:
+    given = at.setting("axes")
+    axes = (given, given) if type(given) is int else tuple(given) if isinstance(given, list) else ()
+    if len(at.previous) != 2 or len(axes) != 2 or not all(type(n) is int and 0 < abs(n) <= MOST_AXES for n in axes):
+        raise WeightsError(
+            f"layer {at.name!r}: Dot of {len(at.previous)} inputs along {given!r:.60}, expected two and their axes"
+        )
+    least = 1e-7 if at.keras3 else 1e-6
+    return layers.Dot(*at.previous, axes=axes, normalize=at.flag("normalize"), least=least, name=at.name)
 
 
 @kind("Flatten")

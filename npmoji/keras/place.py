@@ -115,6 +115,26 @@ def whole(place: Place, key: str, default: Any = None) -> int:
     return value
 
 
+def pair(place: Place, key: str, default: Any = None) -> tuple[int, int]:
+    """A setting of two sizes, which Keras stores as a list of them or as one number."""
+    return _two(place, key, default, 1)
+
+
+def two(place: Place, key: str, default: Any = None) -> tuple[int, int]:
+    """The same for two numbers that may be 0."""
+    return _two(place, key, default, 0)
+
+
+def _two(place: Place, key: str, default: Any, least: int) -> tuple[int, int]:
+    value = place.setting(key, default)
+    found = (value, value) if type(value) is int else tuple(value) if isinstance(value, (list, tuple)) else ()
+    if len(found) != 2 or not all(type(n) is int and least <= n <= LARGEST for n in found):
+        raise WeightsError(
+            f"layer {place.name!r}: {key} {value!r:.60}, expected two integers from {least} to {LARGEST}"
+        )
+    return found[0], found[1]
+
+
 def number(place: Place, key: str, default: float) -> float:
     """A setting that is a finite number; Keras writes NumPy's as ``{"class_name": "__numpy__", ...}`` or plain."""
     value = place.setting(key, default)
@@ -133,6 +153,16 @@ def axis(place: Place) -> int:
     if type(found) is not int or abs(found) > MOST_AXES:
         raise WeightsError(f"layer {place.name!r}: axis {found!r}, expected an integer, the number of an axis")
     return found
+
+
+def axes(place: Place) -> int | tuple[int, ...]:
+    """The axes that a layer works along: one, or several."""
+    found = place.setting("axis", -1)
+    if not isinstance(found, (list, tuple)) or len(found) == 1:
+        return axis(place)
+    if not 1 <= len(found) <= MOST_AXES or not all(type(n) is int and abs(n) <= MOST_AXES for n in found):
+        raise WeightsError(f"layer {place.name!r}: axis {found!r:.60}, expected the numbers of axes")
+    return tuple(found)
 
 
 def sizes(place: Place, key: str) -> tuple[int, ...]:

@@ -6,8 +6,10 @@
     attention.py       DeepMoji's attention, and that of Kaggle's text classifiers
     merging.py         several arrays to one
     windows.py         convolution and pooling
+    planes.py          the same along two axes; separate.py, with a kernel for each feature or place
     activations.py, normalisation.py, shapes.py    what else Keras' text models are made of
     wrappers.py        layers around layers
+    scaling.py         numbers on another scale
     operations.py      single functions of Keras 3's graphs
     sparse.py          inputs that are mostly zeros
     copying.py         copies of connected layers
@@ -41,21 +43,36 @@ from .core import Masking as Masking
 from .merging import Add as Add
 from .merging import Average as Average
 from .merging import Concatenate as Concatenate
+from .merging import Dot as Dot
 from .merging import Maximum as Maximum
 from .merging import Minimum as Minimum
 from .merging import Multiply as Multiply
 from .merging import Subtract as Subtract
 from .normalisation import BatchNormalization as BatchNormalization
+from .normalisation import GroupNormalization as GroupNormalization
 from .normalisation import LayerNormalization as LayerNormalization
+from .normalisation import RMSNormalization as RMSNormalization
+from .normalisation import UnitNormalization as UnitNormalization
+from .planes import Conv2D as Conv2D
+from .planes import GlobalAveragePooling2D as GlobalAveragePooling2D
+from .planes import GlobalMaxPooling2D as GlobalMaxPooling2D
+from .planes import Pooling2D as Pooling2D
 from .recurrent import GRU as GRU
 from .recurrent import LSTM as LSTM
 from .recurrent import Bidirectional as Bidirectional
 from .recurrent import Recurrent as Recurrent
 from .recurrent import SimpleRNN as SimpleRNN
+from .scaling import Normalization as Normalization
+from .scaling import Rescaling as Rescaling
+from .separate import DepthwiseConv1D as DepthwiseConv1D
+from .separate import LocallyConnected1D as LocallyConnected1D
+from .shapes import Cropping1D as Cropping1D
 from .shapes import Flatten as Flatten
 from .shapes import Permute as Permute
 from .shapes import RepeatVector as RepeatVector
 from .shapes import Reshape as Reshape
+from .shapes import UpSampling1D as UpSampling1D
+from .shapes import ZeroPadding1D as ZeroPadding1D
 from .sparse import Csr as Csr
 from .windows import Conv1D as Conv1D
 from .windows import GlobalAveragePooling1D as GlobalAveragePooling1D

@@ -14,7 +14,26 @@ import numpy as np
 
 from ..backends.activations import ACTIVATIONS
 from ..errors import WeightsError
-from . import GRU, LSTM, Bidirectional, Dropout, Layer, Named, Part, Recurrent, SimpleRNN
+from . import (
+    GRU,
+    LSTM,
+    Bidirectional,
+    Conv2D,
+    Dot,
+    Dropout,
+    GroupNormalization,
+    Layer,
+    LayerNormalization,
+    Named,
+    Normalization,
+    Part,
+    Pooling2D,
+    Recurrent,
+    Rescaling,
+    RMSNormalization,
+    SimpleRNN,
+    UnitNormalization,
+)
 
 #: what a recurrent layer takes besides what `Recurrent` does
 OPTIONS: dict[type, tuple[str, ...]] = {
@@ -78,8 +97,11 @@ NUMBER = Wanted("a number", lambda value: _is_number(value) and abs(_plain(value
 FLAG = Wanted("true or false", lambda value: type(_plain(value)) in (bool, int))
 FUNCTION = _names(*ACTIVATIONS)
 AXIS = Wanted("the number of an axis", lambda value: type(_plain(value)) is int and abs(_plain(value)) <= 32)
+NUMBERS = Wanted("a number or an array", lambda value: NUMBER.fits(value) or ARRAY.fits(value))
+AXES = Wanted("the numbers of axes", lambda value: AXIS.fits(value) or _several(AXIS).fits(value))
 SIZES = _several(_optional(_integer(-1)))
 WEIGHTS = Wanted("two or three arrays", _are_weights)
+PAIR = Wanted("two integers of at least 1", lambda value: _several(_integer(1)).fits(value) and len(value) == 2)
 CELL = Wanted("LSTM, GRU or SimpleRNN", lambda value: isinstance(value, type) and value in OPTIONS)
 
 #: by parameter; all others are flags
@@ -87,7 +109,7 @@ TABLE: dict[str, Wanted] = {
     **dict.fromkeys(("previous", "layer"), LAYER),
     "initial_state": _several(LAYER),
     **dict.fromkeys(("kernel", "recurrent_kernel", "embeddings", "mean", "variance"), ARRAY),
-    **dict.fromkeys(("bias", "gamma", "beta", "context"), _optional(ARRAY)),
+    **dict.fromkeys(("bias", "gamma", "beta", "context", "scale"), _optional(ARRAY)),
     **dict.fromkeys(("forward", "backward"), WEIGHTS),
     **dict.fromkeys(("name", "complaint"), _optional(TEXT)),
     **dict.fromkeys(("logits", "padding", "kind"), TEXT),
@@ -96,8 +118,9 @@ TABLE: dict[str, Wanted] = {
     "axis": AXIS,
     **dict.fromkeys(("dilation", "groups", "pool_size"), _integer(1)),
     **dict.fromkeys(("strides", "vocabulary_size"), _optional(_integer(1))),
-    **dict.fromkeys(("n", "k", "index"), _integer(0)),
-    **dict.fromkeys(("epsilon", "alpha", "mask_value", "theta", "threshold", "rate", "dropout"), NUMBER),
+    "size": _integer(1),
+    **dict.fromkeys(("n", "k", "index", "before", "after"), _integer(0)),
+    **dict.fromkeys(("epsilon", "alpha", "mask_value", "theta", "threshold", "rate", "dropout", "least"), NUMBER),
     "max_value": _optional(NUMBER),
     "negative_slope": Wanted(
         "a number or an array", lambda v: ARRAY.fits(v) or NUMBER.fits(v) or _several(NUMBER).fits(v)
@@ -106,6 +129,19 @@ TABLE: dict[str, Wanted] = {
     "cell": CELL,
     "backward_cell": _optional(CELL),
     "backward_options": Wanted("a dict or None", lambda value: value is None or isinstance(value, dict)),
+}
+
+#: where a class means something else by a name
+OWN: dict[type, dict[str, Wanted]] = {
+    Conv2D: {"strides": PAIR, "dilation": PAIR},
+    Dot: {"axes": _several(AXIS), "first": LAYER, "second": LAYER},
+    GroupNormalization: {"groups": _integer(-1)},
+    Pooling2D: {"strides": _optional(PAIR), "pool_size": PAIR},
+    LayerNormalization: {"axis": AXES},
+    Normalization: {"axes": _several(AXIS)},
+    Rescaling: {"scale": NUMBERS, "offset": NUMBERS},
+    RMSNormalization: {"axis": AXES},
+    UnitNormalization: {"axis": AXES},
 }
 
 
@@ -126,15 +162,15 @@ def made(cls: type[Layer], arguments: list[Any], options: dict[str, Any], where:
     for name, value in {**given, **rest}.items():
         several = name == "previous" and isinstance(value, tuple)  # of *previous
         for one in value if several else [value]:
-            _check(name, one, where)
+            _check(name, one, where, OWN.get(cls, {}))
     _check_options(cls, given, rest, where)
     layer = cls(*arguments, **options)
     _check_inputs(layer, where)
     return layer
 
 
-def _check(name: str, value: Any, where: str) -> None:
-    wanted = TABLE.get(name, FLAG)
+def _check(name: str, value: Any, where: str, own: dict[str, Wanted] | None = None) -> None:
+    wanted = (own or {}).get(name) or TABLE.get(name, FLAG)
     if not wanted.fits(value):
         found = type(value).__name__ if isinstance(value, (np.ndarray, Layer)) else f"{value!r:.60}"
         raise WeightsError(f"{where}: {name} is {found}, expected {wanted.words}")

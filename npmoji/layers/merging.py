@@ -7,6 +7,7 @@ valid in any of them (``any_valid``).
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy as np
 from ..backends.ops import Array, Ops
 from ..errors import WeightsError
 from .base import Layer
+from .normalisation import unit_rows
 
 
 class Concatenate(Layer):
@@ -181,3 +183,62 @@ class Average(Merge):
 
     def merge(self, values, masks):
         return super().merge(values, masks) / np.float32(len(values))
+
+
+class Dot(Layer):
+    """The products of two arrays, summed along an axis of each, text by text: (N, A, D) and (N, B, D) along the last
+    axes -> (N, A, B); two rows (N, D) -> (N, 1).
+
+    Args:
+        axes: the number of the axis of each, not 0.
+        normalize: first bring all that is summed to the length 1: cosines.
+        least: a shorter length counts as this: 1e-6 in Keras 2, 1e-7 in Keras 3.
+
+    >>> x = npmoji.Input()
+    >>> npmoji.Dot(x, npmoji.Activation(x, "relu"), axes=(1, 1))(np.float32([[-1, 2]]))
+    array([[4.]], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        first: Layer,
+        second: Layer,
+        axes: tuple[int, int] = (-1, -1),
+        normalize: bool = False,
+        least: float = 1e-7,
+        name: str | None = None,
+    ):
+        super().__init__(first, second, name=name)
+        self.axes, self.normalize, self.least = tuple(axes), normalize, np.float32(least)
+
+    def places(self, ranks: tuple[int, int], shapes: Any) -> list[int]:
+        """The axes counted from the front, if they fit."""
+        found = [axis + rank if axis < 0 else axis for axis, rank in zip(self.axes, ranks)]
+        fits = all(1 <= axis < rank for axis, rank in zip(found, ranks))
+        if not fits or len({shape[axis] for axis, shape in zip(found, shapes)}) > 1:
+            raise WeightsError(f"layer {self.name!r}: axes {self.axes} of {', '.join(map(str, shapes))} do not fit")
+        return found
+
+    def forward(self, ops: Ops, a: Array, b: Array) -> Array:
+        values = [np.asarray(a, np.float32), np.asarray(b, np.float32)]
+        axes = self.places((values[0].ndim, values[1].ndim), [value.shape for value in values])
+        x, y = (np.moveaxis(value, axis, -1) for value, axis in zip(values, axes))
+        D = x.shape[-1]
+        rows = [np.ascontiguousarray(v).reshape(len(v), math.prod(v.shape[1:-1]), D) for v in (x, y)]
+        if self.normalize:
+            rows = [unit_rows(ops, v, self.least) for v in rows]
+        out = row_products(ops, *rows)
+        return out.reshape(len(out), *x.shape[1:-1], *y.shape[1:-1]) if x.ndim + y.ndim > 4 else out[:, 0]
+
+    def propagate(self, values, masks):
+        return None
+
+
+def row_products(ops: Ops, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """x (N, A, D) times y (N, B, D) of the same text -> (N, A, B), summed by the engine in its fixed order."""
+    if 1 in (x.shape[1], y.shape[1]):
+        return np.asarray(ops.feature_sum(x * y)).reshape(len(x), x.shape[1], y.shape[1])
+    out = np.empty((len(x), x.shape[1], y.shape[1]), np.float32)
+    for own, left, right in zip(out, x, np.ascontiguousarray(y.swapaxes(1, 2))):
+        own[:] = ops.dense(left, ops.pack_dense(right, None))
+    return out

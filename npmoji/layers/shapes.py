@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from ..backends.ops import Array, Ops
-from ..errors import WeightsError
+from ..errors import InputError, WeightsError
 from .base import Layer
 
 
@@ -83,3 +83,66 @@ class RepeatVector(Unmasked):
 
     def forward(self, ops: Ops, x: Array) -> Array:
         return np.repeat(np.asarray(x)[:, None], self.n, axis=1)
+
+
+class Steps(Unmasked):
+    """Layers that add or remove steps of x (N, T, F)."""
+
+    def forward(self, ops: Ops, x: Array) -> Array:
+        x = np.asarray(x)
+        if x.ndim != 3:
+            raise WeightsError(f"layer {self.name!r}: its input has shape {x.shape}, expected (N, T, F)")
+        return self.changed(x)
+
+    def changed(self, x: np.ndarray) -> np.ndarray:
+        """The array with other steps."""
+        raise NotImplementedError
+
+
+class ZeroPadding1D(Steps):
+    """Steps of zeros before and after: (N, T, F) -> (N, before + T + after, F).
+
+    >>> npmoji.ZeroPadding1D(npmoji.Input(), 1, 0)(np.float32([[[1, 2]]])).tolist()
+    [[[0.0, 0.0], [1.0, 2.0]]]
+    """
+
+    def __init__(self, previous: Layer, before: int = 1, after: int = 1, name: str | None = None):
+        super().__init__(previous, name=name)
+        self.before, self.after = before, after
+
+    def changed(self, x: np.ndarray) -> np.ndarray:
+        return np.pad(x, ((0, 0), (self.before, self.after), (0, 0)))
+
+
+class Cropping1D(Steps):
+    """All but the first and last steps: (N, T, F) -> (N, T - before - after, F).
+
+    >>> npmoji.Cropping1D(npmoji.Input(), 1, 0)(np.float32([[[1, 2], [3, 4]]])).tolist()
+    [[[3.0, 4.0]]]
+    """
+
+    def __init__(self, previous: Layer, before: int = 1, after: int = 1, name: str | None = None):
+        super().__init__(previous, name=name)
+        self.before, self.after = before, after
+
+    def changed(self, x: np.ndarray) -> np.ndarray:
+        if x.shape[1] <= self.before + self.after:
+            raise InputError(
+                f"layer {self.name!r}: {x.shape[1]} steps, of which {self.before} before and {self.after} after are cut"
+            )
+        return x[:, self.before : x.shape[1] - self.after]
+
+
+class UpSampling1D(Steps):
+    """Each step ``size`` times: (N, T, F) -> (N, size T, F).
+
+    >>> npmoji.UpSampling1D(npmoji.Input(), 2)(np.float32([[[1], [3]]])).tolist()
+    [[[1.0], [1.0], [3.0], [3.0]]]
+    """
+
+    def __init__(self, previous: Layer, size: int = 2, name: str | None = None):
+        super().__init__(previous, name=name)
+        self.size = size
+
+    def changed(self, x: np.ndarray) -> np.ndarray:
+        return np.repeat(x, self.size, axis=1)

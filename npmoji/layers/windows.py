@@ -132,9 +132,9 @@ class Pooling1D(Unmasked):
         return step_sum(views.transpose(2, 0, 1, 3)) / step_sum(there.transpose(2, 0, 1, 3))
 
 
-def step_sum(parts: np.ndarray) -> np.ndarray:
+def step_sum(parts: np.ndarray | list[np.ndarray]) -> np.ndarray:
     """The sum over the first axis, in order: its bits depend on nothing else."""
-    total = np.zeros(parts.shape[1:], np.float32)
+    total = np.zeros(parts.shape[1:] if isinstance(parts, np.ndarray) else parts[0].shape, np.float32)
     for part in parts:
         total += part
     return total

@@ -48,6 +48,6 @@ def _fresh(rng: np.random.Generator, layer: Layer, name: str) -> np.ndarray:
         if kind == "bias" and isinstance(layer, LSTM):
             array[layer.units : 2 * layer.units] = 1
         return array
-    if kind in ("gamma", "moving_variance"):
+    if kind in ("gamma", "scale", "moving_variance"):
         return init.ones(shape)
     raise InputError(f"layer {layer.name!r} of class {layer.class_name!r}: not known how its array {kind!r} starts")

@@ -11,7 +11,7 @@ from ..errors import InputError
 METHODS = ("last", "full", "new", "chain-thaw")
 RATES = {"last": 1e-3, "full": 1e-4, "new": 1e-3}  # chain-thaw: that of `last` in its first stage, then `full`'s
 ALL = "all"  # the last stage of chain-thaw
-AVERAGES = ("moving_mean", "moving_variance")  # arrays that no gradient changes
+AVERAGES = ("moving_mean", "moving_variance", "mean", "variance")  # arrays that no gradient changes
 
 
 class Plan:

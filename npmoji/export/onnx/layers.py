@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -22,54 +22,10 @@ from ...precision import float32
 from .functions import activate, kind_of, operation
 from .graph import BOOL, FLOAT, INT64, Graph
 from .masks import everything
+from .node import Names, Node, Value
 from .recurrent import bidirectional, recurrent
 from .refused import Refused
-
-Names = str | list[str]
-
-
-class Value(NamedTuple):
-    """A layer's output: the name of its value and of its mask, or None; lists of them if there are several outputs."""
-
-    name: Any
-    mask: Any = None
-
-
-class Node(NamedTuple):
-    """A layer to be written, and what it is computed from.
-
-    Attributes:
-        values: names, one for each predecessor.
-        masks: names or None.
-        like, like_masks: an array of the shape and type of each value, but for the sizes of the first axes, and of each
-            mask.
-    """
-
-    g: Graph
-    layer: Any
-    values: list[Any]
-    masks: list[Any]
-    like: list[Any]
-    like_masks: list[Any]
-
-    @property
-    def x(self) -> str:
-        """The first value."""
-        return self.values[0]
-
-    @property
-    def valid(self) -> str | None:
-        """The mask that counts for the layer's arithmetic."""
-        return None if self.layer.previous[0].hides_mask else self.masks[0]
-
-    @property
-    def rank(self) -> int:
-        """The number of axes of the first value."""
-        return np.ndim(self.like[0])
-
-    def steps(self, mask: str) -> str:
-        """A mask as numbers (N, T, 1)."""
-        return self.g.add("Unsqueeze", self.g.cast(mask, FLOAT), self.g.axes(-1))
+from .windows import WINDOWS
 
 
 def written(g: Graph, layers: list[Layer], done: dict[Layer, Value], like: dict[Layer, tuple[Any, Any]]) -> None:
@@ -137,13 +93,51 @@ def _batch_normalization(n: Node) -> str:
 
 
 def _layer_normalization(n: Node) -> str:
-    g, last = n.g, n.g.axes(-1)
-    centred = g.add("Sub", n.x, g.add("ReduceMean", n.x, last))
-    variance = g.add("ReduceMean", g.add("Mul", centred, centred), last)
-    x = g.add("Div", centred, g.add("Sqrt", g.add("Add", variance, g.number(n.layer.epsilon))))
-    arrays = n.layer.weights()
-    x = g.add("Mul", x, arrays["gamma"]) if "gamma" in arrays else x
-    return g.add("Add", x, arrays["beta"]) if "beta" in arrays else x
+    g, layer, axes = n.g, n.layer, _normalised_axes(n)
+    centred = g.add("Sub", n.x, g.add("ReduceMean", n.x, axes))
+    variance = g.add("ReduceMean", g.add("Mul", centred, centred), axes)
+    deviation = g.add("Sqrt", g.add("Add", variance, g.number(layer.epsilon)))
+    return _scaled(n, g.add("Div", n.x if layer.rms_scaling else centred, deviation), axes)
+
+
+def _normalised_axes(n: Node) -> np.ndarray:
+    """The axes that a row is normalised along."""
+    return n.g.axes(*n.layer._axes(np.asarray(n.like[0])))
+
+
+def _scaled(n: Node, x: str, axes: np.ndarray) -> str:
+    """The weights of a normalisation, whose places are along some axes."""
+    shape = [size if i in axes else 1 for i, size in enumerate(np.shape(n.like[0]))]
+    arrays = {label: array.reshape(shape) for label, array in n.layer.weights().items()}
+    for label in ("gamma", "scale"):
+        x = n.g.add("Mul", x, arrays[label]) if label in arrays else x
+    return n.g.add("Add", x, arrays["beta"]) if "beta" in arrays else x
+
+
+def _rms_normalization(n: Node) -> str:
+    g, axes = n.g, _normalised_axes(n)
+    mean = g.add("ReduceMean", g.add("Mul", n.x, n.x), axes)
+    return _scaled(n, g.add("Div", n.x, g.add("Sqrt", g.add("Add", mean, g.number(n.layer.epsilon)))), axes)
+
+
+def _unit_normalization(n: Node) -> str:
+    g = n.g
+    length = g.add("Sqrt", g.add("ReduceSum", g.add("Mul", n.x, n.x), _normalised_axes(n)))
+    return g.add("Div", n.x, g.add("Max", length, g.number(n.layer.least)))
+
+
+def _group_normalization(n: Node) -> str:
+    """The groups as rows (N, groups, -1) of their own."""
+    g, layer, axis = n.g, n.layer, n.layer.axis % n.rank
+    order = [0, axis, *(i for i in range(1, n.rank) if i != axis)]
+    F = np.shape(n.like[0])[axis]
+    moved = g.add("Transpose", n.x, perm=order)
+    rows = g.add("Reshape", moved, g.axes(0, F if layer.groups == -1 else layer.groups, -1))
+    centred = g.add("Sub", rows, g.add("ReduceMean", rows, g.axes(2)))
+    variance = g.add("ReduceMean", g.add("Mul", centred, centred), g.axes(2))
+    out = g.add("Div", centred, g.add("Sqrt", g.add("Add", variance, g.number(layer.epsilon))))
+    out = g.add("Reshape", out, g.add("Shape", moved))
+    return _scaled(n, g.add("Transpose", out, perm=[order.index(i) for i in range(n.rank)]), g.axes(axis))
 
 
 def _softmax(n: Node) -> Value:
@@ -229,47 +223,6 @@ def _mask_of_steps(n: Node, inner: str | None, steps: str) -> str | None:
         return _unflat(g, inner, steps)
     deeper = g.axes(*range(2, n.like_masks[0].ndim))
     return g.cast(g.add("ReduceMax", g.cast(mask, FLOAT), deeper, keepdims=0), BOOL) if deeper.size else mask
-
-
-# Windows of steps ----------------------------------------------------------------------------------------------------
-
-
-def _over_time(n: Node, operator: str, *arrays: Any, **settings: Any) -> str:
-    """An operator that wants (N, F, T)."""
-    x = n.g.add(operator, n.g.add("Transpose", n.x, perm=[0, 2, 1]), *arrays, **settings)
-    return n.g.add("Transpose", x, perm=[0, 2, 1])
-
-
-def _conv(n: Node) -> str:
-    layer = n.layer
-    settings: dict[str, Any] = {"auto_pad": "SAME_UPPER"} if layer.padding == "same" else {}
-    if layer.padding == "causal":
-        settings = {"pads": [(len(layer.kernel) - 1) * layer.dilation, 0]}
-    kernel = np.ascontiguousarray(layer.kernel.transpose(2, 1, 0))
-    bias = () if layer.bias is None else (layer.bias,)
-    sizes = {"strides": [layer.strides], "dilations": [layer.dilation], "group": layer.groups}
-    return _over_time(n, "Conv", kernel, *bias, kernel_shape=[len(layer.kernel)], **sizes, **settings)
-
-
-def _pooling(n: Node) -> str:
-    layer = n.layer
-    settings = {"kernel_shape": [layer.pool_size], "strides": [layer.strides]}
-    if layer.padding == "same":
-        settings["auto_pad"] = "SAME_UPPER"
-    return _over_time(n, "AveragePool" if layer.average else "MaxPool", **settings)
-
-
-def _global_average(n: Node) -> str:
-    g, time, keep = n.g, n.g.axes(1), int(n.layer.keepdims)
-    if n.valid is None:
-        return g.add("ReduceMean", n.x, time, keepdims=keep)
-    steps = n.steps(n.valid)
-    count = g.add("Max", g.add("ReduceSum", steps, time, keepdims=keep), g.number(1))
-    return g.add("Div", g.add("ReduceSum", g.add("Mul", n.x, steps), time, keepdims=keep), count)
-
-
-def _global_max(n: Node) -> str:
-    return n.g.add("ReduceMax", n.x, n.g.axes(1), keepdims=int(n.layer.keepdims))
 
 
 # Attention -----------------------------------------------------------------------------------------------------------
@@ -378,6 +331,38 @@ def _merged_mask(g: Graph, layer: Merge, masks: list[str | None]) -> str | None:
     return _reduced(g, "Or" if layer.any_valid else "And", given)
 
 
+def _dot(n: Node) -> str:
+    """Both as matrices, one of each text."""
+    g, layer = n.g, n.layer
+    shapes = [np.shape(one) for one in n.like]
+    axes = layer.places((len(shapes[0]), len(shapes[1])), shapes)
+    if max(map(len, shapes)) > 3:
+        raise Refused(layer, "more than three axes")
+    values = []
+    for x, axis, shape in zip(n.values, axes, shapes):
+        if layer.normalize:
+            length = g.add("Sqrt", g.add("ReduceSum", g.add("Mul", x, x), g.axes(axis)))
+            x = g.add("Div", x, g.add("Max", length, g.number(layer.least)))
+        x = g.add("Unsqueeze", x, g.axes(1)) if len(shape) == 2 else x
+        values.append(g.add("Transpose", x, perm=[0, 2, 1]) if len(shape) == 3 and axis == 1 else x)
+    out = g.add("MatMul", values[0], g.add("Transpose", values[1], perm=[0, 2, 1]))
+    single = [i + 1 for i, shape in enumerate(shapes) if len(shape) == 2]
+    return g.add("Squeeze", out, g.axes(single[0])) if single else out
+
+
+def _rescaling(n: Node) -> str:
+    x = n.x if kind_of(n.like[0]) == FLOAT else n.g.cast(n.x, FLOAT)
+    return n.g.add("Add", n.g.add("Mul", x, n.layer.scale), n.layer.offset)
+
+
+def _normalization(n: Node) -> str:
+    g, x = n.g, n.x if kind_of(n.like[0]) == FLOAT else n.g.cast(n.x, FLOAT)
+    mean, deviation = n.layer.scales(np.shape(n.like[0]))
+    if n.layer.invert:
+        return g.add("Add", mean, g.add("Mul", x, deviation))
+    return g.add("Div", g.add("Sub", x, mean), deviation)
+
+
 def _remask(n: Node) -> Value:
     mask = n.values[1]
     return Value(n.x, mask if kind_of(n.like[1]) == BOOL else n.g.cast(mask, BOOL))
@@ -403,6 +388,7 @@ OPERATORS: dict[type, str] = {
 
 #: the class of a layer -> how it is written
 KINDS: dict[type, Callable[[Node], Names | Value]] = {
+    **WINDOWS,
     kinds.Activation: lambda n: activate(n.g, n.layer, n.layer.activation, n.x),
     kinds.AttentionLogits: _attention_logits,
     kinds.AttentionWeightedAverage: _weighted_average,
@@ -411,30 +397,32 @@ KINDS: dict[type, Callable[[Node], Names | Value]] = {
     kinds.BatchNormalization: _batch_normalization,
     kinds.Bidirectional: lambda n: _several(bidirectional(n.g, n.layer, n.values, n.valid)),
     kinds.Concatenate: _concatenate,
-    kinds.Conv1D: _conv,
     kinds.Dense: _dense,
     kinds.DroppedMask: lambda n: n.x,
+    kinds.Dot: _dot,
     kinds.Dropout: lambda n: n.x,
     kinds.ELU: _elu,
     kinds.Embedding: _embedding,
     kinds.Flatten: _flatten,
-    kinds.GlobalAveragePooling1D: _global_average,
-    kinds.GlobalMaxPooling1D: _global_max,
+    kinds.GroupNormalization: _group_normalization,
     kinds.LayerNormalization: _layer_normalization,
     kinds.Masking: _masking,
     kinds.Named: lambda n: n.x,
+    kinds.Normalization: _normalization,
     kinds.Part: _part,
     kinds.Permute: _permute,
-    kinds.Pooling1D: _pooling,
+    kinds.RMSNormalization: _rms_normalization,
     kinds.ReLU: _relu,
     kinds.Recurrent: lambda n: _several(recurrent(n.g, n.layer, n.values, n.valid)),
     kinds.Remask: _remask,
     kinds.RepeatVector: _repeat_vector,
+    kinds.Rescaling: _rescaling,
     kinds.Reshape: _reshape,
     kinds.Softmax: _softmax,
     kinds.ThresholdedReLU: _thresholded_relu,
     kinds.TimeDistributed: _time_distributed,
     kinds.TopK: _top_k,
+    kinds.UnitNormalization: _unit_normalization,
     HiddenMask: lambda n: n.x,
     Merge: _merge,
     Operation: lambda n: operation(n.g, n.layer, n.values, n.like),

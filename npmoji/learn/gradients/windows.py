@@ -58,9 +58,13 @@ def _largest(run: Run, layer: GlobalMaxPooling1D, values: list[Any], masks: list
 
 @rule(LayerNormalization)
 def _layer_normalization(run: Run, layer: LayerNormalization, values: list[Any], masks: list[Any]) -> Any:
-    x, arrays = values[0], {name: run.weight(array) for name, array in layer.weights().items()}
-    centred = x - x.mean(-1, keepdim=True)
-    out = centred / torch.sqrt((centred * centred).mean(-1, keepdim=True) + float(layer.epsilon))
+    x = values[0]
+    axes = layer._axes(x)
+    shape = [size if i in axes else 1 for i, size in enumerate(x.shape)]
+    arrays = {name: run.weight(array).reshape(shape) for name, array in layer.weights().items()}
+    centred = x - x.mean(axes, keepdim=True)
+    deviation = torch.sqrt((centred * centred).mean(axes, keepdim=True) + float(layer.epsilon))
+    out = (x if layer.rms_scaling else centred) / deviation
     if "gamma" in arrays:
         out = out * arrays["gamma"]
     return out + arrays["beta"] if "beta" in arrays else out
