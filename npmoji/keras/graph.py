@@ -19,7 +19,8 @@ from ..layers.operations import FUNCTIONS, Operation
 from . import config as description
 from .config import CONTAINERS, Call, Network, Node, Ref, flat, refs_of
 from .known import Known
-from .place import LARGEST, Place
+from .place import ANY, LARGEST, Place
+from .shares import shares
 
 
 class Slot(NamedTuple):
@@ -320,11 +321,14 @@ def _are(held: dict[str, Any], arrays: dict[str, Any]) -> bool:
 
 
 def _fill(found: Layers, slots: list[Slot], arrays: dict[str, np.ndarray], node: Node) -> None:
-    if [slot.name for slot in slots] == ["*"]:
-        slots = [slots[0]._replace(name=str(i)) for i in range(len(arrays))]
-    if len(slots) != len(arrays):
-        wanted = ", ".join(slot.name for slot in slots) or "none"
-        raise WeightsError(f"layer {node.name!r} ({node.class_name}) has {len(arrays)} arrays, expected {wanted}")
+    counts = shares([slot.name for slot in slots], list(arrays.values()))
+    if counts is None:
+        raise WeightsError(_unshared(slots, arrays, node))
+    slots = [
+        slot._replace(name=str(i)) if slot.name == ANY else slot
+        for slot, count in zip(slots, counts)
+        for i in range(count)
+    ]
     by_name = len(slots) == len(arrays.keys() & {slot.name for slot in slots})  # else the order tells
     for slot, array in zip(slots, arrays.values()):
         own = found.setdefault(slot.layer, {})
@@ -333,6 +337,14 @@ def _fill(found: Layers, slots: list[Slot], arrays: dict[str, np.ndarray], node:
                 f"two layers of the model_config are called {slot.layer!r}, one of them in a nested model"
             )
         own[slot.name] = arrays[slot.name] if by_name else array
+
+
+def _unshared(slots: list[Slot], arrays: dict[str, np.ndarray], node: Node) -> str:
+    """The message where a layer's arrays are not those that its slots want."""
+    wanted = ", ".join("any number" if slot.name == ANY else slot.name for slot in slots) or "none"
+    own = [slot.layer for slot in slots if slot.name == ANY]
+    several = f"; the arrays of {', '.join(map(repr, own))} cannot be told apart" if len(own) > 1 else ""
+    return f"layer {node.name!r} ({node.class_name}) has {len(arrays)} arrays, expected {wanted}{several}"
 
 
 def _slots(node: Node, prefix: str, trainable: bool, known: Known) -> Iterator[Slot]:
