@@ -65,6 +65,10 @@ class Builder:
         self.made: list[Layer] = []
         self._recurrent_yet = False
 
+    def apart(self) -> Builder:
+        """A builder of what is in a layer."""
+        return Builder(self.file, self.arrays, self.known)
+
     def input(self, network: Network, ref: Ref) -> Layer:
         """The layer where an input of the network comes in: token ids if an embedding takes it, else numbers."""
         node = next((node for node in network.nodes if node.name == ref.layer), None)
@@ -199,7 +203,7 @@ class Builder:
     def _time_distributed(self, node: Node, previous: list[Layer], name: str, key: str) -> Layer:
         """A layer applied to each step: it is made over an input of its own."""
         inner, start = description.wrapped(node), Input(name=f"{name}/step")
-        apart = Builder(self.file, self.arrays, self.known)
+        apart = self.apart()
         if inner.class_name in CONTAINERS:
             made = apart._nested(inner, [start], name, key)
         else:
@@ -267,6 +271,14 @@ def weights_of(network: Network, file: Contents, known: Known) -> Layers:
         WeightsError: a layer has too few or too many arrays, or one that the config does not know.
     """
     found: Layers = {}
+    check_stray(network, file)
+    for node in network.nodes:
+        fill(found, node, file, known)
+    return found
+
+
+def check_stray(network: Network, file: Contents) -> None:
+    """Raise a WeightsError if the file holds arrays of layers that the network does not have."""
     names = tuple(node.name for node in network.nodes)
     outer = tuple(f"{name}/" for name in names)
     stray = [
@@ -274,18 +286,20 @@ def weights_of(network: Network, file: Contents, known: Known) -> Layers:
     ]
     if stray:
         raise WeightsError(f"the file holds weights of layers that its model_config does not have: {stray}")
-    for node in network.nodes:
-        if _is_operation(node, node.name, known):
-            continue
-        slots = list(_slots(node, "", True, known))
-        apart = {slot.layer: file.layers.get(slot.layer, {}) for slot in slots if slot.layer != node.name}
-        apart = apart if any(name in file.layers for name in apart) else {}
-        if apart:  # Keras 3 keeps a nested model's layers apart
-            for name, arrays in apart.items():
-                _fill(found, [slot for slot in slots if slot.layer == name], arrays, node)
-        else:  # Keras 2 keeps them together, those that gradients do not change last
-            _fill(found, sorted(slots, key=lambda slot: slot.frozen), file.layers.get(node.name, {}), node)
-    return found
+
+
+def fill(found: Layers, node: Node, file: Contents, known: Known) -> None:
+    """Add the arrays of a layer, and of all layers in it, to those found. Raises as `weights_of`."""
+    if _is_operation(node, node.name, known):
+        return
+    slots = list(_slots(node, "", True, known))
+    apart = {slot.layer: file.layers.get(slot.layer, {}) for slot in slots if slot.layer != node.name}
+    apart = apart if any(name in file.layers for name in apart) else {}
+    if apart:  # Keras 3 keeps a nested model's layers apart
+        for name, arrays in apart.items():
+            _fill(found, [slot for slot in slots if slot.layer == name], arrays, node)
+    else:  # Keras 2 keeps them together, those that gradients do not change last
+        _fill(found, sorted(slots, key=lambda slot: slot.frozen), file.layers.get(node.name, {}), node)
 
 
 def frozen(file: Contents) -> set[str]:
