@@ -152,6 +152,21 @@ def rows(
     return [_row(layer, shown, (values[layer][0], longer[layer][0]), counted) for layer in graph.layers]
 
 
+def lacking(
+    path: str | os.PathLike,
+    config: str | os.PathLike | dict[str, Any] | None = None,
+    layers: dict[str, Any] | None = None,
+) -> list[str]:
+    """All the reasons why `rows` refuses a file with a config, where there are several; it says the first."""
+    from .keras import lacking as found
+
+    try:
+        file = loading.with_config(formats.read(local(path)), config)
+    except WeightsError:
+        return []
+    return found.lacking(file, layers) if file.config else []
+
+
 def _row(layer: Layer, shown: set[Layer], values: tuple[Any, Any], counted: set[int]) -> Row:
     weights = layer.weights()
     new = {name: array for name, array in weights.items() if id(array) not in counted}  # a shared layer's count once

@@ -59,6 +59,7 @@ SHIPPED = (  # flavour, recipe, seed, and the file to keep
     ("keras3", "called_attention", 0, "model.h5"),
     ("tf_keras", "six_attentions", 0, "model.h5"),
     ("keras3", "six_attentions", 0, "model.keras"),
+<<<<<<< HEAD
     ("tf_keras", "planes", 1, "model.h5"),
     ("keras3", "planes", 2, "model.h5"),
     ("tf_keras", "feature_convolutions", 1, "model.h5"),
@@ -69,6 +70,10 @@ SHIPPED = (  # flavour, recipe, seed, and the file to keep
     ("keras3", "dots", 2, "model.keras"),
     ("tf_keras", "scaled_numbers", 0, "model.h5"),
     ("keras3", "scaled_numbers", 1, "model.keras"),
+=======
+    ("tf_keras", "hierarchical", 6, "weights.h5"),
+    ("keras3", "hierarchical", 6, "model.h5"),
+>>>>>>> t-num
 )
 
 
@@ -897,6 +902,30 @@ def distributed_masks(w: Workshop) -> Any:
     x = L.Embedding(w.WORDS, 3, mask_zero=True)(w.tokens("ids"))
     h = L.TimeDistributed(w.pick(L.Dense(4), L.LayerNormalization(), L.Activation("tanh"), L.Dropout(0.1)))(x)
     return w.model(_origins(w, [x]), [w.recurrent(3)(h), L.GlobalAveragePooling1D()(h)])
+
+
+@recipe
+def hierarchical(w: Workshop) -> Any:
+    """A text of sentences of words: TimeDistributed over a model with a recurrent layer and an attention layer of one's
+    own, or two of them, and the same again over the sentences."""
+    L = w.L
+    ids = w.rng.integers(1, w.WORDS, (w.ROWS, 4, w.STEPS)).astype(np.int32)
+    ids[w.rng.random(ids.shape) < 0.2] = 0
+    ids[2, 2:] = 0
+    w.inputs.append(ids)
+    z = w.K.Input((w.STEPS,), dtype="int32")
+    h = L.Embedding(w.WORDS, 3, mask_zero=w.chance())(z)
+    h = L.Bidirectional(w.recurrent(2, return_sequences=True))(h)
+    h = L.TimeDistributed(L.Dense(3))(h) if w.chance() else h
+    pooled = [_flat(attention(w, h, True))[0] for _ in range(w.pick(1, 1, 2))]
+    y = L.Dense(3)(L.Concatenate()(pooled)) if len(pooled) > 1 else pooled[0]
+    y = L.BatchNormalization()(y) if w.chance(0.3) else y
+    inner = w.K.Model(z, y, name="sentence")
+    if w.chance(0.2):
+        w.pick(*inner.layers[1:]).trainable = False
+    x = w.K.Input((4, w.STEPS), dtype="int32")
+    h = L.Bidirectional(w.recurrent(2, return_sequences=True))(L.TimeDistributed(inner)(x))
+    return w.model(x, L.Dense(2, activation="softmax")(_flat(attention(w, h, True))[0]))
 
 
 @recipe

@@ -5,7 +5,8 @@ and ``run(arguments)`` does its work, importing what it needs when it runs. Opti
 `options`.
 
 Exit codes: 0 success, also when `npmoji` without arguments prints its help; 1 a comparison or verification failed; 2
-wrong usage, input or file, reported in one line; 130 interrupted. A closed pipe ends the command quietly.
+wrong usage, input or file, reported in one line, or by `inspect` in one for each thing that is wrong; 130 interrupted.
+A closed pipe ends the command quietly.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 from .models import layers
 from .options import LAYER
@@ -19,15 +20,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--layer", **LAYER)
 
 
-def run(arguments: argparse.Namespace) -> None:
-    """Run the command."""
-    from ..describe import rows, table, told
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command; the exit code is that of an error if the file lacks several things."""
+    from ..describe import lacking, rows, table, told
     from ..display import text_output
+    from ..errors import WeightsError
     from ..files.paths import local
     from ..formats import read
 
-    found = rows(arguments.file, arguments.config, layers(arguments))
+    given = arguments.file, arguments.config, layers(arguments)
+    try:
+        found = rows(*given)
+    except WeightsError:
+        reasons = lacking(*given)
+        if len(reasons) < 2:
+            raise
+        _tell(arguments.file, reasons)
+        return 2
     with text_output("-") as out:
         out.write(table(found))
         for name, value in told(read(local(arguments.file))):
             out.write(f"{name}: {value}\n")
+    return 0
+
+
+def _tell(path: str, reasons: list[str]) -> None:
+    """All that is wrong with a file, as an error of several lines."""
+    from . import one_line
+
+    print(f"npmoji: error: {one_line(path)}: {len(reasons)} things are lacking:", file=sys.stderr)
+    for reason in reasons:
+        print(f"  {one_line(reason)}", file=sys.stderr)

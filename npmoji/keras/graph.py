@@ -19,7 +19,8 @@ from ..layers.operations import FUNCTIONS, Operation
 from . import config as description
 from .config import CONTAINERS, Call, Network, Node, Ref, flat, refs_of
 from .known import Known
-from .place import LARGEST, Place
+from .place import ANY, LARGEST, Place
+from .shares import shares
 
 
 class Slot(NamedTuple):
@@ -63,6 +64,10 @@ class Builder:
         self.file, self.arrays, self.known = file, arrays, known
         self.made: list[Layer] = []
         self._recurrent_yet = False
+
+    def apart(self) -> Builder:
+        """A builder of what is in a layer."""
+        return Builder(self.file, self.arrays, self.known)
 
     def input(self, network: Network, ref: Ref) -> Layer:
         """The layer where an input of the network comes in: token ids if an embedding takes it, else numbers."""
@@ -198,7 +203,7 @@ class Builder:
     def _time_distributed(self, node: Node, previous: list[Layer], name: str, key: str) -> Layer:
         """A layer applied to each step: it is made over an input of its own."""
         inner, start = description.wrapped(node), Input(name=f"{name}/step")
-        apart = Builder(self.file, self.arrays, self.known)
+        apart = self.apart()
         if inner.class_name in CONTAINERS:
             made = apart._nested(inner, [start], name, key)
         else:
@@ -266,6 +271,14 @@ def weights_of(network: Network, file: Contents, known: Known) -> Layers:
         WeightsError: a layer has too few or too many arrays, or one that the config does not know.
     """
     found: Layers = {}
+    check_stray(network, file)
+    for node in network.nodes:
+        fill(found, node, file, known)
+    return found
+
+
+def check_stray(network: Network, file: Contents) -> None:
+    """Raise a WeightsError if the file holds arrays of layers that the network does not have."""
     names = tuple(node.name for node in network.nodes)
     outer = tuple(f"{name}/" for name in names)
     stray = [
@@ -273,18 +286,20 @@ def weights_of(network: Network, file: Contents, known: Known) -> Layers:
     ]
     if stray:
         raise WeightsError(f"the file holds weights of layers that its model_config does not have: {stray}")
-    for node in network.nodes:
-        if _is_operation(node, node.name, known):
-            continue
-        slots = list(_slots(node, "", True, known))
-        apart = {slot.layer: file.layers.get(slot.layer, {}) for slot in slots if slot.layer != node.name}
-        apart = apart if any(name in file.layers for name in apart) else {}
-        if apart:  # Keras 3 keeps a nested model's layers apart
-            for name, arrays in apart.items():
-                _fill(found, [slot for slot in slots if slot.layer == name], arrays, node)
-        else:  # Keras 2 keeps them together, those that gradients do not change last
-            _fill(found, sorted(slots, key=lambda slot: slot.frozen), file.layers.get(node.name, {}), node)
-    return found
+
+
+def fill(found: Layers, node: Node, file: Contents, known: Known) -> None:
+    """Add the arrays of a layer, and of all layers in it, to those found. Raises as `weights_of`."""
+    if _is_operation(node, node.name, known):
+        return
+    slots = list(_slots(node, "", True, known))
+    apart = {slot.layer: file.layers.get(slot.layer, {}) for slot in slots if slot.layer != node.name}
+    apart = apart if any(name in file.layers for name in apart) else {}
+    if apart:  # Keras 3 keeps a nested model's layers apart
+        for name, arrays in apart.items():
+            _fill(found, [slot for slot in slots if slot.layer == name], arrays, node)
+    else:  # Keras 2 keeps them together, those that gradients do not change last
+        _fill(found, sorted(slots, key=lambda slot: slot.frozen), file.layers.get(node.name, {}), node)
 
 
 def frozen(file: Contents) -> set[str]:
@@ -320,11 +335,14 @@ def _are(held: dict[str, Any], arrays: dict[str, Any]) -> bool:
 
 
 def _fill(found: Layers, slots: list[Slot], arrays: dict[str, np.ndarray], node: Node) -> None:
-    if [slot.name for slot in slots] == ["*"]:
-        slots = [slots[0]._replace(name=str(i)) for i in range(len(arrays))]
-    if len(slots) != len(arrays):
-        wanted = ", ".join(slot.name for slot in slots) or "none"
-        raise WeightsError(f"layer {node.name!r} ({node.class_name}) has {len(arrays)} arrays, expected {wanted}")
+    counts = shares([slot.name for slot in slots], list(arrays.values()))
+    if counts is None:
+        raise WeightsError(_unshared(slots, arrays, node))
+    slots = [
+        slot._replace(name=str(i)) if slot.name == ANY else slot
+        for slot, count in zip(slots, counts)
+        for i in range(count)
+    ]
     by_name = len(slots) == len(arrays.keys() & {slot.name for slot in slots})  # else the order tells
     for slot, array in zip(slots, arrays.values()):
         own = found.setdefault(slot.layer, {})
@@ -333,6 +351,14 @@ def _fill(found: Layers, slots: list[Slot], arrays: dict[str, np.ndarray], node:
                 f"two layers of the model_config are called {slot.layer!r}, one of them in a nested model"
             )
         own[slot.name] = arrays[slot.name] if by_name else array
+
+
+def _unshared(slots: list[Slot], arrays: dict[str, np.ndarray], node: Node) -> str:
+    """The message where a layer's arrays are not those that its slots want."""
+    wanted = ", ".join("any number" if slot.name == ANY else slot.name for slot in slots) or "none"
+    own = [slot.layer for slot in slots if slot.name == ANY]
+    several = f"; the arrays of {', '.join(map(repr, own))} cannot be told apart" if len(own) > 1 else ""
+    return f"layer {node.name!r} ({node.class_name}) has {len(arrays)} arrays, expected {wanted}{several}"
 
 
 def _slots(node: Node, prefix: str, trainable: bool, known: Known) -> Iterator[Slot]:

@@ -85,9 +85,12 @@ class Kind(NamedTuple):
 KINDS: dict[str, Kind] = {}  # by class
 
 
+ANY = "*"  # in place of the names of a kind that takes any number of arrays
+
+
 def any_number(config: dict[str, Any]) -> list[str]:
     """For a kind that takes any number of arrays: they are called ``"0"``, ``"1"``, ..."""
-    return ["*"]
+    return [ANY]
 
 
 def kind(*class_names: str, arrays: Callable[[dict], list[str]] | None = None, frozen: tuple[str, ...] = ()):
