@@ -59,7 +59,6 @@ SHIPPED = (  # flavour, recipe, seed, and the file to keep
     ("keras3", "called_attention", 0, "model.h5"),
     ("tf_keras", "six_attentions", 0, "model.h5"),
     ("keras3", "six_attentions", 0, "model.keras"),
-<<<<<<< HEAD
     ("tf_keras", "planes", 1, "model.h5"),
     ("keras3", "planes", 2, "model.h5"),
     ("tf_keras", "feature_convolutions", 1, "model.h5"),
@@ -70,10 +69,8 @@ SHIPPED = (  # flavour, recipe, seed, and the file to keep
     ("keras3", "dots", 2, "model.keras"),
     ("tf_keras", "scaled_numbers", 0, "model.h5"),
     ("keras3", "scaled_numbers", 1, "model.keras"),
-=======
     ("tf_keras", "hierarchical", 6, "weights.h5"),
     ("keras3", "hierarchical", 6, "model.h5"),
->>>>>>> t-num
 )
 
 
