@@ -254,6 +254,9 @@ def test_an_unknown_emoji(capfd, weights, mine):
         (["--by", "hope"], "--by"),
         (["--by", "attention", "--format", "json"], "--by applies to --format text only"),
         (["--by", "contribution", "--html", "x.html"], "--by applies to --format text only"),
+        (["--html", ""], "cannot be written"),
+        (["--html", "-", "--format", "json"], "both go to standard output"),
+        (["--html", "-", "--format", "text"], "both go to standard output"),
         (["-i", "file"], "not both"),
         (["--column", "a"], "--column does not apply"),
     ],
@@ -261,6 +264,15 @@ def test_an_unknown_emoji(capfd, weights, mine):
 def test_wrong_usage(capfd, weights, arguments, words):
     assert words in refused(capfd, *weights, TEXT, *arguments)
     assert not os.path.exists("x.html")
+
+
+def test_what_is_read_is_not_written_over(capfd, weights, tmp_path):
+    path, link = tmp_path / "in.txt", tmp_path / "link.html"
+    path.write_text("lol\n")
+    link.symlink_to(path)
+    for page in (path, link, f"file://{path}"):
+        assert "is the input and the output" in refused(capfd, *weights, "-i", path, "--html", page)
+    assert path.read_text() == "lol\n"
 
 
 def test_a_network_without_attention(capfd, model, monkeypatch):

@@ -137,7 +137,8 @@ def test_a_mask_typed_as_a_word(bundled):
 def test_what_is_taken_as_texts(bundled):
     expected = bundled.explain(["so happy", "so sad"])[1].as_dict()
     for texts in (("so happy", "so sad"), iter(["so happy", "so sad"]), np.array(["so happy", "so sad"])):
-        assert bundled.explain(texts)[1].as_dict() == expected
+        found = bundled.explain(texts)
+        assert found[1].as_dict() == expected and type(found[1].text) is str
     assert bundled.explain([]) == [] == bundled.explain(np.array([], dtype=str))
 
 
@@ -362,6 +363,7 @@ def test_what_is_shown(bundled):
     many = bundled.explain(["so HAPPY"] * (SHOWN + 2))
     assert type(many) is Explanations and many == list(many)
     assert many._repr_html_().count(found._repr_html_()) == SHOWN and many._repr_html_().endswith("<p>and 2 more</p>")
+    assert bundled.explain([])._repr_html_() == "<p>no texts</p>"
 
 
 def test_lists_of_predictions_are_lists_that_are_shown(bundled):

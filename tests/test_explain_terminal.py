@@ -207,6 +207,15 @@ def test_without_colours_each_word_has_a_line():
     assert str(explained()) == "\n".join(shown(explained(), 5))
 
 
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+@pytest.mark.parametrize("style", [terminal.PLAIN, Style(0, 80, True), *(Style(n, 80) for n in (TRUE, 256, 16))])
+def test_numbers_that_are_none(number, style):
+    lines = shown(explained(numbers=[0.25, number], p=(0.5, number), target=0), style=style)
+    assert any("+25.0" in line for line in lines) and len(lines) >= 4
+    if not style.colours:
+        assert [line.split()[1] for line in lines[2:6]] == ["+25.0", "?", "+25.0", "?"]
+
+
 def test_a_bar_is_as_long_as_its_word_is_strong():
     bars = [line.count("█") for line in shown(explained(), style=Style(0, 80, True))[2:10]]
     assert bars == [2, 1, 4, 10, 2, 0, 20, 0]

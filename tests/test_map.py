@@ -389,6 +389,12 @@ def test_without_classes_points_have_no_colours(folder, table, tmp_path):
     assert "top" not in data and [group["name"] for group in data["groups"]] == ["all texts"]
 
 
+def test_what_is_read_is_not_written_over(capfd, folder, table):
+    before = table.read_bytes()
+    assert run("map", table, "--html", table, "--weights", folder / "weights.hdf5", "--engine", "numpy") == 2
+    assert "is the input and the output" in capfd.readouterr().err and table.read_bytes() == before
+
+
 def test_a_network_without_features_is_refused(capfd, folder, table, tmp_path):
     layers = {"words": {"0": np.ones((400, 4), np.float32)}, "out": {"0": np.ones((4, 3), np.float32), "1": np.ones(3)}}
     embedding = {"name": "words", "batch_input_shape": [None, 30]}

@@ -14,7 +14,7 @@ import pytest
 from browsers import browser
 
 import npmoji
-from npmoji.explain import marking, tables
+from npmoji.explain import marking, scales, tables
 from npmoji.explain import page as pages
 from npmoji.pages import asset, data, escape, isolated
 from npmoji.pages import page as document
@@ -282,7 +282,7 @@ def test_what_a_page_says():
         'class="word against unknown" style="--a:0.40" title="−10 points; unknown"' in found
     )  # every fourth from 1 on
     assert 'title="0 points">zorblax</span>' in found
-    assert f'title="attention {marking.percent(e.words[3].attention)}"' in found
+    assert f'title="attention {scales.percent(e.words[3].attention)}"' in found
     assert "2 words beyond the limit of 4: not read" in found and '<s class="unused"> later words</s>' in found
     checked = Checked(found)
     assert checked.paragraphs == [" SOOOO good zorblax bad   later words"] * 6

@@ -41,17 +41,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
     from ..display import text_output
-    from ..files.whole import check_writable
+    from ..files.whole import check_other, check_writable
 
-    form = arguments.format or ("" if arguments.html else "text")
+    form = arguments.format or ("text" if arguments.html is None else "")
     if arguments.by and form != "text":
         raise InputError("--by applies to --format text only: the other formats have contributions and attention")
-    pages = [arguments.html] if arguments.html else []
+    if arguments.html == "-" and form in WRITERS:
+        raise InputError(f"--html - and --format {form} both go to standard output, expected --html FILE")
+    pages = [] if arguments.html is None else [arguments.html]
     if pages and arguments.html != "-":
         check_writable(arguments.html)
     pages += ["-"] if form == "html" and arguments.html != "-" else []
     kept: list[Explanation] = []  # for the page
     with source(arguments) as inputs:
+        for path, _ in inputs.files if pages else ():
+            check_other(path, pages[0])
         model = load(arguments)
         with text_output("-") if form in WRITERS else contextlib.nullcontext() as out:
             write = WRITERS[form](out, arguments) if out else None

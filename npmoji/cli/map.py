@@ -108,6 +108,7 @@ def _read(arguments: argparse.Namespace) -> _Found:
 def _inputs(arguments: argparse.Namespace) -> Inputs:
     """The records of the files, with the labels."""
     from ..batch.readers import Columns
+    from ..files.whole import check_other
 
     class WithLabel(Columns):
         """Whose messages name this command's option."""
@@ -117,6 +118,8 @@ def _inputs(arguments: argparse.Namespace) -> Inputs:
 
     text, label = arguments.column or "text", arguments.label
     inputs = read_files(arguments, arguments.files)
+    for path, _ in inputs.files:
+        check_other(path, arguments.html)
     if label is not None:
         if any(form == "txt" for _, form in inputs.files):
             names = ", ".join(path for path, form in inputs.files if form == "txt")

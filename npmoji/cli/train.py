@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -80,7 +79,7 @@ def check(arguments: argparse.Namespace) -> None:
         InputError: an option that does not apply, a package that is missing, or a file that cannot be written.
     """
     from ..files.extras import need
-    from ..files.paths import local
+    from ..files.paths import local, same
     from ..files.whole import check_writable
 
     if arguments.method == "last":
@@ -104,7 +103,7 @@ def check(arguments: argparse.Namespace) -> None:
         ("--weights", arguments.weights),
         ("--validation", arguments.validation),
     ):
-        if isinstance(path, str) and os.path.exists(target) and os.path.exists(path) and os.path.samefile(target, path):
+        if isinstance(path, str) and same(target, path):
             raise InputError(f"-o {arguments.output}: is {name} as well; give another name")
     check_writable(target)
     if arguments.method == "last":

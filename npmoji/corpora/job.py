@@ -14,7 +14,7 @@ from ..batch.records import Inputs
 from ..display import ProgressLine
 from ..errors import InputError
 from ..files.digest import sha256
-from ..files.whole import Unfinished, whole_file
+from ..files.whole import Unfinished, check_other, whole_file
 from ..model import Model
 from ..network import AUTO_WORK
 from . import manifest
@@ -80,8 +80,7 @@ def check(task: Task, inputs: Inputs) -> None:
     if not task.careful or task.output == "-":
         return
     for path in paths:
-        if path != "-" and os.path.exists(path) and os.path.exists(task.output) and os.path.samefile(path, task.output):
-            raise InputError(f"{path}: is the input and the output; write to another file")
+        check_other(path, task.output)
     if not task.resume:  # else the file may be the job's own
         _check_new(task)
 

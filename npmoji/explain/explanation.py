@@ -91,7 +91,7 @@ class Explanation:
         weights = [None] * W if attention is None else attention.tolist() + [0.0] * (W - K)
         words = [Word(*span, weights[i], 0.0, known[i], i < K) for i, span in enumerate(spans)]
         best = classes.best(probabilities[None], BEST)[0]
-        made = cls(text, words, best, best[0], probabilities, everything, attention is not None, classes)
+        made = cls(str(text), words, best, best[0], probabilities, everything, attention is not None, classes)
         return made.toward(target)
 
     def toward(self, target: Target) -> Explanation:
@@ -155,4 +155,4 @@ class Explanations(list[Explanation]):
     def _repr_html_(self) -> str:
         shown = [explanation._repr_html_() for explanation in self[:SHOWN]]
         more = len(self) - len(shown)
-        return "\n".join(shown) + (f"<p>and {more:,} more</p>" if more else "")
+        return "\n".join(shown) + (f"<p>and {more:,} more</p>" if more else "" if shown else "<p>no texts</p>")

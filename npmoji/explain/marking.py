@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..pages.escaping import balanced, escape
 from ..text.widths import is_right_to_left, separate, shorten
+from . import scales
+from .scales import percent, points
 
 if TYPE_CHECKING:
     from .explanation import Explanation, Word
@@ -32,54 +34,27 @@ class Mark(NamedTuple):
     told: str
 
 
-def points(value: float) -> str:
-    """A contribution in percentage points, with its sign: as many digits as say something.
-
-    >>> points(0.241), points(-0.0213), points(0.00001)
-    ('+24', '−2.1', '0')
-    """
-    value *= 100
-    if not math.isfinite(value):
-        return "?"
-    digits = 0 if abs(value) >= 9.95 else 1 if abs(value) >= 0.995 else 2
-    shown = f"{value:+.{digits}f}"
-    return "0" if float(shown) == 0 else shown.replace("-", "−")
-
-
-def percent(value: float) -> str:
-    """A probability or a share of attention.
-
-    >>> percent(0.5991), percent(0.0004)
-    ('59.9\\xa0%', '0.0\\xa0%')
-    """
-    return f"{100 * value:.1f}\N{NO-BREAK SPACE}%" if math.isfinite(value) else "?"
-
-
 def contributing(e: Explanation) -> str:
     """The words by what they contribute to ``e.target``: HTML that goes into one paragraph of class ``words``.
 
     The strongest has the full colour, unless it counts for less than a tenth of the probability.
     """
-    full = max([e.target.probability / 10, *(abs(word.contribution) for word in e.words)])
-
-    def mark(word: Word) -> Mark:
-        kind = "for" if word.contribution > 0 else "against" if word.contribution < 0 else ""
-        number = points(word.contribution)
-        return Mark(kind, abs(word.contribution) / full if full else 0, number, f"{number} points")
-
-    return _marked(e, mark)
+    marks = []
+    values = [word.contribution for word in e.words]
+    for value, strength in zip(values, scales.contributing(values, e.target.probability)):
+        kind = "for" if value > 0 else "against" if value < 0 else ""
+        marks.append(Mark(kind, strength, points(value), f"{points(value)} points"))
+    return _marked(e, marks)
 
 
 def attending(e: Explanation) -> str:
     """The words by the attention on them; the same for each class."""
-    full = max([0.0, *(word.attention or 0 for word in e.words)])
-
-    def mark(word: Word) -> Mark:
-        share = word.attention or 0
+    marks = []
+    shares = [word.attention or 0.0 for word in e.words]
+    for share, strength in zip(shares, scales.attending(shares)):
         number = f"{100 * share:.0f}" if math.isfinite(share) else "?"
-        return Mark("attention", share / full if full else 0, number, f"attention {percent(share)}")
-
-    return _marked(e, mark)
+        marks.append(Mark("attention", strength, number, f"attention {percent(share)}"))
+    return _marked(e, marks)
 
 
 def seen(text: str) -> str:
@@ -118,13 +93,13 @@ def pieces(e: Explanation) -> list[tuple[str, Word, str]]:
     return found
 
 
-def _marked(e: Explanation, mark: Callable[[Word], Mark]) -> str:
-    """The words as ``mark`` says, and what stands between and after them."""
+def _marked(e: Explanation, marks: Sequence[Mark]) -> str:
+    """The words as their marks say, and what stands between and after them."""
     found = pieces(e)
     touching = [i > 0 and not before for i, (before, _, _) in enumerate(found)] + [False]
     mixed = is_right_to_left(e.text)
     shown = [
-        f"{escape(before[:REST])}{_word(word, piece, mark(word), touching[i] or touching[i + 1], mixed)}"
+        f"{escape(before[:REST])}{_word(word, piece, marks[i], touching[i] or touching[i + 1], mixed)}"
         + "\n" * _is_break(piece)
         for i, (before, word, piece) in enumerate(found)
     ]
@@ -134,7 +109,7 @@ def _marked(e: Explanation, mark: Callable[[Word], Mark]) -> str:
 def _word(word: Word, piece: str, mark: Mark, tight: bool, mixed: bool) -> str:
     """One word. Its direction is not isolated: words of one text are ordered as the text is, but a number stays at its
     word. Nor is there room around one that touches another, so that joined letters stay joined."""
-    strength = min(mark.strength, 1.0) if mark.strength >= 0.005 else 0  # not a number: 0
+    strength = mark.strength if mark.strength >= 0.005 else 0
     kinds = ["word", mark.kind * bool(strength), "unknown" * (not word.known), "tight" * tight]
     style = f' style="--a:{strength:.2f}"' if strength else ""
     title = "; ".join([mark.told, *notes(word, piece)])

@@ -10,7 +10,8 @@ from ..pages import asset, escape, isolated
 from ..pages import page as document
 from ..text.emojis import Prediction, named
 from ..text.widths import printable, shorten
-from .marking import attending, contributing, notes, percent, pieces, points, seen
+from .marking import attending, contributing, notes, pieces, seen
+from .scales import percent, points
 from .tables import bar, emoji, model, predictions, scoped, table
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..pages import asset, escape, isolated
 from ..text.emojis import Prediction, named
-from .marking import percent
+from .scales import percent
 
 if TYPE_CHECKING:
     from ..model import Model

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple, TextIO
 from ..errors import InputError
 from ..text.emojis import Prediction, named
 from ..text.widths import clusters, columns, isolated, paragraph, printable, separate, shorten
+from . import scales
 from .colours import AGAINST, ATTENTION, FOR, Ramp, background, colours_of, width_of
 from .spans import Span, cut, painted, wrapped
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from .explanation import Explanation, Word
 
 BY = ("contribution", "attention")
-FAINT = 0.1  # of the probability: where all words contribute less, none is shown as strong
 ROUND = 0.0005  # less would be 0.0 percentage points
 PIECE, NAME, BAR = 40, 40, 20  # columns of a word in a list, of a class's name, of the longest bar
 REST = 240  # characters shown of what is beyond the limit
@@ -108,13 +108,12 @@ class Mark(NamedTuple):
 
 def _contributing(numbers: Sequence[float], prediction: Prediction) -> list[Mark]:
     """Of contributions to a class, relative to the strongest."""
-    most = max([FAINT * prediction.probability, *map(abs, numbers)])
-    return [Mark(abs(n) / most if most else 0.0, FOR if n > 0 else AGAINST) for n in numbers]
+    strengths = scales.contributing(numbers, prediction.probability)
+    return [Mark(strength, FOR if n > 0 else AGAINST) for n, strength in zip(numbers, strengths)]
 
 
 def _attending(numbers: Sequence[float]) -> list[Mark]:
-    most = max(numbers, default=0.0)
-    return [Mark(n / most if most else 0.0, ATTENTION) for n in numbers]
+    return [Mark(strength, ATTENTION) for strength in scales.attending(numbers)]
 
 
 def _look(mark: Mark, style: Style, word: Word | None = None) -> str:
@@ -226,7 +225,7 @@ def _table(
 
 def _points(number: float) -> str:
     """A difference of probabilities in percentage points, with its sign."""
-    return f"{100 * number:+.1f}".replace("-", "−") if abs(number) >= ROUND else "0.0"
+    return scales.points(number, 1)
 
 
 # The classes ----------------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import numpy as np
 
 from .. import deepmoji
 from ..errors import InputError, WeightsError
-from ..files.paths import local
+from ..files.paths import local, same
 from ..files.whole import whole_file
 from ..formats import Contents
 from ..layers import LSTM, Bidirectional, Embedding, Layer
@@ -98,7 +98,7 @@ def convert(
     else:
         model = source
     model.check_ready()
-    if os.path.exists(target) and os.path.exists(model.path) and os.path.samefile(model.path, target):
+    if same(model.path, target):
         raise InputError(f"{target}: is the file to be converted; give another name")
     file = model.contents
     if onnx:

@@ -35,6 +35,11 @@ def local(path: str | bytes | os.PathLike, what: str = "path") -> str:
     return _from_address(name, what) if found else os.path.expanduser(name)
 
 
+def same(path: str, other: str) -> bool:
+    """Whether both are there and are one file, whatever it is called. Standard input or output, ``"-"``, is none."""
+    return "-" not in (path, other) and all(map(os.path.exists, (path, other))) and os.path.samefile(path, other)
+
+
 def scheme(path: str) -> str:
     """The scheme of an address, in lower case; empty for a path."""
     found = SCHEME.match(path)

@@ -62,6 +62,14 @@ def check_writable(path: str | bytes | os.PathLike) -> None:
         raise _OnlyTried
 
 
+def check_other(path: str, output: str) -> None:
+    """Raise an InputError if what is to be read is the file that is to be written."""
+    from .paths import local, same
+
+    if output != "-" and same(path, local(output)):
+        raise InputError(f"{path}: is the input and the output; write to another file")
+
+
 @contextlib.contextmanager
 def whole_folder(path: str, may_replace: Callable[[str], None]) -> Iterator[str]:
     """A new folder to be filled in the ``with`` block: it takes its name only if the block succeeds.
