@@ -185,8 +185,11 @@ class DeepMojiONNX:
 def _names(path: str) -> dict[int, str]:
     try:
         with open(path, encoding="utf-8") as file:
-            return {int(number): str(name) for number, name in json.load(file).items()}
-    except (OSError, ValueError, AttributeError) as error:
+            found = json.load(file)
+        if not isinstance(found, dict):
+            raise ValueError(f"got {type(found).__name__}")  # noqa: TRY004  with what JSON itself raises
+        return {int(number): str(name) for number, name in found.items()}
+    except (OSError, ValueError) as error:
         raise InputError(f"{path}: expected JSON, the names of the classes by their numbers: {error}") from error
 
 

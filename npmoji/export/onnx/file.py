@@ -80,8 +80,9 @@ def read_metadata(path: str) -> dict[str, Any]:
     from ...files.extras import need
 
     onnx = need("onnx", "onnx", "reading an ONNX file")
+    damaged = need("google.protobuf.message", "onnx", "reading an ONNX file").DecodeError
     try:
         props = onnx.load(path, load_external_data=False).metadata_props
-    except Exception as error:  # a DecodeError of a package that is not imported here, or OSError
+    except (damaged, OSError) as error:
         raise InputError(f"{path}: not an ONNX file: {error}") from error
     return {one.key: json.loads(one.value) if one.key in (*SAID, "vocabulary") else one.value for one in props}
