@@ -244,8 +244,7 @@ sys.exit(status != 0)
 ONNX_START = """
 import sys, numpy, onnxruntime
 session = onnxruntime.InferenceSession(sys.argv[1], providers=["CPUExecutionProvider"])
-ids = numpy.array([sys.argv[2:]], numpy.int64).T
-session.run(None, {"ids": ids, "lengths": numpy.array([len(ids)], numpy.int32)})
+session.run(None, {"tokens": numpy.array([sys.argv[2:]], numpy.int64)})
 """
 
 
