@@ -441,9 +441,15 @@ NETWORKS = sorted(
 )
 
 
-def values_for(graph):
-    """Some rows for each input of a network."""
+def values_for(path, graph):
+    """Some rows for each input of a network; ids of sentences, which look like numbers, as the file's golden has
+    them."""
     rng = np.random.default_rng(0)
+    golden = path.parent / "golden.npz"
+    given = dict(np.load(golden)) if golden.exists() else {}
+    ids = {name.removeprefix("inputs/"): x for name, x in given.items() if name.startswith("inputs/") and x.ndim > 2}
+    if any(x.dtype.kind in "iu" for x in ids.values()):
+        return {layer.name: given[f"inputs/{layer.name}"] for layer in graph.inputs}
     sizes = {layer: (6, *(8 if n is None else n for n in layer.shape or (8,))) for layer in graph.inputs}
     return {
         layer.name: rng.integers(0, layer.vocabulary_size, size) if layer.vocabulary_size else rng.standard_normal(size)
@@ -458,7 +464,7 @@ def test_other_keras_networks(path, device):
     layers = json.loads(case.read_text()).get("layers") if case.exists() else None
     model = npmoji.load(path, engine="torch", device=device, layers=layers)
     reference = npmoji.load(path, engine="numpy", layers=layers)
-    x = values_for(reference.graph)
+    x = values_for(path, reference.graph)
     for name in reference.graph.named:
         wanted, ours = reference[name](x), model[name](x)
         for a, b in zip(*(value if isinstance(value, list) else [value] for value in (wanted, ours))):

@@ -18,7 +18,7 @@ from setuptools.command.sdist import sdist
 
 BESIDES = ("docs", "tests", "tools")  # folders of a source distribution beside those that are installed
 LEFT_OUT = re.compile(r"__pycache__|\.pyc$|\.part$|/\.")
-CODE_OR_RELATIVE_LINK = re.compile(r"(```.*?```|`[^`\n]*`)|\[([^\]]+)\]\((?![a-z]+:|#)[^)]+\)", re.DOTALL)
+CODE_OR_RELATIVE_LINK = re.compile(r"(```.*?```|`[^`\n]*`)|!?\[([^\]]+)\]\((?![a-z]+:|#)[^)]+\)", re.DOTALL)
 
 
 class Build(build):

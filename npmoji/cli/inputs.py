@@ -113,7 +113,7 @@ def computed(
     inputs: Inputs | Given,
     compute: Callable[[Checked], Iterable[Item]] | Callable[[list[str]], Iterable[Item]],
     quiet: bool = False,
-    size: int = BLOCK,
+    size: int | None = None,
     of_texts: bool = False,
 ) -> Generator[tuple[list[Record], list[Item | None]], None, None]:
     """Blocks of records and the result for each record, None for those without a text.
@@ -121,7 +121,7 @@ def computed(
     Shows progress, and a summary at the end, unless ``quiet``.
 
     Args:
-        size: of a block, at most.
+        size: of a block, at most; `BLOCK` by default.
         of_texts: `compute` is called with the texts themselves, not with their arrays.
     """
     from ..display import ProgressLine
@@ -131,7 +131,7 @@ def computed(
     progress = ProgressLine(inputs.size, enabled=not (quiet or inputs.typed or isinstance(inputs, Given)))
     cut = 0
     try:
-        for block in inputs.blocks(size):
+        for block in inputs.blocks(size or BLOCK):
             texts = [record.text for record in block if record.text is not None]
             arrays = model.arrays(texts)
             results = iter(compute(texts if of_texts else arrays))
