@@ -85,6 +85,18 @@ def test_within_models_and_wrappers():
         assert sum(word in reason for reason in found) == 1, (word, found)
 
 
+def test_a_model_whose_arrays_are_too_few():
+    """Without arrays nothing in it can be made, and what is after it can."""
+    inner_layers, inner_ends = chain(layer("Dense", "a"), layer("Dense", "b"))
+    inner = model(inner_layers, **inner_ends, class_name="Functional", name="inner")
+    layers, ends = chain(
+        {"class_name": "Functional", "name": "inner", "config": inner["config"]},
+        layer("Dense", "last", activation="no"),
+    )
+    found = refused(contents(layers, ends, {"inner": DENSE, "last": DENSE}))
+    assert len(found) == 2 and "2 arrays, expected kernel, bias, kernel, bias" in found[0] and "'no'" in found[1]
+
+
 def test_outputs_of_an_unknown_layer_and_a_call_that_is_not_understood():
     layers, ends = chain(layer("Swoosh", "one"), layer("Add", "two"))
     layers[2]["inbound_nodes"] = [[["one", 0, 0, {}], ["one", 0, 1, {}]]]

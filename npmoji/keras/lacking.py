@@ -13,7 +13,8 @@ from ..errors import NpmojiError, WeightsError
 from ..formats.contents import Contents, Layers
 from ..formats.fields import check_json, item
 from ..graph import FREE_STEPS, UNFIT, Graph, zeros
-from ..layers import Layer, Pass
+from ..layers import Layer, Pass, TimeDistributed
+from ..layers.base import ancestors
 from . import config as description
 from .config import CONTAINERS, Network, Node, Ref, refs_of
 from .graph import Builder, check_stray, fill
@@ -134,9 +135,10 @@ def _keys(node: Node, prefix: str) -> Iterator[tuple[str, Node]]:
     """A layer and all that are in it, by their keys, as far as its config can be understood."""
     yield prefix + node.name, node
     try:
-        inner = description.parse(node.config["model"]).nodes if node.class_name in CONTAINERS else []
-        around = node.class_name == "TimeDistributed"
-        inside = [(node, f"{prefix}{node.name}/") for node in inner] + [(description.wrapped(node), prefix)] * around
+        if node.class_name in CONTAINERS:
+            inside = [(one, f"{prefix}{node.name}/") for one in description.parse(node.config["model"]).nodes]
+        else:
+            inside = [(description.wrapped(node), prefix)] if node.class_name == "TimeDistributed" else []
     except WeightsError:
         return
     for one, before in inside:
@@ -171,8 +173,8 @@ def _unfit_at(graph: Graph, steps: int) -> dict[str, str]:
     run, X = Pass(REFERENCE), {layer.name: zeros(layer, 1, steps) for layer in graph.inputs}
     out: set[Layer] = set()
     reasons: dict[str, str] = {}
-    for layer in graph.named.values():
-        if isinstance(layer, Unknown) or not out.isdisjoint(layer.previous):
+    for layer in ancestors([*graph.outputs, *graph.layers]):
+        if _is_unknown(layer) or not out.isdisjoint(layer.previous):
             out.add(layer)
             continue
         try:
@@ -185,3 +187,9 @@ def _unfit_at(graph: Graph, steps: int) -> dict[str, str]:
         if layer.name in reasons:
             out.add(layer)
     return reasons
+
+
+def _is_unknown(layer: Layer) -> bool:
+    """Whether it is unknown what a layer computes: itself, or a layer within."""
+    within = ancestors([layer.layer]) if isinstance(layer, TimeDistributed) else []
+    return isinstance(layer, Unknown) or any(map(_is_unknown, within))
