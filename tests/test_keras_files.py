@@ -108,7 +108,7 @@ def test_a_config_that_is_none(config):
     ],
 )
 def test_the_group_of_a_class(name, group):
-    assert keras3.snake(name) == group
+    assert keras3._snake(name) == group
 
 
 # The order of arrays -------------------------------------------------------------------------------------------------
