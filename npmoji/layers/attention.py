@@ -8,7 +8,7 @@ import numpy as np
 
 from ..backends.ops import EPSILON, Array, Ops
 from ..errors import WeightsError
-from .base import Layer
+from .base import Layer, given
 from .windows import step_sum
 
 
@@ -135,5 +135,4 @@ class AttentionWithContext(Layer):
         return (None, None) if self.outputs > 1 else None
 
     def weights(self) -> dict[str, np.ndarray]:
-        arrays = {"kernel": self.kernel, "bias": self.bias, "context": self.context}
-        return {name: array for name, array in arrays.items() if array is not None}
+        return given(kernel=self.kernel, bias=self.bias, context=self.context)

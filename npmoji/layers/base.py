@@ -191,6 +191,11 @@ class Layer:
         return f"<{type(self).__name__} {self.name!r}{': ' + arrays if arrays else ''}>"
 
 
+def given(**arrays: np.ndarray | None) -> dict[str, np.ndarray]:
+    """Those of a layer's arrays that it has."""
+    return {name: array for name, array in arrays.items() if array is not None}
+
+
 def ancestors(
     layers: Iterable[Layer], before: Callable[[Layer], Sequence[Layer]] = operator.attrgetter("previous")
 ) -> list[Layer]:

@@ -9,7 +9,7 @@ import numpy as np
 from ..backends.activations import ACTIVATIONS
 from ..backends.ops import Array, Ops
 from ..errors import InputError, WeightsError
-from .base import Input, Layer
+from .base import Input, Layer, given
 from .sparse import Csr
 
 
@@ -108,7 +108,7 @@ class Dense(Layer):
         return ops.pack_dense(self.kernel, self.bias)
 
     def weights(self) -> dict[str, np.ndarray]:
-        return {"kernel": self.kernel} if self.bias is None else {"kernel": self.kernel, "bias": self.bias}
+        return given(kernel=self.kernel, bias=self.bias)
 
 
 class Activation(Layer):

@@ -5,15 +5,13 @@ In text networks T is time and E the features of an embedding, so that a kernel 
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from ..backends.ops import Array, Ops
 from ..errors import WeightsError
 from .base import Layer
 from .shapes import Unmasked
-from .windows import padding, step_sum
+from .windows import Grouped, padding, step_sum
 
 Pair = tuple[int, int]
 PADDINGS = ("valid", "same")
@@ -52,7 +50,7 @@ class Windowed(Unmasked):
         return windows_2d(x, size, self.strides, self.dilation)
 
 
-class Conv2D(Windowed):
+class Conv2D(Grouped, Windowed):
     """Convolution over a plane: (N, T, E, F) -> (N, rows, columns, C).
 
     Args:
@@ -78,9 +76,8 @@ class Conv2D(Windowed):
         super().__init__(previous, strides, padding, dilation, name)
         self.kernel = self.expect("kernel", kernel, None, None, None, None)
         self.bias = None if bias is None else self.expect("bias", bias, kernel.shape[3])
-        if kernel.shape[3] % groups:
-            raise WeightsError(f"layer {self.name!r}: {kernel.shape[3]} filters in {groups} groups")
         self.groups = groups
+        self.check_groups()
 
     def forward(self, ops: Ops, x: Array) -> Array:
         x = np.asarray(x)
@@ -88,31 +85,7 @@ class Conv2D(Windowed):
         if x.ndim != 4 or x.shape[3] != width * self.groups:
             raise WeightsError(f"layer {self.name!r}: kernel has shape {self.kernel.shape}, but its input {x.shape}")
         views = self._windows(x, (height, breadth))
-        groups = [
-            ops.dense(
-                np.ascontiguousarray(views[..., g * width : (g + 1) * width]).reshape(
-                    *views.shape[:3], height * breadth * width
-                ),
-                weights,
-            )
-            for g, weights in enumerate(self.packed(ops))
-        ]
-        return groups[0] if len(groups) == 1 else ops.concatenate(groups)
-
-    def pack(self, ops: Ops) -> list[Any]:
-        """Each group's weights as a dense layer over whole windows."""
-        share = self.kernel.shape[3] // self.groups
-        columns = [slice(g * share, (g + 1) * share) for g in range(self.groups)]
-        return [
-            ops.pack_dense(
-                np.ascontiguousarray(self.kernel[..., c].reshape(-1, share)),
-                None if self.bias is None else self.bias[c],
-            )
-            for c in columns
-        ]
-
-    def weights(self) -> dict[str, np.ndarray]:
-        return {"kernel": self.kernel} if self.bias is None else {"kernel": self.kernel, "bias": self.bias}
+        return self.product(ops, views, *views.shape[:3], height * breadth * width)
 
 
 class Pooling2D(Windowed):

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..backends.ops import Array, Ops
 from ..errors import WeightsError
-from .base import Layer
+from .base import Layer, given
 
 
 class Recurrent(Layer):
@@ -99,8 +99,7 @@ class Recurrent(Layer):
         return (mask, *[None] * self.STATES) if self.return_state else mask
 
     def weights(self) -> dict[str, np.ndarray]:
-        arrays = {"kernel": self.kernel, "recurrent_kernel": self.recurrent_kernel, "bias": self.bias}
-        return {name: array for name, array in arrays.items() if array is not None}
+        return given(kernel=self.kernel, recurrent_kernel=self.recurrent_kernel, bias=self.bias)
 
 
 class LSTM(Recurrent):

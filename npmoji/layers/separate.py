@@ -8,7 +8,7 @@ import numpy as np
 
 from ..backends.ops import Array, Ops
 from ..errors import WeightsError
-from .base import Layer
+from .base import Layer, given
 from .shapes import Unmasked
 from .windows import padding, step_sum, windows
 
@@ -54,7 +54,7 @@ class DepthwiseConv1D(Unmasked):
         return out if self.bias is None else out + self.bias
 
     def weights(self) -> dict[str, np.ndarray]:
-        return {"kernel": self.kernel} if self.bias is None else {"kernel": self.kernel, "bias": self.bias}
+        return given(kernel=self.kernel, bias=self.bias)
 
 
 class LocallyConnected1D(Unmasked):
@@ -96,4 +96,4 @@ class LocallyConnected1D(Unmasked):
         return [ops.pack_dense(k, None if self.bias is None else self.bias[s]) for s, k in enumerate(self.kernel)]
 
     def weights(self) -> dict[str, np.ndarray]:
-        return {"kernel": self.kernel} if self.bias is None else {"kernel": self.kernel, "bias": self.bias}
+        return given(kernel=self.kernel, bias=self.bias)

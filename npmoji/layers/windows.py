@@ -8,7 +8,7 @@ import numpy as np
 
 from ..backends.ops import Array, Ops
 from ..errors import WeightsError
-from .base import Layer
+from .base import Layer, given
 from .shapes import Unmasked
 
 
@@ -31,7 +31,50 @@ def padding(T: int, size: int, strides: int, dilation: int, kind: str) -> tuple[
     return total // 2, total - total // 2
 
 
-class Conv1D(Unmasked):
+class Grouped(Unmasked):
+    """What convolutions share: the product of windows with the kernel, group by group.
+
+    Attributes:
+        kernel: (*size, F / groups, C); bias: (C,), or None.
+        groups: how many parts of the features have results of their own.
+    """
+
+    kernel: np.ndarray
+    bias: np.ndarray | None
+    groups: int
+
+    def check_groups(self) -> None:
+        """Raise a WeightsError unless each group has as many results."""
+        C = self.kernel.shape[-1]
+        if C % self.groups:
+            raise WeightsError(f"layer {self.name!r}: {C} filters in {self.groups} groups")
+
+    def product(self, ops: Ops, views: np.ndarray, *shape: int) -> Array:
+        """The results (..., C) of windows (..., *size, F), each group's part of which is of this shape."""
+        width = self.kernel.shape[-2]
+        groups = [
+            ops.dense(np.ascontiguousarray(views[..., g * width : (g + 1) * width]).reshape(shape), weights)
+            for g, weights in enumerate(self.packed(ops))
+        ]
+        return groups[0] if len(groups) == 1 else ops.concatenate(groups)
+
+    def pack(self, ops: Ops) -> list[Any]:
+        """Each group's weights as a dense layer over whole windows."""
+        share = self.kernel.shape[-1] // self.groups
+        columns = [slice(g * share, (g + 1) * share) for g in range(self.groups)]
+        return [
+            ops.pack_dense(
+                np.ascontiguousarray(self.kernel[..., c].reshape(-1, share)),
+                None if self.bias is None else self.bias[c],
+            )
+            for c in columns
+        ]
+
+    def weights(self) -> dict[str, np.ndarray]:
+        return given(kernel=self.kernel, bias=self.bias)
+
+
+class Conv1D(Grouped):
     """Convolution over time: (N, T, F) -> (N, steps, C).
 
     Args:
@@ -59,9 +102,8 @@ class Conv1D(Unmasked):
         self.bias = None if bias is None else self.expect("bias", bias, kernel.shape[2])
         if padding not in ("valid", "same", "causal"):
             raise WeightsError(f"layer {self.name!r}: padding {padding!r}, expected valid, same or causal")
-        if kernel.shape[2] % groups:
-            raise WeightsError(f"layer {self.name!r}: {kernel.shape[2]} filters in {groups} groups")
         self.strides, self.padding, self.dilation, self.groups = strides, padding, dilation, groups
+        self.check_groups()
 
     def forward(self, ops: Ops, x: Array) -> Array:
         x = np.asarray(x)
@@ -70,29 +112,7 @@ class Conv1D(Unmasked):
             raise WeightsError(f"layer {self.name!r}: kernel has shape {self.kernel.shape}, but its input {x.shape}")
         ends = padding(x.shape[1], size, self.strides, self.dilation, self.padding)
         views = windows(np.pad(x, ((0, 0), ends, (0, 0))), size, self.strides, self.dilation)
-        groups = [
-            ops.dense(
-                np.ascontiguousarray(views[..., g * width : (g + 1) * width]).reshape(*views.shape[:2], -1), weights
-            )
-            for g, weights in enumerate(self.packed(ops))
-        ]
-        return groups[0] if len(groups) == 1 else ops.concatenate(groups)
-
-    def pack(self, ops: Ops) -> list[Any]:
-        """Each group's weights as a dense layer over whole windows."""
-        _, _, C = self.kernel.shape
-        share = C // self.groups
-        columns = [slice(g * share, (g + 1) * share) for g in range(self.groups)]
-        return [
-            ops.pack_dense(
-                np.ascontiguousarray(self.kernel[:, :, c].reshape(-1, share)),
-                None if self.bias is None else self.bias[c],
-            )
-            for c in columns
-        ]
-
-    def weights(self) -> dict[str, np.ndarray]:
-        return {"kernel": self.kernel} if self.bias is None else {"kernel": self.kernel, "bias": self.bias}
+        return self.product(ops, views, *views.shape[:2], -1)
 
 
 class Pooling1D(Unmasked):
