@@ -18,17 +18,17 @@ import numpy as np
 from . import __version__, formats, loading
 from .backends import default_threads
 from .classes import some
-from .display import printable, shorten
 from .errors import WeightsError, shortened
 from .files.facts import FileFacts
 from .files.paths import local
 from .formats import Contents
-from .graph import FREE_STEPS
+from .graph import FREE_STEPS, free_shape
 from .layers import Layer, Part, Remask
 from .model import Model
 from .sources import bundled
 from .text.emojis import EMOJIS
 from .text.tokenizer import ORIGINAL, Tokenizer
+from .text.widths import printable, shorten
 
 SHOWN = 60  # columns of each value of the provenance
 
@@ -175,15 +175,11 @@ def _row(layer: Layer, shown: set[Layer], values: tuple[Any, Any], counted: set[
     return Row(
         layer.name,
         layer.class_name,
-        [_shape(*parts) for parts in zip(*values)] if isinstance(values[0], tuple) else _shape(*values),
+        [free_shape(*parts) for parts in zip(*values)] if isinstance(values[0], tuple) else free_shape(*values),
         shapes,
         sum(math.prod(array.shape) for array in new.values()),
         list(dict.fromkeys(name for before in layer.previous for name in _names(before, shown))),
     )
-
-
-def _shape(value: Any, longer: Any) -> tuple[int | None, ...]:
-    return (None, *(n if n == m else None for n, m in zip(np.shape(value)[1:], np.shape(longer)[1:])))
 
 
 def _names(layer: Layer, shown: set[Layer]) -> list[str]:

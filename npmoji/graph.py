@@ -98,9 +98,8 @@ class Graph:
         Raises:
             WeightsError: names the first layer that does not take what comes before it.
         """
-        fixed = {n for layer in self.inputs for n in layer.shape or () if n is not None}
         failed: WeightsError | None = None
-        for size in [steps, *sorted(fixed, reverse=True)]:
+        for size in self.sizes(steps):
             try:
                 return self._try_out(size)
             except WeightsError as error:
@@ -108,16 +107,36 @@ class Graph:
         raise failed
 
     def _try_out(self, steps: int) -> dict[Layer, tuple[Any, Any]]:
-        run, X = Pass(REFERENCE), {layer.name: zeros(layer, 1, steps) for layer in self.inputs}
+        run, X = Pass(REFERENCE), self.row(steps)
         for layer in self.named.values():
-            try:
-                with np.errstate(all="ignore"), noted(f"while layer {layer.name!r} was tried out"):
-                    layer.pull(X, run)
-            except WeightsError:
-                raise
-            except (NpmojiError, *UNFIT) as error:
-                raise WeightsError(f"layer {layer.name!r} does not take what comes before it: {error}") from error
+            try_layer(layer, X, run)
         return run.done
+
+    def sizes(self, steps: int = FREE_STEPS) -> list[int]:
+        """The sizes of free axes that the network may take: so many, or one of the fixed ones, largest first."""
+        fixed = {n for layer in self.inputs for n in layer.shape or () if n is not None}
+        return [steps, *sorted(fixed, reverse=True)]
+
+    def row(self, steps: int) -> dict[str, np.ndarray]:
+        """A row of zeros for each input, by name."""
+        return {layer.name: zeros(layer, 1, steps) for layer in self.inputs}
+
+
+def try_layer(layer: Layer, X: dict[str, np.ndarray], run: Pass) -> None:
+    """Compute a layer, or raise a WeightsError that names it if it does not take what comes before it."""
+    try:
+        with np.errstate(all="ignore"), noted(f"while layer {layer.name!r} was tried out"):
+            layer.pull(X, run)
+    except WeightsError:
+        raise
+    except (NpmojiError, *UNFIT) as error:
+        raise WeightsError(f"layer {layer.name!r} does not take what comes before it: {error}") from error
+
+
+def free_shape(value: Any, longer: Any) -> tuple[int | None, ...]:
+    """The shape of a layer's output, None for the axes that differ between two sizes of a network's free axes, and for
+    the first."""
+    return (None, *(n if n == m else None for n, m in zip(np.shape(value)[1:], np.shape(longer)[1:])))
 
 
 def zeros(layer: Input, rows: int, steps: int = FREE_STEPS) -> np.ndarray:

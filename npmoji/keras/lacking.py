@@ -6,13 +6,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
-
 from ..backends.ops import REFERENCE
-from ..errors import NpmojiError, WeightsError
+from ..errors import WeightsError
 from ..formats.contents import Contents, Layers
 from ..formats.fields import check_json, item
-from ..graph import FREE_STEPS, UNFIT, Graph, zeros
+from ..graph import Graph, try_layer
 from ..layers import Layer, Pass, TimeDistributed
 from ..layers.base import ancestors
 from . import config as description
@@ -163,14 +161,12 @@ def _classes(config: Any, prefix: str) -> Iterator[tuple[str, str]]:
 def _unfit(graph: Graph) -> dict[str, str]:
     """The layers that do not take what comes before them, with the reason, of those that come after nothing unknown:
     where the inputs leave a size free, for the size that the most take."""
-    fixed = {n for layer in graph.inputs for n in layer.shape or () if n is not None}
-    found = (_unfit_at(graph, size) for size in [FREE_STEPS, *sorted(fixed, reverse=True)])
-    return min(found, key=len)
+    return min((_unfit_at(graph, size) for size in graph.sizes()), key=len)
 
 
 def _unfit_at(graph: Graph, steps: int) -> dict[str, str]:
     """The same for one size."""
-    run, X = Pass(REFERENCE), {layer.name: zeros(layer, 1, steps) for layer in graph.inputs}
+    run, X = Pass(REFERENCE), graph.row(steps)
     out: set[Layer] = set()
     reasons: dict[str, str] = {}
     for layer in ancestors([*graph.outputs, *graph.layers]):
@@ -178,13 +174,9 @@ def _unfit_at(graph: Graph, steps: int) -> dict[str, str]:
             out.add(layer)
             continue
         try:
-            with np.errstate(all="ignore"):
-                layer.pull(X, run)
+            try_layer(layer, X, run)
         except WeightsError as error:
             reasons[layer.name] = str(error)
-        except (NpmojiError, *UNFIT) as error:
-            reasons[layer.name] = f"layer {layer.name!r} does not take what comes before it: {error}"
-        if layer.name in reasons:
             out.add(layer)
     return reasons
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ... import __version__
 from ...errors import InputError
-from ...graph import FREE_STEPS
+from ...graph import FREE_STEPS, free_shape
 from ...layers import Input, Layer
 from ...layers.base import ancestors
 from ...model import Model
@@ -72,8 +72,7 @@ def input_names(model: Model) -> dict[Layer, str]:
 def _shape(value: Any, longer: Any) -> list[Any]:
     """The sizes of a value's axes, names for those that are free."""
     free = ["N", "T"] + [f"T{axis}" for axis in range(2, np.ndim(value))]
-    sizes = zip(np.shape(value)[1:], np.shape(longer)[1:])
-    return ["N", *(n if n == m else free[axis] for axis, (n, m) in enumerate(sizes, 1))]
+    return [name if size is None else size for size, name in zip(free_shape(value, longer), free)]
 
 
 def _layers(model: Model, outputs: Sequence[str] | None) -> dict[str, Layer]:
