@@ -14,7 +14,7 @@ from .. import layers
 from ..errors import WeightsError
 from ..formats.fields import item
 from ..layers import Layer
-from .place import MOST_AXES, Place, affine, axes, axis, channels_last, kind, number, sizes, whole
+from .place import Place, affine, are_axes, axes, axis, channels_last, kind, number, sizes, whole
 
 # One step at a time ------------------------------------------------------------------------------------------------
 
@@ -310,7 +310,7 @@ def _merge(at: Place) -> Layer:
 def _dot(at: Place) -> Layer:
     given = at.setting("axes")
     axes = (given, given) if type(given) is int else tuple(given) if isinstance(given, list) else ()
-    if len(at.previous) != 2 or len(axes) != 2 or not all(type(n) is int and 0 < abs(n) <= MOST_AXES for n in axes):
+    if len(at.previous) != 2 or len(axes) != 2 or not are_axes(axes, 1):
         raise WeightsError(
             f"layer {at.name!r}: Dot of {len(at.previous)} inputs along {given!r:.60}, expected two and their axes"
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,9 +11,9 @@ from ..backends.activations import ACTIVATIONS
 from ..errors import WeightsError
 from ..formats.fields import item
 from ..layers import Layer
+from ..layers.operations import MOST_AXES
 
 LARGEST = 1 << 16  # a size in a config beyond this is damage, and might exhaust the memory
-MOST_AXES = 32
 
 
 class Place(NamedTuple):
@@ -158,12 +158,17 @@ def axis(place: Place) -> int:
     return found
 
 
+def are_axes(found: Sequence[Any], least: int = 0) -> bool:
+    """Whether these are numbers of axes, no smaller than ``least`` but for their sign."""
+    return len(found) <= MOST_AXES and all(type(n) is int and least <= abs(n) <= MOST_AXES for n in found)
+
+
 def axes(place: Place) -> int | tuple[int, ...]:
     """The axes that a layer works along: one, or several."""
     found = place.setting("axis", -1)
     if not isinstance(found, (list, tuple)) or len(found) == 1:
         return axis(place)
-    if not 1 <= len(found) <= MOST_AXES or not all(type(n) is int and abs(n) <= MOST_AXES for n in found):
+    if not found or not are_axes(found):
         raise WeightsError(f"layer {place.name!r}: axis {found!r:.60}, expected the numbers of axes")
     return tuple(found)
 

@@ -10,7 +10,7 @@ from .. import layers
 from ..errors import WeightsError
 from ..formats.fields import item
 from ..layers import Layer
-from .place import MOST_AXES, Place, kind
+from .place import Place, are_axes, kind
 
 
 def _masked(at: Place) -> Layer:
@@ -52,7 +52,7 @@ def _adapted(config: dict[str, Any]) -> list[str]:
 def _normalization(at: Place) -> Layer:
     found = at.config.get("axis", -1)
     axes = () if found is None else tuple(found) if isinstance(found, (list, tuple)) else (found,)
-    if len(axes) > MOST_AXES or not all(type(n) is int and abs(n) <= MOST_AXES for n in axes):
+    if not are_axes(axes):
         raise WeightsError(f"layer {at.name!r}: axis {found!r:.60}, expected the numbers of axes")
     mean, variance = (at.arrays[key] if key in at.arrays else _numbers(at, key) for key in ("mean", "variance"))
     while mean.ndim > len(axes) and len(mean) == 1 and mean.shape == variance.shape:
