@@ -4,24 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from ..serve.limits import Limits
+from ..serve.limits import MEANING, Limits
 from .models import load
 from .options import add_model_options, positive, whole
-
-#: the options that are limits: help, whether 0 makes sense
-LIMITS = {
-    "max_batch": ("texts that are computed together", False),
-    "max_wait_ms": ("milliseconds that the first of them waits for others", True),
-    "max_texts": ("texts of a request", False),
-    "max_length": ("characters of a text", False),
-    "max_body": ("bytes of a request's body", False),
-    "queue": ("texts that wait to be computed; for /explain each word counts as one more", False),
-    "timeout": ("seconds until a request is answered", False),
-    "read_timeout": ("seconds for a request to arrive", False),
-    "keep_alive": ("seconds that an idle connection stays open", False),
-    "connections": ("connections at a time", False),
-    "drain": ("seconds that what is queued is given when the server is told to stop", False),
-}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,8 +22,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--log", action="store_true", help=line)
     group = parser.add_argument_group("limits")
     defaults = Limits()._asdict()
-    for name, (text, zero) in LIMITS.items():
-        kind = whole if zero else positive
+    for name, text in MEANING.items():
+        kind = whole if name == "max_wait_ms" else positive
         said = f"at most so many {text} (default {defaults[name]:,})"
         group.add_argument(f"--{name.replace('_', '-')}", type=kind, default=defaults[name], metavar="N", help=said)
     add_model_options(parser)
@@ -62,7 +47,7 @@ def run(arguments: argparse.Namespace) -> None:
     from ..serve.server import bound, serve
 
     hosts = Hosts(arguments.host, arguments.allow_host)
-    limits = Limits(**{name: getattr(arguments, name) for name in LIMITS})
+    limits = Limits(**{name: getattr(arguments, name) for name in MEANING})
     if arguments.engine == "auto":
         arguments.engine = "numba"  # whose bits do not depend on what is computed together
     with bound(arguments.host, arguments.port) as listener, load(arguments) as model:

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from ..pages import escape
-from .limits import Limits
+from .limits import MEANING, Limits
 from .openapi import CALLS, ERRORS, description
 
 HEAD = """\
@@ -29,15 +29,7 @@ HEAD = """\
 <a href="openapi.json">openapi.json</a>.</p>
 """
 ERROR = '<p>Whatever is not answered with results is answered with <code>{"error": "one line"}</code>.</p>'
-LIMITS = {
-    "max_texts": "texts of a request",
-    "max_length": "characters of a text",
-    "max_body": "bytes of a body",
-    "queue": "rows that wait to be computed: texts, and for /explain one more for each word",
-    "timeout": "seconds until an answer",
-    "read_timeout": "seconds for a request to arrive",
-    "connections": "connections at a time",
-}
+LIMITS = ("max_texts", "max_length", "max_body", "queue", "timeout", "read_timeout", "connections")  # a client's
 
 
 def docs_page(limits: Limits) -> str:
@@ -49,7 +41,7 @@ def docs_page(limits: Limits) -> str:
         for path, call in api["paths"].items()
         if "get" in call
     )
-    rows = [(text, f"{getattr(limits, name):,}") for name, text in LIMITS.items()]
+    rows = [(MEANING[name], f"{getattr(limits, name):,}") for name in LIMITS]
     most = _table("Limits", ("limit", "at most"), rows)
     errors = _table("Errors", ("status", "when"), [(str(code), text) for code, text in ERRORS.items()])
     rest = f'<section class="card">{most}</section>\n<section class="card">{ERROR}{errors}</section>\n'

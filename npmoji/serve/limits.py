@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+#: what each is the most of
+MEANING = {
+    "max_batch": "texts that are computed together",
+    "max_wait_ms": "milliseconds that the first of them waits for others",
+    "max_texts": "texts of a request",
+    "max_length": "characters of a text",
+    "max_body": "bytes of a request's body",
+    "queue": "texts that wait to be computed; for /explain each word counts as one more",
+    "timeout": "seconds until a request is answered",
+    "read_timeout": "seconds for a request to arrive",
+    "keep_alive": "seconds that an idle connection stays open",
+    "connections": "connections at a time",
+    "drain": "seconds that what is queued is given when the server is told to stop",
+}
+
 
 class Limits(NamedTuple):
-    """The bounds of a server.
-
-    Attributes:
-        max_batch: rows (texts, or a text's variants) that are computed together.
-        max_wait_ms: how long the first of them waits for others.
-        max_texts: of a request.
-        max_length: characters of a text.
-        max_body: bytes of a request's body.
-        queue: rows that wait to be computed.
-        timeout: seconds from a request's arrival to its answer.
-        read_timeout: seconds for a client to send a whole request, and to take a part of the answer.
-        keep_alive: seconds that an idle connection stays open.
-        connections: how many are open at a time.
-        drain: seconds that are left to what is queued when the server is told to stop.
-    """
+    """The bounds of a server; `MEANING` says of what. A client has ``read_timeout`` for a part of the answer, too."""
 
     max_batch: int = 64
     max_wait_ms: int = 2
