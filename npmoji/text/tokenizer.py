@@ -242,9 +242,7 @@ class Tokenizer:
         0.75
         """
         ids = x if isinstance(x, np.ndarray) and x.dtype.kind in "iu" else self(x)
-        if not (total := np.count_nonzero(ids)):
-            raise InputError("no tokens: coverage is the share of them that the vocabulary knows")
-        return 1.0 - np.count_nonzero(ids == UNKNOWN) / total
+        return known_share(ids)
 
     def __call__(self, texts: Iterable[str]) -> np.ndarray[Any, np.dtype[np.uint16]]:
         """The ids of N texts, uint16 (N, maxlen), padded with zeros at the end.
@@ -263,6 +261,13 @@ class Tokenizer:
 
     def __repr__(self) -> str:
         return f"Tokenizer({len(self._vocabulary)} words, maxlen={self.maxlen}, compat={self.compat!r})"
+
+
+def known_share(ids: np.ndarray) -> float:
+    """The share of token ids (N, T), but for padding, that stand for known words; InputError if there are none."""
+    if not (total := np.count_nonzero(ids)):
+        raise InputError("no tokens: coverage is the share of them that the vocabulary knows")
+    return 1.0 - np.count_nonzero(ids == UNKNOWN) / total
 
 
 def check_maxlen(maxlen: int) -> None:

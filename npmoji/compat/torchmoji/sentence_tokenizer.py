@@ -10,7 +10,7 @@ import numpy as np
 
 from ... import inputs
 from ...errors import InputError, VocabularyError
-from ...text.tokenizer import check_maxlen
+from ...text.tokenizer import check_maxlen, known_share
 from ...text.vocabulary import LARGEST_ID, MOST_WORDS, SPECIAL_WORDS, UNKNOWN
 from .elsewhere import DATASET, Elsewhere, names
 from .word_generator import WordGenerator
@@ -157,10 +157,9 @@ def coverage(dataset: np.ndarray, verbose: bool = False) -> float:
     >>> coverage(np.array([[10, 1, 0]]))
     0.5
     """
-    if not (total := int(np.count_nonzero(dataset))):
-        raise InputError("no tokens: coverage is the share of them that the vocabulary knows")
-    unknown = int(np.count_nonzero(np.asarray(dataset) == UNKNOWN))
-    share = 1.0 - unknown / total
+    ids = np.asarray(dataset)
+    share = float(known_share(ids))
     if verbose:
+        unknown, total = np.count_nonzero(ids == UNKNOWN), np.count_nonzero(ids)
         print(f"coverage {share}: {unknown} of {total} tokens unknown")
     return share
