@@ -96,6 +96,11 @@ def shortest(p: float) -> float:
     return float(str(np.float32(p)))
 
 
+def numbers(values: np.ndarray) -> list[Any]:
+    """An array's numbers as JSON has them, each float32 as `shortest` gives it."""
+    return list(map(float, values.astype("U"))) if values.dtype == np.float32 else values.tolist()
+
+
 def mean(arrays: Sequence[Floats]) -> Floats:
     """The mean of what several models give, summed in their order."""
     first, *rest = arrays
@@ -109,7 +114,7 @@ def mean(arrays: Sequence[Floats]) -> Floats:
 
 def some(names: list[str]) -> str:
     """The first names, for a message or a report."""
-    from .display import printable  # of no use to a start
+    from .text.widths import printable  # of no use to a start
 
     shown = ", ".join(printable(name[:LONGEST]) for name in names[:LISTED])
     return f"{shown} and {len(names) - LISTED:,} more" if len(names) > LISTED else shown

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, TextIO, TypeAlias
 
 from .errors import InputError
 from .files.whole import reporting, whole_file
-from .text.widths import columns, printable, shorten  # noqa: F401  all that others show goes through here
+from .text.widths import columns, shorten
 
 
 @contextlib.contextmanager

@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import Any, TextIO
 
 from ..classes import fields, shortest
-from ..display import columns, printable, shorten
 from ..errors import InputError
 from ..model import Prediction
 from ..text.emojis import named
+from ..text.widths import columns, printable, shorten
 from . import Record
 
 # csv, json and shutil are imported where they are used, so that a text on the command line is answered at once.

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..display import columns, shorten
 from ..errors import InputError
 from ..text.tokenizer import ORIGINAL
+from ..text.widths import columns, shorten
 from . import diagnosis, masks
 from .differences import Pair, TensorResult, blocks, numbers, pair
 from .planting import INPUTS, Evidence

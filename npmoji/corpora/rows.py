@@ -8,11 +8,10 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import numpy as np
-
 from ..batch import Record
 from ..batch.readers import DELIMITERS
 from ..batch.writers import as_cell, check_kept, check_names
+from ..classes import numbers
 from .results import Column, Lists
 
 
@@ -64,12 +63,7 @@ class Rows:
 def _values(column: Column, nulls: Sequence[bool]) -> Iterator[Any]:
     """A column's values as JSON has them; each float32 is the shortest decimal that stands for it."""
     if isinstance(column, Lists):
-        items = column.values if isinstance(column.values, list) else plain_values(column.values)
+        items = column.values if isinstance(column.values, list) else numbers(column.values)
         ends = column.offsets.tolist()
         return (None if null else items[ends[row] : ends[row + 1]] for row, null in enumerate(nulls))
-    return (None if null else value for null, value in zip(nulls, plain_values(column)))
-
-
-def plain_values(values: np.ndarray) -> list[Any]:
-    """A row's numbers as JSON has them, each float32 as the shortest decimal that stands for it."""
-    return list(map(float, values.astype("U"))) if values.dtype == np.float32 else values.tolist()
+    return (None if null else value for null, value in zip(nulls, numbers(column)))

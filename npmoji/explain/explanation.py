@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..classes import Classes, fields, shortest
+from ..classes import Classes, fields, numbers, shortest
 from ..inputs import Floats
 from ..text.alignment import Aligned
 from ..text.emojis import Prediction
@@ -118,8 +118,7 @@ class Explanation:
         own = self._classes.own
         emojis = []
         for p in self.top(top):
-            contributions = list(map(shortest, self.contributions[:, p.id]))
-            emojis.append({**fields(p, own), "contributions": contributions})
+            emojis.append({**fields(p, own), "contributions": numbers(self.contributions[:, p.id])})
         words = []
         for word in self.words:
             attention = None if word.attention is None else shortest(word.attention)

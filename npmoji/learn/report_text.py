@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, TypeAlias
 
-from ..display import columns, shorten
+from ..text.widths import columns, shorten
 
 Report: TypeAlias = Any  # a `Report`: its module uses this one
 

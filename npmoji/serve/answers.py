@@ -19,7 +19,7 @@ from .. import __version__
 from ..backends import default_threads
 from ..batch import Record
 from ..batch.writers import JsonLines
-from ..corpora.rows import plain_values
+from ..classes import numbers
 from ..errors import InputError
 from ..explain.leave_out import Piece, Question, asked, explained, needed, rows_of, taken_apart
 from ..explain.suited import check
@@ -75,7 +75,7 @@ class Encode(NamedTuple):
     def body(self, results: Results) -> bytes:
         """``{"features": [[…], …]}``"""
         rows = results["features"] if len(self.tokens) else ()
-        return _object("features", (json.dumps(plain_values(row)) for row in rows))
+        return _object("features", (json.dumps(numbers(row)) for row in rows))
 
 
 class Explain(NamedTuple):
