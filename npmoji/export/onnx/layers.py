@@ -238,7 +238,12 @@ def _attention_weights(n: Node) -> str:
     a = g.add("Exp", g.add("Sub", n.x, g.add("ReduceMax", n.x, time)))
     if n.valid is not None:
         a = g.add("Mul", a, g.cast(n.valid, FLOAT))
-    return g.add("Div", a, g.add("Add", g.add("ReduceSum", a, time), g.number(EPSILON)))
+    return _shares(g, a)
+
+
+def _shares(g: Graph, a: str) -> str:
+    """Each step's share of the row's sum, to which epsilon is added."""
+    return g.add("Div", a, g.add("Add", g.add("ReduceSum", a, g.axes(1)), g.number(EPSILON)))
 
 
 def _weighted_sum(g: Graph, x: str, weights: str) -> str:
@@ -263,7 +268,7 @@ def _attention_with_context(n: Node) -> Names:
         a = a if n.valid is None else g.add("Mul", a, g.cast(n.valid, FLOAT))
     else:
         a = g.add("Exp", g.add("Sub", logits, g.add("ReduceMax", logits, time)))
-    weights = g.add("Div", a, g.add("Add", g.add("ReduceSum", a, time), g.number(EPSILON)))
+    weights = _shares(g, a)
     features = _weighted_sum(g, n.x, weights)
     return [features, weights] if layer.outputs > 1 else features
 
