@@ -89,6 +89,20 @@ def folder(small, toy_vocabulary, tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def weights(folder) -> tuple:
+    """The options of a command for the small model, on the reference engine."""
+    return "--weights", folder / "weights.hdf5", "--engine", "numpy"
+
+
+@pytest.fixture(scope="module")
+def model(folder):
+    """The same in Python."""
+    import npmoji
+
+    return npmoji.load(folder / "weights.hdf5", engine="numpy")
+
+
 @pytest.fixture()
 def registered():
     """`register_layer`, undone afterwards."""

@@ -18,17 +18,19 @@ class Served(NamedTuple):
 
     address: str
     port: int
+    process: subprocess.Popen
 
 
 @contextlib.contextmanager
 def served(port: int = 0) -> Iterator[Served]:
     """It, with the bundled model, on that port or, if 0, on any that is free; at the end it is killed."""
     command = [sys.executable, "-m", "npmoji", "serve", "--port", str(port), "--engine", "numpy"]
-    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, cwd=ROOT, text=True, **pipes) as process:
         try:
             first = process.stderr.readline()
-            found = re.search(r"http://127\.0\.0\.1:(\d+)", first)
+            found = re.fullmatch(r"npmoji: serving on (http://127\.0\.0\.1:(\d+))/\n", first)
             assert found, f"expected an address, found {first!r}"
-            yield Served(found[0], int(found[1]))
+            yield Served(found[1], int(found[2]), process)
         finally:
             process.kill()

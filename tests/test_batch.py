@@ -23,11 +23,6 @@ PACKERS = {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}
 UNPACKERS = {".gz": gzip.decompress, ".bz2": bz2.decompress, ".xz": lzma.decompress}
 
 
-@pytest.fixture(scope="module")
-def weights(folder):
-    return "--weights", folder / "weights.hdf5", "--engine", "numpy"
-
-
 @pytest.fixture
 def stdin(monkeypatch):
     """Let standard input hold these bytes."""

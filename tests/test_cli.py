@@ -32,16 +32,6 @@ def run(*arguments):
         signal.signal(signal.SIGTERM, handler)
 
 
-@pytest.fixture(scope="module")
-def weights(folder):
-    return "--weights", folder / "weights.hdf5", "--engine", "numpy"
-
-
-@pytest.fixture(scope="module")
-def model(folder):
-    return npmoji.load(folder / "weights.hdf5", engine="numpy")
-
-
 @pytest.fixture
 def stdin(monkeypatch):
     """Let standard input hold these bytes."""

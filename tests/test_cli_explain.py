@@ -25,16 +25,6 @@ ENVIRONMENT = "TERM", "COLORTERM", "NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE", 
 
 
 @pytest.fixture(scope="module")
-def weights(folder):
-    return "--weights", folder / "weights.hdf5", "--engine", "numpy"
-
-
-@pytest.fixture(scope="module")
-def model(folder):
-    return npmoji.load(folder / "weights.hdf5", engine="numpy")
-
-
-@pytest.fixture(scope="module")
 def mine(folder, tmp_path_factory):
     """A model of three classes of one's own."""
     path = tmp_path_factory.mktemp("own") / "own.safetensors"

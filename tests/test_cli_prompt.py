@@ -19,11 +19,6 @@ from npmoji.batch.records import Inputs
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="pipes, sockets and terminals of POSIX systems")
 
 
-@pytest.fixture(scope="module")
-def weights(folder):
-    return "--weights", folder / "weights.hdf5", "--engine", "numpy"
-
-
 @contextmanager
 def scoring(*arguments, **options):
     """A process whose results come as JSON lines; one that waits where it should answer is killed."""

@@ -23,16 +23,6 @@ from npmoji.corpora import job, pipeline, plans
 TEXTS = ["I love mom's cooking", "lol", "the worst day ever !", "", "naïve 😋", "lol"]
 
 
-@pytest.fixture(scope="module")
-def weights(folder):
-    return "--weights", folder / "weights.hdf5", "--engine", "numpy"
-
-
-@pytest.fixture(scope="module")
-def model(folder):
-    return npmoji.load(folder / "weights.hdf5", engine="numpy")
-
-
 @pytest.fixture
 def pa():
     pyarrow = pytest.importorskip("pyarrow", reason="needs pyarrow: pip install '.[tables]'")

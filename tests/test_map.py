@@ -30,11 +30,6 @@ HOSTILE = [
 VOID = {"meta", "link", "input", "br"}
 
 
-@pytest.fixture(scope="module")
-def weights(folder):
-    return "--weights", folder / "weights.hdf5", "--engine", "numpy"
-
-
 @pytest.mark.parametrize("name", ["projection", "map_data", "map_page"])
 def test_the_examples_print_what_they_say(name):
     module = importlib.import_module(f"npmoji.explain.{name}")

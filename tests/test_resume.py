@@ -22,11 +22,6 @@ POSIX = pytest.mark.skipif(os.name != "posix", reason="kills of POSIX systems")
 SMALL = "plans.BLOCK, batch.BLOCK, job.LEAST, job.PART_ROWS = 16, 16, 16, 32"
 
 
-@pytest.fixture(scope="module")
-def weights(folder):
-    return "--weights", folder / "weights.hdf5", "--engine", "numpy"
-
-
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch, tmp_path_factory):
     for module in (plans, batch, inputs):

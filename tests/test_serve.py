@@ -8,7 +8,6 @@ import re
 import shlex
 import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -16,6 +15,7 @@ import time
 import numpy as np
 import pytest
 from conftest import ROOT
+from serving import served
 from test_cli import run
 from test_docs import blocks
 
@@ -565,12 +565,10 @@ def listening(port):
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_with_success(number):
-    command = [sys.executable, "-m", "npmoji", "serve", "--port", "0", "--engine", "numpy"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        line = process.stderr.readline()
-        port = int(re.fullmatch(r"npmoji: serving on http://127\.0\.0\.1:(\d+)/\n", line)[1])
-        with socket.create_connection(("127.0.0.1", port)) as idle:
-            idle.sendall(raw("/score", b'{"texts": ["a"]}', port))
+    with served() as server:
+        process = server.process
+        with socket.create_connection(("127.0.0.1", server.port)) as idle:
+            idle.sendall(raw("/score", b'{"texts": ["a"]}', server.port))
             assert idle.recv(65536).startswith(b"HTTP/1.1 200 ")
             process.send_signal(number)
             assert process.wait(30) == 0
