@@ -21,7 +21,7 @@ from .formats import Contents
 from .graph import Graph
 from .inputs import Inputs, Outputs
 from .model import Model, Prediction
-from .precision import PRECISIONS
+from .precision import check_precision
 from .sources import SOURCES, find, vocabulary_beside
 from .text.tokenizer import ORIGINAL, Tokenizer, check_maxlen, rules_of
 from .text.vocabulary import WordText, path_of
@@ -178,8 +178,8 @@ def absolute(value: Any) -> Any:
 def _check_settings(engine: str, precision: str | None, threads: int | None, device: str) -> None:
     if engine not in ("auto", *ENGINES):
         raise InputError(f"engine {engine!r}: expected one of auto, {', '.join(ENGINES)}")
-    if precision is not None and precision not in PRECISIONS:
-        raise InputError(f"precision {precision!r}: expected one of {', '.join(PRECISIONS)}")
+    if precision is not None:
+        check_precision(precision)
     if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
         raise InputError(f"threads {threads!r}: expected an integer of at least 1")
     if device not in DEVICES or (device != "cpu" and engine != "torch"):

@@ -10,12 +10,20 @@ from __future__ import annotations
 
 import numpy as np
 
+from .errors import InputError
+
 PRECISIONS = ("fp32", "fp16", "int8")  # finest first
 
 QUANTUM = np.float32(127)  # the largest magnitude of a quantised number
 TINY = np.float32(1e-30)  # rows or columns no larger than this count as zeros
 COMPACT = (np.dtype(np.float16), np.dtype(np.int8))  # the types of weights stored in less than float32
 LARGEST_HALF = float(np.finfo(np.float16).max)
+
+
+def check_precision(name: str) -> None:
+    """Raise an InputError unless there is a precision of this name."""
+    if name not in PRECISIONS:
+        raise InputError(f"precision {name!r:.60}: expected one of {', '.join(PRECISIONS)}")
 
 
 class Int8Array:

@@ -346,6 +346,12 @@ def test_errors_of_the_command(arguments, message, folder, tmp_path, capsys, mon
     assert not list(tmp_path.iterdir())
 
 
+def test_an_unknown_precision(small, tmp_path):
+    with pytest.raises(npmoji.InputError, match="precision 'fp8': expected one of fp32, fp16, int8"):
+        convert(npmoji.load(small[0], engine="numpy"), tmp_path / "a.onnx", precision="fp8")
+    assert not list(tmp_path.iterdir())
+
+
 def test_what_is_missing_is_named(small, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "onnx", None)
     with pytest.raises(npmoji.InputError, match=r"needs onnx: pip install 'npmoji\[onnx\]'"):

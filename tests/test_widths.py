@@ -4,7 +4,6 @@ import unicodedata
 
 import pytest
 
-from npmoji import display
 from npmoji.text.widths import clusters, columns, isolated, paragraph, printable, shorten
 
 FAMILY, SCOTLAND = "👩‍👩‍👧‍👦", "\U0001f3f4\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f"
@@ -83,7 +82,3 @@ def test_words_keep_their_places():
         assert isolated(text) == f"\u2068{text}\u2069"
     assert paragraph("12 שלום hello", ["12", "שלום hello"]) == ["\u206712\u2069", "\u2067שלום hello\u2069"]
     assert paragraph("hello שלום", ["hello", "שלום"]) == ["\u2066hello\u2069", "\u2066שלום\u2069"]
-
-
-def test_display_has_the_same():
-    assert (display.columns, display.printable, display.shorten) == (columns, printable, shorten)

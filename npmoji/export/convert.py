@@ -82,30 +82,22 @@ def convert(
             weight.
     """
     target = local(target, "target")
-    onnx = target.lower().endswith(ONNX)
-    if not onnx and (outputs is not None or ids is not None):
-        raise InputError(f"{target}: outputs and the type of ids are for files that end in {ONNX}")
-    writer = Writer("") if onnx else _writer(target)
-    if precision in PRECISIONS and precision not in writer.precisions:
-        raise InputError(f"{target}: such a file is of precision {' or '.join(writer.precisions)}, not {precision}")
-    # an ONNX file is written from the weights as they are stored, and rounded as a whole
-    stored = None if onnx else precision
-    given = {"vocabulary": vocabulary, "precision": stored, "compat": compat, "layers": layers}
-    if not isinstance(source, Model):
-        model = load(source, **given)
-    elif any(value is not None for value in given.values()):
-        raise InputError(f"{source.path}: a model has its own {', '.join(given)}: set them when it is loaded")
-    else:
-        model = source
-    model.check_ready()
-    if same(model.path, target):
-        raise InputError(f"{target}: is the file to be converted; give another name")
-    file = model.contents
-    if onnx:
+    given = {"vocabulary": vocabulary, "precision": precision, "compat": compat, "layers": layers}
+    if target.lower().endswith(ONNX):
         from .onnx.file import write as write_network
 
-        write_network(model, _named(file, model), target, outputs, ids or "int64", precision or "fp32")
+        # written from the weights as they are stored, and rounded as a whole
+        model = _model(source, target, {**given, "precision": None})
+        file = _named(model.contents, model)
+        write_network(model, file, target, outputs, ids or "int64", "fp32" if precision is None else precision)
         return
+    if outputs is not None or ids is not None:
+        raise InputError(f"{target}: outputs and the type of ids are for files that end in {ONNX}")
+    writer = _writer(target)
+    if precision in PRECISIONS and precision not in writer.precisions:
+        raise InputError(f"{target}: such a file is of precision {' or '.join(writer.precisions)}, not {precision}")
+    model = _model(source, target, given)
+    file = model.contents
     file = file._replace(compat=None if file.compat == ORIGINAL else file.compat)  # which goes without saying
     held = model.precision if model.precision in writer.precisions else writer.precisions[0]
     file = _completed(_stored(_named(file, model), model, held), model, file.precision)
@@ -116,6 +108,20 @@ def convert(
     write = importlib.import_module(f"..formats.{writer.module}", __package__).write
     with whole_file(target) as out:
         write(out, file, words)
+
+
+def _model(source: str | os.PathLike | Model, target: str, given: dict[str, Any]) -> Model:
+    """What is to be converted, which must not be the target; ``given`` as `load` takes it."""
+    if not isinstance(source, Model):
+        model = load(source, **given)
+    elif any(value is not None for value in given.values()):
+        raise InputError(f"{source.path}: a model has its own {', '.join(given)}: set them when it is loaded")
+    else:
+        model = source
+    model.check_ready()
+    if same(model.path, target):
+        raise InputError(f"{target}: is the file to be converted; give another name")
+    return model
 
 
 def _writer(target: str) -> Writer:

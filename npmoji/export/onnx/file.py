@@ -14,6 +14,7 @@ from ...files.whole import whole_file
 from ...formats import metadata
 from ...formats.contents import Contents
 from ...model import Model
+from ...precision import check_precision
 from .graph import OPSET
 from .rounding import KINDS, agreement
 from .write import network
@@ -42,9 +43,10 @@ def write(
             their best class is printed on standard error.
 
     Raises:
-        InputError: ONNX cannot say the network; or fewer than 99 % of texts keep their best class; or onnx, or for a
-            smaller precision onnxruntime, is not installed.
+        InputError: the precision is unknown; ONNX cannot say the network; fewer than 99 % of texts keep their best
+            class; or onnx, or for a smaller precision onnxruntime, is not installed.
     """
+    check_precision(precision)
     onnx_model = network(model, outputs, ids)
     if precision != "fp32":
         rounded = KINDS[precision](onnx_model)

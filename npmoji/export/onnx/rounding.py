@@ -21,10 +21,8 @@ from ...model import Model
 from .write import input_names
 
 LEAST = 0.99  # the share of rows that must keep their best class
-QUANTISED = (
-    "LSTM",
-    "MatMul",
-)  # operators that quantisation knows, without the look-up, whose rows are used as they are
+#: the operators that are quantised: not the look-up, whose rows are used as they are
+QUANTISED = ("LSTM", "MatMul")
 
 
 class Agreement(NamedTuple):
