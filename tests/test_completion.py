@@ -149,6 +149,16 @@ def test_every_command_and_option_is_there(capfd):
 # Usage ---------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_that_comes_first_has_the_same_parser(command, capfd):
+    with pytest.raises(SystemExit):
+        cli.parser(command).parse_args([command, "--help"])
+    wanted = capfd.readouterr().out
+    with pytest.raises(SystemExit):
+        cli.parsed([command, "--help"])
+    assert capfd.readouterr().out == wanted and wanted.startswith(f"usage: npmoji {command} ")
+
+
 def test_alone_it_prints_help_with_three_examples(capfd):
     assert run() == 0
     out, err = capfd.readouterr()
