@@ -67,6 +67,19 @@ def test_commands_are_declared_without_numpy():
     assert not names & {"numpy", "h5py", "numba", "npmoji.learn", "npmoji.corpora", "sklearn", "torch", "pyarrow"}
 
 
+def test_a_text_on_the_command_line_needs_little():
+    names = modules_after("from npmoji import cli; cli.main(['score', 'lol', '--engine', 'numpy'])")
+    assert not names & {
+        "shutil",
+        "string",
+        "h5py",
+        "numba",
+        "npmoji.cli.train",
+        "npmoji.keras",
+        "npmoji.layers.operations",
+    }
+
+
 def test_a_bare_import_loads_nothing_heavy():
     names = modules_after("import npmoji; npmoji.__version__; dir(npmoji)")
     assert {name for name in names if name.startswith("npmoji")} == {"npmoji"}

@@ -12,6 +12,7 @@ A closed pipe ends the command quietly.
 from __future__ import annotations
 
 import argparse
+import functools
 import importlib
 import os
 import signal
@@ -111,9 +112,15 @@ class Parser(argparse.ArgumentParser):
 
 
 def parsed(argv: list[str]) -> argparse.Namespace:
-    """The arguments; of a command that comes first only its own parser is made, which saves the time of the others."""
+    """The arguments; of a command that comes first only its own parser is made, which saves the time of the others.
+
+    What formats help asks for the terminal's width from the start, which imports much: it gets one unless help is asked
+    for.
+    """
     if argv and argv[0] in COMMANDS:
-        return declared(Parser(prog=f"npmoji {argv[0]}"), argv[0]).parse_args(argv[1:])
+        plain = functools.partial(argparse.HelpFormatter, width=80)
+        formatter = argparse.HelpFormatter if {"-h", "--help"} & set(argv) else plain
+        return declared(Parser(prog=f"npmoji {argv[0]}", formatter_class=formatter), argv[0]).parse_args(argv[1:])
     return parser(next((word for word in argv if not word.startswith("-")), "")).parse_args(argv)
 
 

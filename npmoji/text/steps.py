@@ -13,7 +13,6 @@ the text, so words can be tokenised one by one. Everything takes time proportion
 from __future__ import annotations
 
 import re
-import string
 from collections.abc import Callable, Iterator
 from functools import cache
 from types import ModuleType
@@ -193,7 +192,8 @@ def _replace(word: str, outputs: dict[str, str]) -> str:
 
 # The original's pattern ignores case throughout, which adds four characters to the ASCII letters: İ ı ſ K.
 _L = "A-Za-z\u0130\u0131\u017f\u212a"
-_LOCAL_PART = f"{string.ascii_letters}{_L[-4:]}{string.digits}_.+-"  # characters before the @ of an e-mail address
+# characters before the @ of an e-mail address; the module `string` would take a while to import
+_LOCAL_PART = f"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz{_L[-4:]}0123456789_.+-"
 _SYMBOLS = "!\"$%&'()*+,-./:;<=>?[\\]^_`{|}~§´ˇ°€"  # not # @ £
 _REPEATS = 1000  # of a group per match, as the matcher needs memory for each; `spans` continues from there
 
