@@ -37,7 +37,6 @@ from keras_cases import FLAVOURS, RECIPES, SHIPPED, Workshop
 from keras_cases.structures import as_cudnn, cudnn
 from keras_cases.workshop import flat
 
-
 SHARD = re.compile(r"_\d{5}\.weights\.h5$")  # one of several files of weights
 
 

@@ -59,7 +59,7 @@ READERS: dict[str, Callable[[Start], bool]] = {
     "npmoji_file": _is_safetensors,
     "torch_state": _is_torch,
     "keras3": lambda file: not {"config.json", "model.weights.h5"}.isdisjoint(file.members),
-    "keras_shards": lambda file: file.path.endswith(".json") and file.head.lstrip().startswith(b"{"),
+    "keras_shards": lambda file: file.path.endswith(".weights.json") and file.head.lstrip().startswith(b"{"),
     # also with bytes of the user before the HDF5, and for all that is of no known kind
     "keras_hdf5": lambda file: not file.head.startswith(ZIP),
 }

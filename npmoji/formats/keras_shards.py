@@ -24,7 +24,6 @@ from .contents import Contents
 from .fields import check_json
 
 MOST_SHARDS = 1 << 16
-SUFFIX = ".weights.json"
 
 
 def read(path: str, mmap: bool = True) -> Contents:

@@ -123,6 +123,6 @@ def rounding(at: Place) -> dict[str, Any]:
     epsilon = item(settings, "epsilon", where, int, float, default=EPSILON)
     known = quantizer.get("class_name") == "AbsMaxQuantizer" and settings.get("output_dtype", "int8") == "int8"
     whole = len(bounds) == 2 and all(type(n) is int for n in bounds) and -128 <= bounds[0] <= 0 < bounds[1] <= 127
-    if not (known and whole and 0 <= epsilon < 1):
+    if not (known and whole and 0 < epsilon < 1):
         raise WeightsError(f"{where}: {quantizer!r:.100}, expected an AbsMaxQuantizer to numbers from -128 to 127")
     return {"least": bounds[0], "most": bounds[1], "epsilon": epsilon}

@@ -80,8 +80,9 @@ class Int8Dense(Layer):
             out = np.asarray(ops.dense(x, self.packed(ops))) / self.kernel_scale
             return out if self.bias is None else out + self.bias
         rows = np.asarray(x, np.float32)
-        scale = self.most / (np.abs(rows).max(axis=-1, keepdims=True) + self.epsilon)
-        whole = np.clip(np.rint(rows * scale), self.least, self.most)
+        with np.errstate(all="ignore"):  # what is infinite becomes NaN
+            scale = self.most / (np.abs(rows).max(axis=-1, keepdims=True) + self.epsilon)
+            whole = np.clip(np.rint(rows * scale), self.least, self.most)
         sums = self._product(whole.reshape(-1, len(self.kernel))).reshape(*rows.shape[:-1], -1)
         out = sums / (self.kernel_scale * scale)
         return out if self.bias is None else out + self.bias
