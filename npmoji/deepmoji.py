@@ -25,7 +25,7 @@ from .errors import WeightsError
 from .formats.contents import Contents, Layers, named
 from .formats.fields import item
 from .layers import Activation, AttentionWeightedAverage, Bidirectional, Concatenate, Dense, Embedding, Input, Layer
-from .precision import LARGEST_HALF, fits_half, is_finite
+from .precision import LARGEST_HALF, fits_half, is_finite, is_whole
 
 KERNELS = ("forward_kernel", "backward_kernel")  # a bi_lstm's matrices for its input
 RECURRENT = ("forward_recurrent_kernel", "backward_recurrent_kernel")
@@ -83,6 +83,8 @@ def matches(file: Contents) -> bool:
     """Whether a file has just the layers with weights that DeepMoji has, by their names; `softmax` may be missing. Nor
     does anything come after that."""
     found = {name for name, arrays in file.layers.items() if arrays}
+    if any(is_whole(array) for arrays in file.layers.values() for array in arrays.values()):  # quantised by Keras
+        return False
     if found == set(WEIGHTED):
         return _output(file) in ("softmax", None)
     return found == set(FEATURES) and _ends_in_features(file)

@@ -47,6 +47,12 @@ class Int8Array:
         return len(self.values)
 
 
+def is_whole(weights: np.ndarray | Int8Array) -> bool:
+    """Whether these are int8 numbers without scales of their own: Keras' quantised layers have them in another
+    array."""
+    return isinstance(weights, np.ndarray) and weights.dtype == np.int8
+
+
 def float32(weights: np.ndarray | Int8Array) -> np.ndarray:
     """The weights as a float32 array; unchanged if they are one."""
     return np.asarray(weights, np.float32)

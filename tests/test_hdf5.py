@@ -92,7 +92,7 @@ def layers():
 def no_library(monkeypatch):
     """Reading must not fall back on h5py."""
 
-    def rehearse(path):
+    def rehearse(path, reader):
         raise AssertionError("the own reader did not do")
 
     monkeypatch.setattr(hdf5_library, "rehearse", rehearse)

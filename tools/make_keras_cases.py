@@ -7,6 +7,7 @@ needs tensorflow, tf_keras and Keras 3 (not needed by npmoji itself). For each r
 ``OUT/<flavour>_<recipe>_<seed>`` is written:
 
     model.h5, model.keras, model.weights.h5, weights.h5    what genuine Keras saves; some flavours lack one
+    model.weights.json    the same weights in several files `model_00000.weights.h5`, ..., of some recipes
     config.json      the model's to_json(), for the two files with weights only
     golden.npz       ``inputs/NAME``, ``outputs/I``, and ``layers/NAME`` of every call of every layer (``NAME:1`` the
                      second call, ``NAME/0`` the first of several outputs)
@@ -19,6 +20,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -34,6 +36,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 from keras_cases import FLAVOURS, RECIPES, SHIPPED, Workshop
 from keras_cases.structures import as_cudnn, cudnn
 from keras_cases.workshop import flat
+
+SHARD = re.compile(r"_\d{5}\.weights\.h5$")  # one of several files of weights
 
 
 def randomise(model: Any, rng: np.random.Generator) -> None:
@@ -121,6 +125,8 @@ def save(w: Workshop, model: Any, folder: Path) -> dict[str, str]:
         attempt("weights.h5", model.save_weights)
     if w.recipe is cudnn and not w.keras3:
         attempt("cudnn.h5", lambda path: as_cudnn(folder / "model.h5", Path(path)))
+    if w.shard is not None:
+        attempt("model.weights.json", lambda path: model.save_weights(path, max_shard_size=w.shard))
     attempt("config.json", lambda path: Path(path).write_text(model.to_json()))
     return failed
 
@@ -131,8 +137,9 @@ def make_case(name: str, K: ModuleType, seed: int, folder: Path, keep: str = "")
     w = Workshop(K, seed, RECIPES[name])
     model = w.recipe(w)
     randomise(model, w.rng)
+    w.after(model)
     folder.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(folder / "golden.npz", **golden(w, model))
+    np.savez_compressed(folder / "golden.npz", **golden(w, w.reference(model)))
     failed = save(w, model, folder)
     if keep:
         unwanted = {path.name for path in folder.iterdir()} - {
@@ -141,7 +148,8 @@ def make_case(name: str, K: ModuleType, seed: int, folder: Path, keep: str = "")
             "config.json" if "weights" in keep else keep,
         }
         for file in unwanted:
-            (folder / file).unlink()
+            if not (keep.endswith(".json") and SHARD.search(file)):
+                (folder / file).unlink()
     import tensorflow
 
     names = [_input_name(tensor) for tensor in flat((getattr(model, "_functional", None) or model).inputs)]
@@ -154,7 +162,11 @@ def make_case(name: str, K: ModuleType, seed: int, folder: Path, keep: str = "")
             "tensorflow": tensorflow.__version__,
             "numpy": np.__version__,
         },
-        "files": sorted(path.name for path in folder.iterdir() if path.suffix in (".h5", ".keras")),
+        "files": sorted(
+            path.name
+            for path in folder.iterdir()
+            if path.name.endswith((".h5", ".keras", ".weights.json")) and not SHARD.search(path.name)
+        ),
         "inputs": [names, input_keys(model) or names],
     }
     if w.choices:

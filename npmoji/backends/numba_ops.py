@@ -142,6 +142,10 @@ class NumbaOps(Ops):
         distinct, index = np.unique(ids, return_inverse=True)
         return Rows(self._rounded_rows(embeddings[distinct]), index.reshape(ids.shape))
 
+    def from_rows(self, rows: np.ndarray, index: np.ndarray) -> Rows:
+        """See `Ops.from_rows`."""
+        return Rows(rows, index)
+
     def all_finite(self, x: Array) -> bool:
         """See `Ops.all_finite`."""
         return super().all_finite(x.values if isinstance(x, Rows) else x)

@@ -98,6 +98,10 @@ class Ops:
         """Row look-up: integers (N, T) in a table (V, F) -> (N, T, F), rounded to half precision in fp16 and int8."""
         return self._rounded_rows(embeddings[ids])
 
+    def from_rows(self, rows: np.ndarray, index: np.ndarray) -> Array:
+        """The array ``rows[index]``; an engine may keep it as its distinct rows (U, F)."""
+        return rows[index]
+
     def _rounded_rows(self, rows: np.ndarray) -> np.ndarray:
         return float32(rows) if self.precision == "fp32" else half(rows)
 

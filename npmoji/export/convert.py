@@ -15,10 +15,10 @@ from ..errors import InputError, WeightsError
 from ..files.paths import local, same
 from ..files.whole import whole_file
 from ..formats import Contents
-from ..layers import LSTM, Bidirectional, Embedding, Layer
+from ..layers import LSTM, Bidirectional, Embedding, Int8Dense, Int8Embedding, Layer
 from ..loading import load
 from ..model import Model
-from ..precision import LARGEST_HALF, PRECISIONS, Int8Array, float32, halves, int8, is_finite
+from ..precision import LARGEST_HALF, PRECISIONS, Int8Array, float32, halves, int8, is_finite, is_whole
 from ..text.emojis import EMOJIS
 from ..text.tokenizer import ORIGINAL
 
@@ -98,6 +98,8 @@ def convert(
         raise InputError(f"{target}: such a file is of precision {' or '.join(writer.precisions)}, not {precision}")
     model = _model(source, target, given)
     file = model.contents
+    if writer is KERAS and any(is_whole(array) for arrays in file.layers.values() for array in arrays.values()):
+        raise InputError(f"{target}: such a file cannot hold quantised layers; one that ends in .safetensors can")
     file = file._replace(compat=None if file.compat == ORIGINAL else file.compat)  # which goes without saying
     held = model.precision if model.precision in writer.precisions else writer.precisions[0]
     file = _completed(_stored(_named(file, model), model, held), model, file.precision)
@@ -173,7 +175,7 @@ def _stored(file: Contents, model: Model, precision: str) -> Contents:
 def storage(layer: Layer, precision: str) -> dict[str, str]:
     """The precision in which to store the layer's weights, by their names: those that `precision` does not keep in
     fp32."""
-    if precision == "fp32":
+    if precision == "fp32" or isinstance(layer, (Int8Dense, Int8Embedding)):
         return {}
     if isinstance(layer, Embedding):
         return {"embeddings": "fp16"}
@@ -189,6 +191,8 @@ def _as(path: str, layer: str, array: np.ndarray | Int8Array, kind: str) -> np.n
     """The array in a precision, or a WeightsError if it is not finite there."""
     if not is_finite(array):  # a large embedding has not been looked at yet
         raise WeightsError(f"{path}: layer {layer!r} holds NaN or infinite values in its array of shape {array.shape}")
+    if is_whole(array):  # and its scale beside it, as Keras has quantised them
+        return array
     stored = {"fp32": float32, "fp16": halves, "int8": int8}[kind](array)
     if not is_finite(stored):
         raise WeightsError(

@@ -11,6 +11,7 @@ torch_pickle.py   the two serialisations of torch.save underneath
 torch_unpickler.py    the pickles in them: descriptions of tensors
 unpickler.py      the machine that reads pickles without running them
 keras3.py         Keras 3's `.keras` and `.weights.h5`
+keras_shards.py   Keras 3's `.weights.json` with weights in several files beside it
 zip_file.py       the zip file that a `.keras` is, and the newer serialisation of torch.save
 foreign.py        what cannot be read, named, and how to export it
 """
@@ -58,6 +59,7 @@ READERS: dict[str, Callable[[Start], bool]] = {
     "npmoji_file": _is_safetensors,
     "torch_state": _is_torch,
     "keras3": lambda file: not {"config.json", "model.weights.h5"}.isdisjoint(file.members),
+    "keras_shards": lambda file: file.path.endswith(".weights.json") and file.head.lstrip().startswith(b"{"),
     # also with bytes of the user before the HDF5, and for all that is of no known kind
     "keras_hdf5": lambda file: not file.head.startswith(ZIP),
 }

@@ -11,6 +11,7 @@ from ..errors import WeightsError
 from ..text.steps import COMPATS
 from ..text.vocabulary import WordText
 
+BFLOAT16 = np.dtype("V2")  # as h5py stores Keras' arrays of it: two bytes without a meaning
 Layers: TypeAlias = dict[str, dict[str, Any]]  # arrays and `Int8Array`s by layer and name
 
 
@@ -19,8 +20,8 @@ class Contents(NamedTuple):
 
     Attributes:
         layers: arrays by layer and name, in the file's order; layers without weights have none. They are float32, from
-            a converted file also float16 and `Int8Array`. Where a container tells only their order, as Keras' HDF5
-            does, the names are numbers, see `numbered`.
+            a converted file also float16 and `Int8Array`, int8 where Keras has quantised a layer. Where a container
+            tells only their order, as Keras' HDF5 does, the names are numbers, see `numbered`.
         keras_version: of the Keras that wrote it, e.g. ``"2.0.5"``; empty if the file does not tell.
         config: the parsed `model_config` of a full model, else None.
         vocabulary: if the file carries one, as `Tokenizer` takes it.
@@ -80,11 +81,25 @@ def checked_compat(path: str, found: str | None) -> str | None:
     return found
 
 
+def widened(halves: np.ndarray) -> np.ndarray:
+    """bfloat16 numbers as float32: they are the upper halves of those.
+
+    >>> widened(np.array([b"\\x80\\x3f", b"\\x20\\xc0"], "V2"))
+    array([ 1. , -2.5], dtype=float32)
+    """
+    upper = np.ascontiguousarray(halves).view("<u2").astype(np.uint32)
+    return (upper << 16).view(np.float32).reshape(halves.shape)
+
+
 def float_array(path: str, dataset: Any, label: str) -> np.ndarray:
     """The dataset as a float32 array: a view of the mapped file if it is stored so, else a copy. A single integer is
-    one too: what a layer that was adapted to data counts."""
+    one too: what a layer that was adapted to data counts. Of a quantised layer int8 numbers stay what they are."""
     if isinstance(dataset, Mapping):
         raise WeightsError(f"{path}: {label} is a group, expected an array")
+    if dataset.dtype == np.int8 and dataset.shape:
+        return np.require(dataset.array(), np.int8, ["C_CONTIGUOUS"])
+    if dataset.dtype == BFLOAT16:
+        return widened(dataset.array())
     counts = dataset.dtype.kind in "iu" and dataset.shape == ()
     if dataset.dtype.kind != "f" and not counts:
         raise WeightsError(f"{path}: {label} is of type {dataset.dtype}, expected float32")

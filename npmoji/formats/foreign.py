@@ -19,7 +19,8 @@ MOST_FIELDS = 64  # of a protobuf message that are looked at
 SSTABLE = bytes.fromhex("57fb808b247547db")  # the last bytes of a checkpoint's index
 NODE = re.compile(rb"\n[\x01-\x7f][\w./-]+\x12[\x01-\x7f][A-Z]\w*")  # a graph's node: its name, then its operation
 SHARD = re.compile(r"\.data-\d{5}-of-\d{5}$")
-READABLE = (".safetensors", ".hdf5", ".h5", ".keras", ".bin")
+INDEX = ".weights.json"  # of Keras' weights in several files, whose reader says what is wrong
+READABLE = (INDEX, ".safetensors", ".hdf5", ".h5", ".keras", ".bin")
 
 KERAS_FILE = "model.save('model.keras')"
 STATE_DICT = "torch.save(model.state_dict(), 'pytorch_model.bin')"
@@ -90,7 +91,7 @@ def _file(path: str, file: BinaryIO) -> str | None:
     if text[:15].lower().startswith((b"<!doctype html", b"<html")):
         return "a web page, as a failed download leaves it; fetch the file itself"
     file.seek(0)
-    if text.startswith((b"{", b"[")):
+    if text.startswith((b"{", b"[")) and not path.endswith(INDEX):
         return _json(path, file.read(LARGEST_JSON))
     return _protobuf(path, _fields(file, size))
 

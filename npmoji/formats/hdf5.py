@@ -23,6 +23,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..files.mapping import mapped
+from .contents import BFLOAT16
 from .hdf5_format import (
     NOWHERE,
     Fields,
@@ -243,7 +244,8 @@ class _Type(NamedTuple):
 
 
 def _datatype(f: Fields) -> _Type:
-    """Datatype message [IV.A.2.d]: IEEE floats, integers, text of fixed or any length; weights need no other."""
+    """Datatype message [IV.A.2.d]: IEEE floats, integers, text of fixed or any length; weights need no other but two
+    opaque bytes, which are how Keras stores a bfloat16."""
     head, bits, size = f.uint(1), f.uint(3), f.uint(4)
     kind, version = head & 15, head >> 4
     if not 1 <= version <= 5:
@@ -252,6 +254,8 @@ def _datatype(f: Fields) -> _Type:
         return _Type(np.dtype(f"{'<>'[bits & 1]}{'iu'[not bits & 8]}{size}"), size)
     if kind == 1 and size in _IEEE and (bits & 0x40, bits >> 8, bytes(f.raw(12))) == (0, 8 * size - 1, _IEEE[size]):
         return _Type(np.dtype(f"{'<>'[bits & 1]}f{size}"), size)
+    if kind == 5 and size == BFLOAT16.itemsize:
+        return _Type(BFLOAT16, size)
     if kind == 3 and 0 < size < 1 << 31 and bits & 15 < 3 and bits >> 4 < 2:
         return _Type(np.dtype(f"S{size}"), size, padding=bits & 15)
     if kind == 9 and bits & 15 == 1 and size == 8 + f.file.offset_size:

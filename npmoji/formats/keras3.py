@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -73,14 +74,33 @@ def read(path: str, mmap: bool = True) -> Contents:
         WeightsError: missing, damaged, truncated, or without its config or weights; names the member that is wrong.
     """
     try:
+        return _read(path, mmap, lambda data: nullcontext(hdf5.open_buffer(data)))
+    except hdf5.Unsupported:
+        pass  # handled below, out of the reach of this exception and the open file it refers to
+    from . import hdf5_library
+
+    hdf5_library.rehearse(path, __name__)
+    return read_through_library(path)
+
+
+def read_through_library(path: str) -> Contents:
+    """The same by h5py, which knows all of HDF5 but may crash on a damaged file."""
+    from . import hdf5_library
+
+    return _read(path, True, lambda data: hdf5_library.open_file(path, data))
+
+
+def _read(path: str, mmap: bool, opened: Callable[[memoryview], AbstractContextManager[Any]]) -> Contents:
+    """The contents; ``opened`` gives the root group of the HDF5 file in the zip file."""
+    try:
         archive = Zip(mapped(path, mmap))
         config = _json(archive, "config.json")
         metadata = _json(archive, "metadata.json") if "metadata.json" in archive.members else {}
-        root = hdf5.open_buffer(archive.read("model.weights.h5", 1, LARGEST))
-        if not is_weights(root):
-            raise ZipError("its member 'model.weights.h5' has no group of layers")
-        file = weights(path, root, str(metadata.get("keras_version", "")))
-    except (ZipError, hdf5.Hdf5Error, hdf5.Unsupported, ValueError) as error:
+        with opened(archive.read("model.weights.h5", 1, LARGEST)) as root:
+            if not is_weights(root):
+                raise ZipError("its member 'model.weights.h5' has no group of layers")
+            file = weights(path, root, str(metadata.get("keras_version", "")))
+    except (ZipError, hdf5.Hdf5Error, ValueError) as error:
         raise WeightsError(f"{path}: cannot be read as a .keras file: {error}") from error
     except (OSError, MemoryError) as error:
         raise WeightsError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error

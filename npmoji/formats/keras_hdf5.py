@@ -46,7 +46,7 @@ def read(path: str | os.PathLike, mmap: bool = True) -> Contents:
         pass  # handled below, out of the reach of this exception and the open file it refers to
     from . import hdf5_library
 
-    hdf5_library.rehearse(path)
+    hdf5_library.rehearse(path, __name__)
     return read_through_library(path)
 
 

@@ -11,9 +11,10 @@ their own by numbers; its metadata, all texts:
     keras_version   of the Keras that the weights come from, which decides some details of the arithmetic; or empty
     compat          whose tokenizer the model wants, as `Tokenizer` takes it; not there for the original's
     vocabulary      the words with a space before and after each, in the order of their ids; or JSON {word: id}
+    whole           JSON: [the tensors that are I8 and have no such scale as below: Keras has quantised their layers]
     classes, multi_label, provenance, references, config    JSON, see `metadata`
 
-The last seven only if there is such a thing. Matrices are F32, F16, or I8 with a scale for each column in a tensor of
+The last eight only if there is such a thing. Matrices are F32, F16, or I8 with a scale for each column in a tensor of
 the same name and `_scale`: the weight in row k and column n is ``matrix[k, n] * scale[n]``.
 """
 
@@ -26,7 +27,7 @@ import numpy as np
 
 from .. import __version__
 from ..errors import WeightsError
-from ..precision import PRECISIONS, QUANTUM, Int8Array
+from ..precision import PRECISIONS, QUANTUM, Int8Array, is_whole
 from ..text.vocabulary import WordText
 from . import metadata as described
 from . import safetensors
@@ -51,7 +52,7 @@ def read(path: str, mmap: bool = True) -> Contents:
     words = metadata.get("vocabulary")
     return Contents(
         path,
-        _layers(path, tensors, _listed(path, metadata)),
+        _layers(path, tensors, _listed(path, metadata), _listed(path, {"whole": "[]", **metadata}, "whole")),
         metadata.get("keras_version", ""),
         vocabulary=None if words is None else WordText(words, f"{path}: vocabulary"),
         precision=precision,
@@ -80,13 +81,13 @@ def _state_dict(path: str, tensors: dict[str, np.ndarray], found: str) -> Conten
     return torch_state.contents(path, floats)
 
 
-def _listed(path: str, metadata: dict[str, str]) -> list[Any]:
-    """What the metadata's `layers` hold."""
-    label = f"{path}: damaged: 'layers'"
-    if "layers" not in metadata:
+def _listed(path: str, metadata: dict[str, str], key: str = "layers") -> list[Any]:
+    """What the metadata's `layers` hold, or another list of it."""
+    label = f"{path}: damaged: {key!r}"
+    if key not in metadata:
         raise WeightsError(f"{label} is missing from the metadata")
     try:
-        value = json.loads(metadata["layers"])
+        value = json.loads(metadata[key])
     except (ValueError, RecursionError) as error:
         raise WeightsError(f"{label} in the metadata is not JSON: {error}") from None
     if not isinstance(value, list):
@@ -94,8 +95,8 @@ def _listed(path: str, metadata: dict[str, str]) -> list[Any]:
     return value
 
 
-def _layers(path: str, tensors: dict[str, np.ndarray], listed: list[Any]) -> Layers:
-    """The weights by layer; every tensor belongs to one."""
+def _layers(path: str, tensors: dict[str, np.ndarray], listed: list[Any], whole: list[Any]) -> Layers:
+    """The weights by layer; every tensor belongs to one. ``whole`` names those that are plain int8."""
     layers: Layers = {}
     rest = dict(tensors)
     for item in listed:
@@ -113,7 +114,9 @@ def _layers(path: str, tensors: dict[str, np.ndarray], listed: list[Any]) -> Lay
             raise WeightsError(f"{path}: damaged: 'layers' in the metadata holds {names!r:.60}, expected texts")
         if layer in layers:
             raise WeightsError(f"{path}: damaged: layer {layer!r} comes twice")
-        layers[layer] = {name.removeprefix(f"{layer}/"): _weights(path, layer, name, rest) for name in names}
+        layers[layer] = {
+            name.removeprefix(f"{layer}/"): _weights(path, layer, name, rest, name in whole) for name in names
+        }
         if len(layers[layer]) < len(names):
             raise WeightsError(f"{path}: damaged: layer {layer!r} has two weights of one name among {names!r:.100}")
     if rest:
@@ -121,7 +124,9 @@ def _layers(path: str, tensors: dict[str, np.ndarray], listed: list[Any]) -> Lay
     return layers
 
 
-def _weights(path: str, layer: str, name: str, rest: dict[str, np.ndarray]) -> np.ndarray | Int8Array:
+def _weights(
+    path: str, layer: str, name: str, rest: dict[str, np.ndarray], whole: bool = False
+) -> np.ndarray | Int8Array:
     """One array of weights, taken out of the rest."""
     label = f"{path}: layer {layer!r}: tensor {name!r}"
     array = rest.pop(name, None)
@@ -131,6 +136,8 @@ def _weights(path: str, layer: str, name: str, rest: dict[str, np.ndarray]) -> n
         return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
     if array.dtype != np.int8:
         raise WeightsError(f"{label} is of type {array.dtype}, expected float32, float16 or int8")
+    if whole:
+        return array
     scales = rest.pop(name + SCALE, None)
     if array.ndim != 2 or scales is None or scales.dtype != np.float32 or scales.shape != array.shape[1:]:
         raise WeightsError(f"{label} of int8 needs two axes, and a float32 scale for each column in {name + SCALE!r}")
@@ -173,6 +180,9 @@ def _metadata(contents: Contents, words: dict[str, int] | None, listed: list) ->
     }
     if contents.compat is not None:
         metadata["compat"] = contents.compat
+    whole = [f"{layer}/{name}" for layer, some in contents.layers.items() for name in some if is_whole(some[name])]
+    if whole:
+        metadata["whole"] = json.dumps(whole)
     metadata |= described.described(contents)
     if words is not None:
         metadata["vocabulary"] = WordText.of(words).text

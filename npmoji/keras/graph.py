@@ -17,6 +17,7 @@ from ..layers import Input, Layer, Named, Part, Remask, TimeDistributed
 from ..layers.base import HiddenMask
 from ..layers.operations import FUNCTIONS, Operation
 from . import config as description
+from . import quantised
 from .config import CONTAINERS, Call, Network, Node, Ref, flat, refs_of
 from .known import Known
 from .place import ANY, LARGEST, Place
@@ -150,6 +151,7 @@ class Builder:
         )
         kind = self.known.kind(node.class_name, key)
         try:
+            quantised.check_types(place)
             with noted(f"while layer {name!r} of class {node.class_name!r} was made"):
                 made = kind.make(place)
         except WeightsError as error:
@@ -203,6 +205,7 @@ class Builder:
     def _time_distributed(self, node: Node, previous: list[Layer], name: str, key: str) -> Layer:
         """A layer applied to each step: it is made over an input of its own."""
         inner, start = description.wrapped(node), Input(name=f"{name}/step")
+        quantised.check_wrapped(inner.config, name)
         apart = self.apart()
         if inner.class_name in CONTAINERS:
             made = apart._nested(inner, [start], name, key)
@@ -299,7 +302,10 @@ def fill(found: Layers, node: Node, file: Contents, known: Known) -> None:
         for name, arrays in apart.items():
             _fill(found, [slot for slot in slots if slot.layer == name], arrays, node)
     else:  # Keras 2 keeps them together, those that gradients do not change last
-        _fill(found, sorted(slots, key=lambda slot: slot.frozen), file.layers.get(node.name, {}), node)
+        arrays = file.layers.get(node.name, {})
+        if not quantised.in_listed_order(list(arrays.values())):
+            slots.sort(key=lambda slot: slot.frozen)
+        _fill(found, slots, arrays, node)
 
 
 def frozen(file: Contents) -> set[str]:
@@ -358,6 +364,8 @@ def _unshared(slots: list[Slot], arrays: dict[str, np.ndarray], node: Node) -> s
     wanted = ", ".join("any number" if slot.name == ANY else slot.name for slot in slots) or "none"
     own = [slot.layer for slot in slots if slot.name == ANY]
     several = f"; the arrays of {', '.join(map(repr, own))} cannot be told apart" if len(own) > 1 else ""
+    if node.config.get("lora_rank"):
+        several += "; it has LoRA's matrices apart, which a file ending in .keras or .weights.h5 has merged"
     return f"layer {node.name!r} ({node.class_name}) has {len(arrays)} arrays, expected {wanted}{several}"
 
 
@@ -373,8 +381,9 @@ def _slots(node: Node, prefix: str, trainable: bool, known: Known) -> Iterator[S
         yield from _slots(description.wrapped(node), prefix, trainable, known)
         return
     kind = known.kind(node.class_name, name)
+    quantised.check_mode(kind, node.config, name, node.class_name)
     trainable = trainable and node.config.get("trainable", True)
     with noted(f"while the arrays of layer {name!r} of class {node.class_name!r} were asked for"):
         arrays = kind.arrays(node.config)
     for array in arrays:
-        yield Slot(name, array, array in kind.frozen or not trainable)
+        yield Slot(name, array, array in kind.frozen_in(node.config) or not trainable)

@@ -74,12 +74,19 @@ class Kind(NamedTuple):
     Attributes:
         make: a function of a `Place` that returns the layer, or a list of layers, one for each output.
         arrays: a function of the config that returns the names of the layer's arrays, in the order of the file.
-        frozen: the names of those that are not trained by gradients: Keras stores them last.
+        frozen: the names of those that are not trained by gradients, or a function of the config that returns them:
+            Keras stores them last.
+        quantised: whether it makes the layers that Keras has quantised to int8, too.
     """
 
     make: Callable[[Place], Layer | list[Layer]]
     arrays: Callable[[dict[str, Any]], list[str]] = lambda config: []
-    frozen: tuple[str, ...] = ()
+    frozen: tuple[str, ...] | Callable[[dict[str, Any]], tuple[str, ...]] = ()
+    quantised: bool = False
+
+    def frozen_in(self, config: dict[str, Any]) -> tuple[str, ...]:
+        """The names of the arrays that gradients do not train, of a layer with this config."""
+        return self.frozen(config) if callable(self.frozen) else self.frozen
 
 
 KINDS: dict[str, Kind] = {}  # by class

@@ -11,6 +11,7 @@
     wrappers.py        layers around layers
     scaling.py         numbers on another scale
     operations.py      single functions of Keras 3's graphs
+    quantised.py       Keras' layers of whole numbers
     sparse.py          inputs that are mostly zeros
     copying.py         copies of connected layers
 
@@ -57,6 +58,8 @@ from .planes import Conv2D as Conv2D
 from .planes import GlobalAveragePooling2D as GlobalAveragePooling2D
 from .planes import GlobalMaxPooling2D as GlobalMaxPooling2D
 from .planes import Pooling2D as Pooling2D
+from .quantised import Int8Dense as Int8Dense
+from .quantised import Int8Embedding as Int8Embedding
 from .recurrent import GRU as GRU
 from .recurrent import LSTM as LSTM
 from .recurrent import Bidirectional as Bidirectional

@@ -108,7 +108,9 @@ CELL = Wanted("LSTM, GRU or SimpleRNN", lambda value: isinstance(value, type) an
 TABLE: dict[str, Wanted] = {
     **dict.fromkeys(("previous", "layer"), LAYER),
     "initial_state": _several(LAYER),
-    **dict.fromkeys(("kernel", "recurrent_kernel", "embeddings", "mean", "variance"), ARRAY),
+    **dict.fromkeys(
+        ("kernel", "recurrent_kernel", "embeddings", "mean", "variance", "kernel_scale", "embeddings_scale"), ARRAY
+    ),
     **dict.fromkeys(("bias", "gamma", "beta", "context", "scale"), _optional(ARRAY)),
     **dict.fromkeys(("forward", "backward"), WEIGHTS),
     **dict.fromkeys(("name", "complaint"), _optional(TEXT)),
@@ -120,7 +122,9 @@ TABLE: dict[str, Wanted] = {
     **dict.fromkeys(("strides", "vocabulary_size"), _optional(_integer(1))),
     "size": _integer(1),
     **dict.fromkeys(("n", "k", "index", "before", "after"), _integer(0)),
-    **dict.fromkeys(("epsilon", "alpha", "mask_value", "theta", "threshold", "rate", "dropout", "least"), NUMBER),
+    **dict.fromkeys(
+        ("epsilon", "alpha", "mask_value", "theta", "threshold", "rate", "dropout", "least", "most"), NUMBER
+    ),
     "max_value": _optional(NUMBER),
     "negative_slope": Wanted(
         "a number or an array", lambda v: ARRAY.fits(v) or NUMBER.fits(v) or _several(NUMBER).fits(v)

@@ -10,6 +10,7 @@ from .. import initialisers
 from ..errors import InputError
 from ..layers import Activation, Dense, Layer, Softmax
 from ..model import Model
+from ..precision import is_whole
 from . import words
 from .heads import rebuilt, with_head
 from .prepare import Prepared
@@ -70,5 +71,7 @@ def _extended(model: Model, data: Prepared, random: np.random.Generator) -> dict
     found = [name for name, arrays in model.graph.weights.items() if "embeddings" in arrays]
     if len(found) != 1:
         raise InputError(f"{model.path}: has {len(found)} embeddings, expected one to extend; give extend_with=0")
+    if is_whole(model.graph.weights[found[0]]["embeddings"]):
+        raise InputError(f"{model.path}: its embeddings are quantised and cannot be extended; give extend_with=0")
     embeddings = np.asarray(model.graph.weights[found[0]]["embeddings"], np.float32)
     return {found[0]: {"embeddings": words.appended(embeddings, rows, random)}}

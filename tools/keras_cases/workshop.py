@@ -37,6 +37,9 @@ class Workshop:
         L: its layers.
         inputs: arrays for the inputs made so far; ``named`` those of inputs that were given a name.
         choices: by layer what the class `Attention` is there.
+        after: what is done with the model when its weights have been drawn.
+        reference: gives the model that the golden is of, if that is another one.
+        shard: the size in GB of files that the weights are cut into, if they are.
     """
 
     ROWS, STEPS, WORDS = 7, 6, 11
@@ -48,6 +51,9 @@ class Workshop:
         self.inputs: list[np.ndarray] = []
         self.named: dict[str, np.ndarray] = {}
         self.choices: dict[str, str] = {}
+        self.after: Callable[[Any], Any] = lambda model: None
+        self.reference: Callable[[Any], Any] = lambda model: model
+        self.shard: float | None = None
 
     def pick(self, *options: Any) -> Any:
         """One of them."""

@@ -4,6 +4,7 @@
     masks.py        valid steps moved together for operators that know lengths only, and back
     recurrent.py    LSTM, GRU, SimpleRNN and Bidirectional
     layers.py       every other layer: a table of functions
+    quantised.py    layers of whole numbers
     write.py        a whole network: inputs, outputs, metadata
     rounding.py     fp16 and int8 as ONNX Runtime has them, and how well they agree
 

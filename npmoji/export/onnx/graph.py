@@ -11,7 +11,7 @@ from ...files.extras import need
 OPSET, IR_VERSION = 18, 9  # the oldest that will do: any runtime since 2023 reads them
 
 #: of ONNX' element types, those used here
-FLOAT, INT32, INT64, BOOL = 1, 6, 7, 9
+FLOAT, INT8, INT32, INT64, BOOL = 1, 3, 6, 7, 9
 
 
 class Graph:

@@ -23,6 +23,7 @@ from .functions import activate, kind_of, operation
 from .graph import BOOL, FLOAT, INT64, Graph
 from .masks import everything
 from .node import Names, Node, Value
+from .quantised import QUANTISED
 from .recurrent import bidirectional, recurrent
 from .refused import Refused
 from .windows import WINDOWS
@@ -394,6 +395,7 @@ OPERATORS: dict[type, str] = {
 #: the class of a layer -> how it is written
 KINDS: dict[type, Callable[[Node], Names | Value]] = {
     **WINDOWS,
+    **QUANTISED,
     kinds.Activation: lambda n: activate(n.g, n.layer, n.layer.activation, n.x),
     kinds.AttentionLogits: _attention_logits,
     kinds.AttentionWeightedAverage: _weighted_average,

@@ -54,6 +54,8 @@ class Agreement(NamedTuple):
 
 def float16(model: Any) -> Any:
     """The model with half-precision weights; inputs and outputs stay float32."""
+    if any(node.op_type == "MatMulInteger" for node in model.graph.node):
+        raise InputError("precision fp16: Keras has quantised layers of this network, whose scales need float32")
     module = need("onnxruntime.transformers.float16", "onnx", "precision fp16 in an ONNX file")
     return module.convert_float_to_float16(copy.deepcopy(model), keep_io_types=True)
 

@@ -12,8 +12,8 @@ from ...errors import InputError, WeightsError
 from ...graph import Graph
 from ...layers import BatchNormalization, Bidirectional, Dropout, Embedding, Layer, Recurrent, TimeDistributed
 from ...layers.base import ancestors
-from ...precision import float32, is_finite
-from . import attention, elementwise, merging, operations, planes, recurrent, windows  # noqa: F401  fill RULES
+from ...precision import float32, is_finite, is_whole
+from . import attention, elementwise, merging, operations, planes, quantised, recurrent, windows  # noqa: F401  fill RULES
 from .table import RULES, Drop, Run, no_gradient, place
 
 Tensor = torch.Tensor
@@ -104,7 +104,7 @@ class Differentiable:
         arrays = {key: np.array(tensor.detach().cpu().numpy(), np.float32) for key, tensor in self.weights.items()}
 
         def other(array: Any) -> np.ndarray | None:
-            found = arrays.get(place(array))
+            found = None if is_whole(array) else arrays.get(place(array))
             return None if found is None else found.reshape(array.shape)
 
         return self.graph.copy(other=other)

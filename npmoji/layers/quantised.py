@@ -1,0 +1,158 @@
+"""Layers that Keras has quantised to int8: their weights are whole numbers with scales, and so is what they are
+multiplied with.
+
+The arithmetic is Keras': products are sums of integers, exact in any order, and all else is one float32 operation after
+the other. So the bits are the same in every engine, and a row's do not depend on the others.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..backends.ops import Array, Ops
+from ..errors import WeightsError
+from ..precision import is_whole
+from .base import Layer, given
+from .core import Embedding
+from .sparse import Csr
+
+LEAST, MOST = -127, 127  # of what inputs are rounded to
+EPSILON = 1e-7  # Keras'
+EXACT = 1 << 10  # so many products of int8 numbers have a sum that float32 represents, in any order
+
+
+class Int8Dense(Layer):
+    """Affine map of the last axis by whole numbers: each row of x becomes ``q = round(s x)`` with
+    ``s = most / (max |x| + epsilon)``; the result is ``activation(q · kernel / (kernel_scale s) + bias)``.
+
+    Args:
+        kernel: int8 (F, C).
+        kernel_scale: float32 (C,), positive; divides.
+        bias: float32 (C,), or None.
+        activation, logits: as `Dense` has them.
+        least, most: the bounds of q.
+        epsilon: see above.
+        whole_inputs: if False, x stays as it is: ``x · kernel / kernel_scale``.
+
+    >>> layer = npmoji.layers.Int8Dense(npmoji.Input(), np.int8([[127], [0]]), np.float32([127]))
+    >>> layer(np.float32([[0.5, 1]])).round(2)
+    array([[0.5]], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        previous: Layer,
+        kernel: np.ndarray,
+        kernel_scale: np.ndarray,
+        bias: np.ndarray | None = None,
+        activation: str = "linear",
+        name: str | None = None,
+        logits: str = "logits",
+        least: int = LEAST,
+        most: int = MOST,
+        epsilon: float = EPSILON,
+        whole_inputs: bool = True,
+    ):
+        options: dict[str, Any] = {"least": least, "most": most, "epsilon": epsilon, "whole_inputs": whole_inputs}
+        linear = activation == "linear"
+        before = previous if linear else Int8Dense(previous, kernel, kernel_scale, bias, name=logits, **options)
+        super().__init__(before, name=name)
+        self.kernel = _whole(self, "kernel", kernel)
+        self.kernel_scale = _scale(self, "kernel_scale", kernel_scale, kernel.shape[1])
+        self.bias = None if bias is None else self.expect("bias", bias, kernel.shape[1])
+        self.activation, self.whole_inputs = activation, bool(whole_inputs)
+        self.least, self.most, self.epsilon = np.float32(least), np.float32(most), np.float32(epsilon)
+
+    @property
+    def logits(self) -> Layer:
+        """The layer that holds the values before the activation: this one, if it is linear."""
+        return self if self.activation == "linear" else self.previous[0]
+
+    def forward(self, ops: Ops, x: Array) -> Array:  # (..., F) -> (..., C)
+        if self.activation != "linear":  # the logits layer has done the rest
+            return ops.activate(self.activation, x)
+        if isinstance(x, Csr) or x.shape[-1] != len(self.kernel):
+            found = "sparse" if isinstance(x, Csr) else x.shape
+            raise WeightsError(f"layer {self.name!r}: kernel has shape {self.kernel.shape}, but its input {found}")
+        if not self.whole_inputs:
+            out = np.asarray(ops.dense(x, self.packed(ops))) / self.kernel_scale
+            return out if self.bias is None else out + self.bias
+        rows = np.asarray(x, np.float32)
+        with np.errstate(all="ignore"):  # what is infinite becomes NaN
+            scale = self.most / (np.abs(rows).max(axis=-1, keepdims=True) + self.epsilon)
+            whole = np.clip(np.rint(rows * scale), self.least, self.most)
+        sums = self._product(whole.reshape(-1, len(self.kernel))).reshape(*rows.shape[:-1], -1)
+        out = sums / (self.kernel_scale * scale)
+        return out if self.bias is None else out + self.bias
+
+    def _product(self, whole: np.ndarray) -> np.ndarray:
+        """Rows of integers (M, F) times the kernel, rounded once to float32."""
+        kernel = self._kept("whole", lambda: self.kernel.astype(np.float32))
+        if len(kernel) <= EXACT:
+            return whole @ kernel
+        parts = (slice(first, first + EXACT) for first in range(0, len(kernel), EXACT))
+        return sum((whole[:, part] @ kernel[part]).astype(np.float64) for part in parts).astype(np.float32)
+
+    def _kept(self, key: str, make: Any) -> Any:
+        if key not in self._packed:
+            self._packed[key] = make()
+        return self._packed[key]
+
+    def pack(self, ops: Ops) -> Any:
+        return ops.pack_dense(self.kernel.astype(np.float32), None)
+
+    def weights(self) -> dict[str, np.ndarray]:
+        return given(kernel=self.kernel, bias=self.bias, kernel_scale=self.kernel_scale)
+
+
+class Int8Embedding(Embedding):
+    """Row look-up in whole numbers: ``embeddings[id] / embeddings_scale[id]``; with ``mask_zero`` id 0 is padding.
+
+    Args:
+        embeddings: int8 (V, F).
+        embeddings_scale: float32 (V,), positive.
+
+    >>> rows = npmoji.layers.Int8Embedding(npmoji.Input(), np.int8([[0, 0], [3, 4]]), np.float32([1, 2]))
+    >>> rows(np.array([[1, 0]])).tolist()
+    [[[1.5, 2.0], [0.0, 0.0]]]
+    """
+
+    def __init__(
+        self,
+        previous: Layer,
+        embeddings: np.ndarray,
+        embeddings_scale: np.ndarray,
+        mask_zero: bool = True,
+        name: str | None = None,
+    ):
+        Layer.__init__(self, previous, name=name)
+        self.embeddings = _whole(self, "embeddings", embeddings)
+        self.embeddings_scale = _scale(self, "embeddings_scale", embeddings_scale, len(embeddings))
+        self.mask_zero = mask_zero
+
+    def forward(self, ops: Ops, ids: Array) -> Array:  # (N, T) -> (N, T, F)
+        distinct, index = np.unique(self._check(np.asarray(ids)), return_inverse=True)
+        rows = self.embeddings[distinct].astype(np.float32) / self.embeddings_scale[distinct, None]
+        return ops.from_rows(rows, index.reshape(ids.shape))
+
+    def weights(self) -> dict[str, np.ndarray]:
+        return {"embeddings": self.embeddings, "embeddings_scale": self.embeddings_scale}
+
+
+def _whole(layer: Layer, label: str, array: np.ndarray) -> np.ndarray:
+    """An int8 matrix."""
+    if not is_whole(array):
+        raise WeightsError(f"layer {layer.name!r}: {label} is of type {array.dtype}, expected int8")
+    return layer.expect(label, array, None, None, compact=True)
+
+
+def _scale(layer: Layer, label: str, array: np.ndarray, size: int) -> np.ndarray:
+    """What whole numbers are divided by."""
+    if is_whole(array):
+        raise WeightsError(f"layer {layer.name!r}: {label} is of type int8, expected float32")
+    array = layer.expect(label, array, size)
+    if not (array > 0).all():
+        raise WeightsError(f"layer {layer.name!r}: {label} holds numbers that are not above 0")
+    return array
