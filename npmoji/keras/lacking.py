@@ -40,7 +40,7 @@ class Lenient(Known):
         found = self.find(class_name, layer)
         if found is None:
             self.unknown.setdefault(class_name, {})[layer] = None
-        return found or Kind(lambda at: Unknown(name=at.name), any_number)
+        return found or Kind(lambda at: Unknown(name=at.name), any_number, quantised=True)
 
     def reasons(self) -> Iterator[str]:
         """What is not known, class by class."""

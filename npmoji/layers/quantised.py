@@ -79,11 +79,8 @@ class Int8Dense(Layer):
         if not self.whole_inputs:
             out = np.asarray(ops.dense(x, self.packed(ops))) / self.kernel_scale
             return out if self.bias is None else out + self.bias
-        rows = np.asarray(x, np.float32)
-        with np.errstate(all="ignore"):  # what is infinite becomes NaN
-            scale = self.most / (np.abs(rows).max(axis=-1, keepdims=True) + self.epsilon)
-            whole = np.clip(np.rint(rows * scale), self.least, self.most)
-        sums = self._product(whole.reshape(-1, len(self.kernel))).reshape(*rows.shape[:-1], -1)
+        whole, scale = rounded(np.asarray(x, np.float32), -1, self.least, self.most, self.epsilon)
+        sums = self._product(whole.reshape(-1, len(self.kernel))).reshape(*whole.shape[:-1], -1)
         out = sums / (self.kernel_scale * scale)
         return out if self.bias is None else out + self.bias
 
@@ -139,6 +136,16 @@ class Int8Embedding(Embedding):
 
     def weights(self) -> dict[str, np.ndarray]:
         return {"embeddings": self.embeddings, "embeddings_scale": self.embeddings_scale}
+
+
+def rounded(
+    x: np.ndarray, axis: int | tuple[int, ...], least: np.float32, most: np.float32, epsilon: np.float32
+) -> tuple[np.ndarray, np.ndarray]:
+    """What `Int8Dense` makes of x: whole numbers as float32, and the scale that they were multiplied with, one for all
+    along the axis or axes."""
+    with np.errstate(all="ignore"):  # what is infinite becomes NaN
+        scale = most / (np.abs(x).max(axis=axis, keepdims=True) + epsilon)
+        return np.clip(np.rint(x * scale), least, most), scale
 
 
 def _whole(layer: Layer, label: str, array: np.ndarray) -> np.ndarray:
