@@ -140,6 +140,11 @@ def free_shape(value: Any, longer: Any) -> tuple[int | None, ...]:
 
 
 def zeros(layer: Input, rows: int, steps: int = FREE_STEPS) -> np.ndarray:
-    """An array of so many rows of zeros, as the input takes it."""
-    shape = tuple(steps if n is None else n for n in layer.shape or (None,))
+    """An array of so many rows of zeros, as the input takes it; of texts of so many words."""
+    free: tuple[int | None, ...] = () if layer.dtype == "string" and layer.shape is None else (None,)
+    shape = tuple(steps if n is None else n for n in (free if layer.shape is None else layer.shape))
+    if layer.example is not None or layer.dtype is not None:
+        value = "a " * steps if layer.dtype == "string" else 0
+        kind = object if layer.dtype == "string" else np.int64
+        return np.full((rows, *shape), value if layer.example is None else layer.example, kind)
     return np.zeros((rows, *shape), np.float32 if layer.vocabulary_size is None else np.uint16)
