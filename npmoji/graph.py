@@ -79,6 +79,11 @@ class Graph:
         )
 
     @property
+    def takes_texts(self) -> bool:
+        """Whether an input is of texts, which a layer of the network itself splits and looks up."""
+        return any(layer.dtype == "string" for layer in self.inputs)
+
+    @property
     def classes(self) -> int:
         """The width of the first output, if a Dense layer gives it, itself or through an activation; else 0."""
         last = self.outputs[0]

@@ -77,7 +77,7 @@ class Network:
         if isinstance(x, Checked):
             return x
         arrays = self._given(x)
-        if any(layer.dtype == "string" for layer in self.graph.inputs):
+        if self.graph.takes_texts:
             add_numbers(arrays, self.graph.named.values(), Pass(REFERENCE))
         return arrays
 
@@ -246,6 +246,18 @@ class Results:
             with self._lock:
                 self._done += len(rows)
                 self._told(self._done, self.rows)
+
+
+def joined(parts: list[tuple[np.ndarray, Any]]) -> Any:
+    """Results of parts of the rows, each with the rows' numbers, as one array, or a list of them; narrower ones are
+    filled up with 0."""
+    if isinstance(parts[0][1], list):
+        return [joined([(rows, values[i]) for rows, values in parts]) for i in range(len(parts[0][1]))]
+    width = max((values.shape[1] for _, values in parts if values.ndim > 1), default=None)
+    out = Results(sum(len(rows) for rows, _ in parts), width)
+    for rows, values in parts:
+        out.store(rows, values)
+    return out.out
 
 
 def trimmed_batches(tokens: np.ndarray, size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:

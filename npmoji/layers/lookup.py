@@ -98,6 +98,7 @@ class Ahead(Categorical):
     longest row needs."""
 
     mode = ""
+    free = False  # whether its width is that of the longest row
 
     def _pull_one(self, X: Any, run: Pass) -> tuple[Any, Any]:
         return (X[self], None) if isinstance(X, Checked) and self in X else super()._pull_one(X, run)
@@ -109,6 +110,29 @@ def add_numbers(arrays: Checked, layers: Iterable[Layer], run: Pass) -> None:
     for layer in layers:
         if isinstance(layer, Ahead) and layer.mode == "int" and all(map(_of_strings, ancestors([layer]))):
             arrays[layer] = layer.compute(arrays, run)
+
+
+def apart(arrays: Checked) -> list[tuple[np.ndarray, Checked]]:
+    """A network's inputs in parts, each with the rows' numbers, so that no row is padded further than it would be
+    alone; in one part if none is."""
+    free = [layer for layer in arrays if isinstance(layer, Ahead) and layer.free]
+    rows = np.arange(len(next(iter(arrays.values()))))
+    if not free:
+        return [(rows, arrays)]
+    widths = np.stack([_widths(arrays[layer]) for layer in free], axis=1)
+    kinds, which = np.unique(widths, axis=0, return_inverse=True)
+    parts = []
+    for kind, least in enumerate(kinds.tolist()):
+        some = rows[which.reshape(-1) == kind]
+        part = Checked({key: array[some] for key, array in arrays.items()})
+        part.update({layer: part[layer][:, :width] for layer, width in zip(free, least)})
+        parts.append((some, part))
+    return parts
+
+
+def _widths(ids: np.ndarray) -> np.ndarray:
+    """How wide each row alone would be."""
+    return np.where(ids != 0, np.arange(1, ids.shape[1] + 1), 1).max(axis=1)
 
 
 def _of_strings(layer: Layer) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import string
 from collections.abc import Callable, Sequence
-from itertools import chain
+from itertools import chain, repeat
 from typing import Any
 
 import numpy as np
@@ -72,7 +72,11 @@ class TextVectorization(Ahead):
         self.standardize, self.split, self.mode = standardize, split, output_mode
         self.ngrams = tuple(range(1, ngrams + 1)) if isinstance(ngrams, int) else ngrams
         self.length = output_sequence_length
+        self.free = output_mode == "int" and split is not None and output_sequence_length is None
         self.table = Table(where, vocabulary, ("", "[UNK]"), 1, output_mode, width, idf_weights)
+        self._changed = (None, b"") if callable(standardize) else STANDARDIZE[standardize]
+        # words beyond those that are wanted need not be looked for
+        self._most = -1 if self.length is None or self.ngrams else self.length
         self._numbers = self.table.numbers(str if split == "character" else _bytes)
 
     def forward(self, ops: Ops, x: Array) -> Array:
@@ -83,7 +87,8 @@ class TextVectorization(Ahead):
             return self._of_words(x)
         if x.ndim > 1 and x.shape[1:] != (1,):
             raise WeightsError(f"layer {self.name!r}: its input has shape {x.shape}, expected (rows,) or (rows, 1)")
-        return self._encoded([self._grams(self._tokens(text)) for text in x.ravel().tolist()])
+        rows: list[Tokens] = list(map(self._tokens, x.ravel().tolist()))
+        return self._encoded(rows if self.ngrams is None else list(map(self._grams, rows)))
 
     def _of_words(self, x: np.ndarray) -> np.ndarray:
         """The numbers of rows of words."""
@@ -97,12 +102,12 @@ class TextVectorization(Ahead):
         """The text as it is split."""
         if callable(self.standardize):
             return _bytes(self.standardize(text))
-        return _bytes(text).translate(*STANDARDIZE[self.standardize])
+        return text.encode("utf-8", "surrogatepass").translate(*self._changed)
 
     def _tokens(self, text: str) -> Tokens:
         found = self._standard(text)
-        if self.split == "whitespace":  # words beyond those that are wanted need not be looked for
-            return found.split() if self.length is None or self.ngrams else found.split(None, self.length)
+        if self.split == "whitespace":
+            return found.split(None, self._most)
         text = found.decode("utf-8", "surrogatepass")
         return list(text) if self.split == "character" else list(map(_bytes, self.split(text)))
 
@@ -116,12 +121,13 @@ class TextVectorization(Ahead):
     def _encoded(self, rows: list[Any]) -> np.ndarray:
         """The numbers of lists of words, padded to one length with what is left out in other modes."""
         numbers, other = self._numbers.get, self.table.default
-        rows = rows if self.length is None else [row[: self.length] for row in rows]
+        if self.length is not None:
+            rows = [row[: self.length] for row in rows]
         lengths = np.fromiter(map(len, rows), np.int64, len(rows))
         T = max(1, lengths.max(initial=0)) if self.length is None else self.length
         pad = self._numbers[""] if self.split == "character" else self._numbers[b""]
         ids = np.full((len(rows), T), pad, np.int32 if self.mode == "int" else np.int64)
-        flat = (numbers(token, other) for token in chain.from_iterable(rows))
+        flat = map(numbers, chain.from_iterable(rows), repeat(other))
         ids[np.arange(T) < lengths[:, None]] = np.fromiter(flat, ids.dtype, lengths.sum())
         return self.table.encoded(ids)
 

@@ -8,8 +8,14 @@ import numpy as np
 
 from .workshop import Workshop, recipe
 
-WORDS = "the The THE a cat mat's über ÜBER Straße İstanbul ısı ΣΊΣΥΦΟΣ ǅ naïve e\u0301 日本 語 שלום 😀 👩‍👩‍👧 can't".split(" ")
-GAPS = [" ", "  ", "\t", "\n", "\r\n", "\v", "\f", "\u00a0", "\u2003", "\u3000", "\x1c", "\x85", "\u2028", "-", ". ", "…"]
+WORDS = [
+    *("the", "The", "THE", "a", "cat", "mat's", "über", "ÜBER", "Straße", "İstanbul", "ısı", "ΣΊΣΥΦΟΣ", "ǅ", "naïve"),
+    *("e\u0301", "日本", "語", "שלום", "😀", "👩\u200d👩\u200d👧", "can't"),
+]
+GAPS = [
+    *(" ", "  ", "\t", "\n", "\r\n", "\v", "\f", "-", ". ", "…"),
+    *("\u00a0", "\u2003", "\u3000", "\x1c", "\x85", "\u2028"),
+]
 ODD = ["", " ", "?!", "\u200b", "\ufeff", *"!\"#$%&()*+,-./:;<=>?@[\\]^_`{|}~'", "\x00x", "\x1f"]
 
 
@@ -140,3 +146,33 @@ def looked_up(w: Workshop) -> Any:
     outputs.append(L.CategoryEncoding(num_tokens=7, output_mode="count")(x, count_weights=weights))
     features += [L.Dense(2)(outputs[-1])] + [L.Dense(3)(words_of) for words_of in outputs[1:2] if not wide]
     return w.model([words, numbers, x, weights], [L.Dense(2)(L.Concatenate()(features)), *outputs])
+
+
+@recipe(("keras3", 0, "model.keras"))
+def end_to_end(w: Workshop) -> Any:
+    """A classifier of token ids behind, or around, a model that makes them of texts; sparse counts."""
+    L, K = w.L, w.K
+    x = texts(w, "texts", *w.pick((), (1,)))
+    data = w.named["texts"]
+    layer = vectorization(w, "int", data, output_sequence_length=w.pick(None, 6), ngrams=None)
+    size = int(layer.vocabulary_size())
+    kind = w.pick("classifier", "both", "sequential", "sparse")
+    if kind == "sparse":
+        counts = L.TextVectorization(
+            output_mode=w.pick("count", "multi_hot"), sparse=True, vocabulary=["a", "the", "cat"]
+        )
+        return K.Sequential([K.Input((), dtype="string"), counts, L.Dense(3)])
+    after = [L.Embedding(size, 4, mask_zero=w.chance(0.7)), w.recurrent(3), L.Dense(2, activation="softmax")]
+    if kind == "sequential":
+        model = K.Sequential([layer, *after])
+        model(data)
+        return model
+    if w.chance():
+        classifier = K.Sequential([K.Input((None,), dtype="int64"), *after])
+    else:
+        ids = h = K.Input((None,), dtype="int64")
+        for one in after:
+            h = one(h)
+        classifier = K.Model(ids, h)
+    before = K.Sequential([K.Input(data.shape[1:], dtype="string"), layer]) if kind == "both" else layer
+    return w.model(x, classifier(before(x)))

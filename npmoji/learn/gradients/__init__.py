@@ -10,6 +10,7 @@
     merging.py       several arrays to one, other shapes, layers around layers
     operations.py    single functions of Keras 3's graphs
     windows.py       convolution, pooling, normalisation
+    texts.py         numbers of words, which have no gradient
     planes.py        the same for planes, single features and places; numbers on another scale
 
 The formulas are those of the layers' own docstrings; what a gradient adds to them is said beside it. Nothing here is
