@@ -274,10 +274,12 @@ class Input(Layer):
 
     def _check_texts(self, x: np.ndarray) -> np.ndarray:
         """Texts; for one text a row either of the shapes (N,) and (N, 1) is turned into the other."""
-        if self.shape is not None and x.ndim == 1 and len(self.shape) == 1:
+        if len(x) and self.shape is not None and x.ndim == 1 and len(self.shape) == 1:
             x = x[:, None]
-        elif self.shape == () and x.ndim == 2 and x.shape[1] == 1:
+        elif len(x) and self.shape == () and x.ndim == 2 and x.shape[1] == 1:
             x = x[:, 0]
+        elif self.shape is not None and not len(x):
+            x = np.empty((0, *(n or 1 for n in self.shape)), object)
         self._check_shape(x)
         return x
 

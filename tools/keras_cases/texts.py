@@ -70,31 +70,27 @@ def _broken(words: list[Any]) -> bool:
     return any("\n" in str(word) for word in words)
 
 
-@recipe(("tf_keras", 0, "model.keras"), ("keras3", 1, "model.keras"))
+@recipe(("tf_keras", 0, "model.keras"))
 def vectorized_texts(w: Workshop) -> Any:
     """Texts to numbers of words, embedded; to counts of words."""
     L, outputs, pooled = w.L, [], []
-    one = texts(w, "one", 1)
-    two = texts(w, "two", *w.pick((), (1,)))
-    for x in (one, two):
-        data = w.named[x.name.partition(":")[0]]
-        length = w.pick(4, 7, 12)
-        ids, h = embedded(w, vectorization(w, "int", data, output_sequence_length=length), x)
-        outputs.append(ids)
+    kinds = w.rng.permutation(["fixed", "free", "counts", "words"])[:2].tolist()
+    x = texts(w, "texts", *([3] if "words" in kinds else w.pick((), (1,))))
+    data = w.named["texts"]
+    for kind in kinds:
+        options = {"split": None, "ngrams": w.pick(None, 2)} if "words" in kinds else {}
+        if kind == "counts":
+            counts = vectorization(w, w.pick("multi_hot", "count", "tf_idf"), data, **options)(x)
+            outputs.append(counts)
+            if len(counts.shape) == 2:  # Keras 3 takes that of (N, 1) for (N, 1, words), which it is not
+                pooled.append(L.Dense(3)(counts))
+            continue
+        if kind != "free" or "words" in kinds:
+            options["output_sequence_length"] = w.pick(4, 7, 12)
+        ids, h = embedded(w, vectorization(w, "int", data, **options), x)
+        outputs += [ids] if kind != "free" else []
         pooled.append(w.pick(L.GlobalAveragePooling1D(), w.recurrent(3), L.GlobalMaxPooling1D())(h))
-        _, free = embedded(w, vectorization(w, "int", data), x)
-        pooled.append(w.pick(L.GlobalMaxPooling1D(), w.recurrent(3))(free))
-        mode = w.pick("multi_hot", "count", "tf_idf")
-        counts = vectorization(w, mode, data)(x)
-        outputs.append(counts)
-        if len(counts.shape) == 2:  # Keras 3 takes that of (N, 1) for (N, 1, words), which it is not
-            pooled.append(L.Dense(3)(counts))
-    rows = texts(w, "rows", 3)
-    own = vectorization(w, "int", w.named["rows"], split=None, ngrams=w.pick(None, 2), output_sequence_length=4)
-    ids, h = embedded(w, own, rows)
-    outputs.append(ids)
-    pooled.append(L.GlobalMaxPooling1D()(h))
-    return w.model([one, two, rows], [L.Dense(3, activation="softmax")(L.Concatenate()(pooled)), *outputs])
+    return w.model(x, outputs + pooled)
 
 
 def lookup(w: Workshop, kind: str, mode: str, words: list[Any], mask: Any, **options: Any) -> Any:
@@ -116,39 +112,44 @@ def lookup(w: Workshop, kind: str, mode: str, words: list[Any], mask: Any, **opt
     return layer(vocabulary=words, **options)
 
 
-@recipe(("tf_keras", 0, "model.keras"), ("keras3", 1, "model.keras"))
+@recipe(("keras3", 9, "model.h5"))
 def looked_up(w: Workshop) -> Any:
     """Single words and numbers by vocabularies and hashes, and what is made of their places."""
-    L, outputs, features = w.L, [], []
-    words, numbers = texts(w, "words", w.pick(1, 3)), w.K.Input((w.pick(1, 3),), dtype="int64", name="numbers")
-    known = [word for word in dict.fromkeys(map(str, w.inputs[-1].ravel())) if word and word.strip()][:6]
-    more = [-5, 0, 7, 2**40, 12345, -(2**62)]
-    w.inputs.append(w.rng.choice([*more, 3, -1, 10**15 + 7, -7], (w.ROWS, numbers.shape[1])))
-    w.named["numbers"] = w.inputs[-1]
-    wide = words.shape[1] > 1
-    for kind, x, some, mask in (("StringLookup", words, known, ""), ("IntegerLookup", numbers, more, 0)):
-        some = [word for word in some if word != mask]
-        ids = lookup(w, kind, "int", some, mask)(x)
-        outputs.append(ids)
-        features.append(L.Flatten()(L.Embedding(40, 2)(ids)))
+    L, outputs, inputs = w.L, [], []
+    for kind in w.rng.permutation(["StringLookup", "IntegerLookup", "CategoryEncoding"])[:2].tolist():
+        if kind == "CategoryEncoding":
+            outputs += categories(w, inputs)
+            continue
+        if kind == "StringLookup":
+            x, mask = texts(w, "words", w.pick(1, 3)), ""
+            some = [word for word in dict.fromkeys(map(str, w.inputs[-1].ravel())) if word and word.strip()][:6]
+        else:
+            x, mask, some = w.K.Input((w.pick(1, 3),), dtype="int64", name="numbers"), 0, [-5, 7, 2**40, 12, -(2**62)]
+            w.inputs.append(w.rng.choice([*some, 0, 3, -1, 10**15 + 7, -7], (w.ROWS, x.shape[1])))
+            w.named["numbers"] = w.inputs[-1]
+        inputs.append(x)
+        outputs.append(lookup(w, kind, "int", some, mask)(x))
         modes = ["multi_hot", "count", "tf_idf"] + ["one_hot"] * (w.keras3 or int(x.shape[1]) == 1)
-        outputs.append(lookup(w, kind, w.pick(*modes), some, mask)(x))
-        features.append(L.Flatten()(L.Dense(2)(outputs[-1])))
+        outputs.append(L.Dense(2)(lookup(w, kind, w.pick(*modes), some, mask)(x)))
         hashed = {"salt": w.pick(None, 7, (3, 2**61)), "mask_value": w.pick(None, mask)}
         outputs.append(L.Hashing(w.pick(1, 9, 1000), **hashed)(x))
         outputs.append(L.Hashing(9, output_mode=w.pick("multi_hot", "count"), **hashed)(x))
+    return w.model(inputs, outputs)
+
+
+def categories(w: Workshop, inputs: list[Any]) -> list[Any]:
+    """Numbers of classes as rows of zeros and ones, and as counts with weights."""
     x = w.K.Input((w.pick(1, 4),), dtype="int32", name="classes")
     w.inputs.append(w.rng.integers(0, 6, (w.ROWS, x.shape[1])).astype(np.int32))
     w.named["classes"] = w.inputs[-1]
-    modes = ["multi_hot", "count"] + ["one_hot"] * (w.keras3 or int(x.shape[1]) == 1)
-    outputs.append(L.CategoryEncoding(num_tokens=6, output_mode=w.pick(*modes))(x))
     weights = w.numbers(int(x.shape[1]), name="weights")
-    outputs.append(L.CategoryEncoding(num_tokens=7, output_mode="count")(x, count_weights=weights))
-    features += [L.Dense(2)(outputs[-1])] + [L.Dense(3)(words_of) for words_of in outputs[1:2] if not wide]
-    return w.model([words, numbers, x, weights], [L.Dense(2)(L.Concatenate()(features)), *outputs])
+    inputs += [x, weights]
+    modes = ["multi_hot", "count"] + ["one_hot"] * (w.keras3 or int(x.shape[1]) == 1)
+    plain = w.L.CategoryEncoding(num_tokens=6, output_mode=w.pick(*modes))(x)
+    return [plain, w.L.CategoryEncoding(num_tokens=7, output_mode="count")(x, count_weights=weights)]
 
 
-@recipe(("keras3", 0, "model.keras"))
+@recipe()
 def end_to_end(w: Workshop) -> Any:
     """A classifier of token ids behind, or around, a model that makes them of texts; sparse counts."""
     L, K = w.L, w.K
