@@ -23,11 +23,12 @@ _MODULES: dict[str, str] = {
         "keras.known": "register_layer",
         "layers": """
         ELU GRU LSTM Activation Add AttentionWeightedAverage AttentionWithContext Average BatchNorm
-        BatchNormalization Bidirectional Concatenate Conv1D Conv2D Cropping1D Dense DepthwiseConv1D Dot Dropout
-        Embedding Flatten GlobalAveragePooling1D GlobalAveragePooling2D GlobalMaxPooling1D GlobalMaxPooling2D
-        GroupNormalization Input Layer LayerNormalization MaskedMean Masking Maximum Minimum Multiply Normalization
-        Permute Pooling1D Pooling2D Projection RMSNormalization ReLU RepeatVector Rescaling Reshape SimpleRNN
-        Softmax Subtract ThresholdedReLU TimeDistributed TopK UnitNormalization UpSampling1D ZeroPadding1D
+        BatchNormalization Bidirectional CategoryEncoding Concatenate Conv1D Conv2D Cropping1D Dense
+        DepthwiseConv1D Dot Dropout Embedding Flatten GlobalAveragePooling1D GlobalAveragePooling2D
+        GlobalMaxPooling1D GlobalMaxPooling2D GroupNormalization Hashing Input IntegerLookup Layer
+        LayerNormalization MaskedMean Masking Maximum Minimum Multiply Normalization Permute Pooling1D Pooling2D
+        Projection RMSNormalization ReLU RepeatVector Rescaling Reshape SimpleRNN Softmax StringLookup Subtract
+        TextVectorization ThresholdedReLU TimeDistributed TopK UnitNormalization UpSampling1D ZeroPadding1D
         """,
         "initialisers": "init",
         "layers.saving": "load_layers save_layers",
@@ -63,6 +64,7 @@ if TYPE_CHECKING:  # the same for type checkers, which read no tables; a test co
     from .layers import BatchNorm as BatchNorm
     from .layers import BatchNormalization as BatchNormalization
     from .layers import Bidirectional as Bidirectional
+    from .layers import CategoryEncoding as CategoryEncoding
     from .layers import Concatenate as Concatenate
     from .layers import Conv1D as Conv1D
     from .layers import Conv2D as Conv2D
@@ -78,7 +80,9 @@ if TYPE_CHECKING:  # the same for type checkers, which read no tables; a test co
     from .layers import GlobalMaxPooling1D as GlobalMaxPooling1D
     from .layers import GlobalMaxPooling2D as GlobalMaxPooling2D
     from .layers import GroupNormalization as GroupNormalization
+    from .layers import Hashing as Hashing
     from .layers import Input as Input
+    from .layers import IntegerLookup as IntegerLookup
     from .layers import Layer as Layer
     from .layers import LayerNormalization as LayerNormalization
     from .layers import MaskedMean as MaskedMean
@@ -98,7 +102,9 @@ if TYPE_CHECKING:  # the same for type checkers, which read no tables; a test co
     from .layers import RMSNormalization as RMSNormalization
     from .layers import SimpleRNN as SimpleRNN
     from .layers import Softmax as Softmax
+    from .layers import StringLookup as StringLookup
     from .layers import Subtract as Subtract
+    from .layers import TextVectorization as TextVectorization
     from .layers import ThresholdedReLU as ThresholdedReLU
     from .layers import TimeDistributed as TimeDistributed
     from .layers import TopK as TopK

@@ -45,7 +45,8 @@ def lines(model: Model) -> Iterator[tuple[str, str]]:
         for name, array in layer.weights().items():
             yield "", f"{layer.name}/{name} {array.shape}"
     if model.tokenizer is None:
-        yield "vocabulary", "none: the model takes token ids only"
+        own = "the network's own: it splits texts itself"
+        yield "vocabulary", own if model.graph.takes_texts else "none: the model takes token ids only"
     else:
         yield from _vocabulary(model, model.tokenizer)
         yield "tokenizer", _tokenizer(model, model.tokenizer)

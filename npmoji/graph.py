@@ -79,6 +79,11 @@ class Graph:
         )
 
     @property
+    def takes_texts(self) -> bool:
+        """Whether an input is of texts, which a layer of the network itself splits and looks up."""
+        return any(layer.dtype == "string" for layer in self.inputs)
+
+    @property
     def classes(self) -> int:
         """The width of the first output, if a Dense layer gives it, itself or through an activation; else 0."""
         last = self.outputs[0]
@@ -140,6 +145,11 @@ def free_shape(value: Any, longer: Any) -> tuple[int | None, ...]:
 
 
 def zeros(layer: Input, rows: int, steps: int = FREE_STEPS) -> np.ndarray:
-    """An array of so many rows of zeros, as the input takes it."""
-    shape = tuple(steps if n is None else n for n in layer.shape or (None,))
+    """An array of so many rows of zeros, as the input takes it; of texts of so many words."""
+    free: tuple[int | None, ...] = () if layer.dtype == "string" and layer.shape is None else (None,)
+    shape = tuple(steps if n is None else n for n in (free if layer.shape is None else layer.shape))
+    if layer.example is not None or layer.dtype is not None:
+        value = "a " * steps if layer.dtype == "string" else 0
+        kind = object if layer.dtype == "string" else np.int64
+        return np.full((rows, *shape), value if layer.example is None else layer.example, kind)
     return np.zeros((rows, *shape), np.float32 if layer.vocabulary_size is None else np.uint16)

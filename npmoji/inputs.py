@@ -138,6 +138,29 @@ def numbers(x: Any) -> np.ndarray:
     return x
 
 
+def strings(x: Any) -> np.ndarray:
+    """Texts as an array of objects: (N,), or (N, K) for rows of K texts.
+
+    Raises:
+        InputError: as `rows`, or something that is no text, or rows of different lengths; names the row.
+    """
+    if isinstance(x, np.ndarray) and x.ndim > 1 and x.dtype.kind in "UOT":
+        x = x.tolist()
+    found = texts(x)
+    width = len(found[0]) if found and isinstance(found[0], ROW) else None
+    for row, some in enumerate(found):
+        if (len(some) if isinstance(some, ROW) else None) != width:
+            raise (
+                not_a_text(row, some) if width is None else InputError(f"row {row}: expected {width} texts like row 0")
+            )
+        for text in [some] if width is None else some:
+            if not isinstance(text, str):
+                raise not_a_text(row, text)
+    array = np.empty(len(found) if width is None else (len(found), width), object)
+    array[...] = found
+    return array
+
+
 def is_named(x: Any) -> bool:
     """Whether ``x`` is a dict, or anything like one."""
     return type(x) is not list and isinstance(x, Mapping)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from . import deepmoji, formats, inputs
 from .backends import DEVICES, ENGINES, backend
 from .classes import mean, some
-from .errors import InputError, WeightsError
+from .errors import InputError, VocabularyError, WeightsError
 from .files.facts import FileFacts
 from .files.mapping import files_behind
 from .formats import Contents
@@ -121,7 +121,9 @@ def load(
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from error
     file = file._replace(compat=compat or file.compat)
-    tokenizer, words = None, _words(vocabulary, file)
+    tokenizer, words = None, None if graph.takes_texts else _words(vocabulary, file)
+    if vocabulary is not None and graph.takes_texts:
+        raise VocabularyError(f"{path}: this network splits texts itself and holds its vocabulary: it takes no other")
     if words is not None:
         tokenizer = Tokenizer(words, graph.steps or maxlen or _trained_with(file), file.compat or ORIGINAL)
     settings = {"engine": engine, "precision": precision, "threads": threads, "device": device}

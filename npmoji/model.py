@@ -18,7 +18,8 @@ from .formats.contents import Contents
 from .graph import Graph
 from .inputs import Floats, Inputs, Outputs
 from .layers import AttentionWeightedAverage, Checked, Input, Layer
-from .network import Network
+from .layers.lookup import apart
+from .network import Network, joined
 from .text.emojis import Prediction
 from .text.tokenizer import Tokenizer
 
@@ -219,6 +220,30 @@ class Model(Network):
             return [self._attention_layer().attention]
         raise InputError(f"{name!r:.60}: expected some of probabilities, features, attention")
 
+    def apart(self, x: Inputs, what: Sequence[str], *, progress: Progress = False) -> dict[str, Outputs]:
+        """The same as `results`, each row as it would be alone: of a network that pads texts to the longest of a call,
+        and does not mask the padding, `results` depends on the others.
+
+        >>> model = npmoji.load(engine="numpy")
+        >>> model.apart(["I love mom's cooking"], ["features"])["features"].shape
+        (1, 320)
+        """
+        arrays = self.arrays(x)
+        parts = apart(arrays) if self.graph.takes_texts else []
+        if len(parts) < 2:
+            return self.results(arrays, what, progress=progress)
+        found = [(rows, self.results(some, what)) for rows, some in parts]
+        return {name: joined([(rows, values[name]) for rows, values in found]) for name in what}
+
+    def rows(self, texts: list[str]) -> np.ndarray:
+        """What `results` takes for texts, as an array: their token ids, or for a network that splits them itself the
+        texts.
+
+        >>> npmoji.load(engine="numpy").rows(["I love mom's cooking"]).shape
+        (1, 30)
+        """
+        return inputs.strings(texts) if self.graph.takes_texts else self.tokens(texts)
+
     def stream(self, texts: Iterable[str], block: int = 512) -> Iterator[Outputs]:
         """What `predict` gives, text by text, for as many texts as come: float32 (C,) each, in their order.
 
@@ -375,6 +400,8 @@ class Model(Network):
         >>> model.tokens(["I love mom's cooking"])[0, :6].tolist()
         [12, 47, 1947, 810, 0, 0]
         """
+        if self.graph.takes_texts:
+            raise InputError(f"{self.path}: this network splits texts itself, and has no token ids")
         rows = inputs.rows(x)
         if isinstance(rows, list) and not (rows and isinstance(rows[0], inputs.ROW)):
             return self._tokenize(rows)

@@ -15,6 +15,7 @@ from .errors import InputError, shortened
 from .graph import Graph, zeros
 from .layers import Checked, Csr, Input, Layer, Pass
 from .layers.base import ancestors
+from .layers.lookup import add_numbers
 
 if TYPE_CHECKING:
     from .display import Told
@@ -75,6 +76,13 @@ class Network:
         """
         if isinstance(x, Checked):
             return x
+        arrays = self._given(x)
+        if self.graph.takes_texts:
+            add_numbers(arrays, self.graph.named.values(), Pass(REFERENCE))
+        return arrays
+
+    def _given(self, x: Any) -> Checked:
+        """The inputs by name."""
         inputs = self.graph.inputs
         if len(inputs) == 1 and not given.is_named(x):
             return Checked({inputs[0].name: self._checked(inputs[0], x)})
@@ -176,7 +184,8 @@ class Network:
         row = {}
         for source in self.graph.inputs:
             x = arrays[source.name]
-            row[source.name] = np.zeros((1, *x.shape[1:]), x.dtype) if isinstance(x, np.ndarray) else zeros(source, 1)
+            numbers = isinstance(x, np.ndarray) and source.dtype is None
+            row[source.name] = np.zeros((1, *x.shape[1:]), x.dtype) if numbers else zeros(source, 1)
             if self.graph.trims_padding:  # so that the outputs have nothing of the number of steps: one does
                 row[source.name] = row[source.name][:, :1]
         return np.asarray(layer.compute(row, Pass(REFERENCE)))[:0]
@@ -237,6 +246,18 @@ class Results:
             with self._lock:
                 self._done += len(rows)
                 self._told(self._done, self.rows)
+
+
+def joined(parts: list[tuple[np.ndarray, Any]]) -> Any:
+    """Results of parts of the rows, each with the rows' numbers, as one array, or a list of them; narrower ones are
+    filled up with 0."""
+    if isinstance(parts[0][1], list):
+        return [joined([(rows, values[i]) for rows, values in parts]) for i in range(len(parts[0][1]))]
+    width = max((values.shape[1] for _, values in parts if values.ndim > 1), default=None)
+    out = Results(sum(len(rows) for rows, _ in parts), width)
+    for rows, values in parts:
+        out.store(rows, values)
+    return out.out
 
 
 def trimmed_batches(tokens: np.ndarray, size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -42,18 +42,24 @@ SHARD = re.compile(r"_\d{5}\.weights\.h5$")  # one of several files of weights
 
 def randomise(model: Any, rng: np.random.Generator) -> None:
     """Give every weight new values: biases and averages too, which are 0 and 1 at first."""
-    values = []
-    for weight in model.weights:
+    values, weights = [], [weight for weight in model.weights if not _is_of_words(weight)]
+    for weight in weights:
         shape, name = tuple(weight.shape), getattr(weight, "path", weight.name)
         if "int" in str(weight.dtype):  # what an adapted layer counts
             values.append(np.full(shape, 7))
             continue
         value = rng.standard_normal(shape) * (0.6 if len(shape) < 2 else 1 / np.sqrt(max(1, shape[-2])))
         values.append((np.abs(value) + 0.3 if "variance" in name else value).astype(np.float32))
-    model.set_weights(values)
+    for weight, value in zip(weights, values):
+        weight.assign(value)
     for layer in model.layers:
         if hasattr(layer, "finalize_state"):  # an adapted layer computes with what it made of its weights
             layer.finalize_state()
+
+
+def _is_of_words(weight: Any) -> bool:
+    """Whether it is a vocabulary, or its words' weights: those of layers that take strings."""
+    return not hasattr(weight, "assign") or weight.name.startswith("Variable")
 
 
 def layer_outputs(model: Any, keras3: bool) -> dict[str, Any]:
@@ -92,6 +98,7 @@ def golden(w: Workshop, model: Any) -> dict[str, np.ndarray]:
     outputs = model.predict_on_batch(given if len(feed) > 1 else feed[0])
     arrays = {f"inputs/{name}": array for name, array in arrays.items()}
     arrays |= {f"layers/{name}": np.asarray(value) for name, value in zip(named, values)}
+    arrays = {name: array for name, array in arrays.items() if array.dtype.kind != "O"}  # texts are as they are given
     keyed = outputs.items() if isinstance(outputs, dict) else enumerate(flat(outputs))
     return arrays | {f"outputs/{key}": np.asarray(value) for key, value in keyed}
 

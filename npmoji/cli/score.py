@@ -14,8 +14,11 @@ from .options import ON_ERROR, UNSAID, add_model_options, add_text_options, kept
 
 if TYPE_CHECKING:
     from ..batch.records import Inputs
+    from ..layers import Checked
     from ..model import Model
+    from ..text.emojis import Prediction
 
+P = "probabilities"
 TEXTUAL = ("text", "csv", "tsv", "jsonl")
 #: of the command line, what the output depends on besides inputs and weights
 SETTINGS = (
@@ -152,9 +155,13 @@ def _stream(arguments: argparse.Namespace, inputs: Inputs | Given, form: str, co
 
     _check_labels(arguments, model)
     k, labels = min(arguments.top, len(model.class_names) or model.classes), model.own_classes
+
+    def best(x: Checked) -> list[list[Prediction]]:
+        return model.best(model.apart(x, [P])[P], k)
+
     with (
         text_output(arguments.output, compression) as out,
-        contextlib.closing(computed(model, inputs, lambda x: model.top(x, k), quiet=out.isatty())) as results,
+        contextlib.closing(computed(model, inputs, best, quiet=out.isatty())) as results,
     ):
         results = begun(results)  # the writer may write a header, which must wait for the first result
         writer = FORMATS[form](out, k, inputs.kept, arguments.emojis, labels)

@@ -101,6 +101,8 @@ class _WithResults(Plan):
         return block, prepared, self._cut(prepared)
 
     def _cut(self, prepared: Prepared) -> int:
+        if self.model.tokenizer is None:
+            return 0
         cut = cut_texts(prepared.texts, prepared.ids, self.model.tokenizer)
         return int(np.isin(prepared.which, cut).sum()) if cut else 0
 

@@ -84,7 +84,9 @@ class Results:
     def __init__(self, model: Model, what: str | Sequence[str] = "top", top: int = 5):
         self.model, self.what = model, asked(what)
         check_top(top)
-        if model.tokenizer is None:
+        if model.graph.takes_texts and (odd := {"attention", "tokens"}.intersection(self.what)):
+            raise InputError(f"{model.path}: this network splits texts itself, expected no {' or '.join(sorted(odd))}")
+        if model.tokenizer is None and not model.graph.takes_texts:
             raise VocabularyError(f"{model.path}: this model has no vocabulary, and takes no texts")
         self.top = min(top, len(model.class_names) or model.classes)
         needed = ("probabilities" if name == "top" else name for name in self.what if name != "tokens")
@@ -131,11 +133,11 @@ class Results:
                     raise not_a_text(row, text)
                 which[row] = distinct.setdefault(text, len(distinct))
         some = list(distinct)
-        return Prepared(some, which, self.model.tokenizer(some))
+        return Prepared(some, which, self.model.rows(some))
 
     def finish(self, prepared: Prepared, told: Progress = False) -> dict[str, Column]:
         """The second half of `compute`; ``told`` is a function to call as `Model.results` does."""
-        found = self.model.results(prepared.ids, self._needed, progress=told)
+        found = self.model.apart(prepared.ids, self._needed, progress=told)
         place = Places(prepared.which)
         return {
             name: column
@@ -176,7 +178,7 @@ class Prepared(NamedTuple):
     """Texts on the way to their results.
 
     Attributes:
-        texts, ids: the distinct texts, and their token ids (N, T).
+        texts, ids: the distinct texts, and what the model takes for them, see `Model.rows`.
         which: of the distinct ones each row has, -1 for none.
     """
 

@@ -77,7 +77,8 @@ def model(model: Model) -> str:
     facts += [("classes", _classes(model))]
     facts += [("features", f"{model.features:,}")] if model.features else []
     if model.tokenizer is None:
-        facts += [("vocabulary", "none: it takes token ids only")]
+        own = "its own: it splits texts itself"
+        facts += [("vocabulary", own if model.graph.takes_texts else "none: it takes token ids only")]
     else:
         known, most = len(model.tokenizer.vocabulary), model.tokenizer.maxlen
         facts += [("vocabulary", f"{known:,} words; the first {most:,} of a text are read")]

@@ -56,7 +56,8 @@ def with_config(file: Contents, config: dict[str, Any]) -> Contents:
         WeightsError: groups that the model does not have.
     """
     check_json(config)
-    names = dict(_names(item(config, "config", "the model", dict, list), "", ""))
+    inside = item(config, "config", "the model", dict, list)
+    names = {group: name for group, name, _ in _entries(inside, "", "")}
     if not isinstance(file.layers, ByGroup):
         known = {name: file.layers[name] for name in names.values() if name in file.layers}
         return file._replace(config=config, layers={**known, **file.layers})
@@ -100,14 +101,43 @@ def _read(path: str, mmap: bool, opened: Callable[[memoryview], AbstractContextM
             if not is_weights(root):
                 raise ZipError("its member 'model.weights.h5' has no group of layers")
             file = weights(path, root, str(metadata.get("keras_version", "")))
+        vocabularies = _vocabularies(archive)
     except (ZipError, hdf5.Hdf5Error, ValueError) as error:
         raise WeightsError(f"{path}: cannot be read as a .keras file: {error}") from error
     except (OSError, MemoryError) as error:
         raise WeightsError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
     try:
-        return with_config(file, config)
+        file = with_config(file, config)
+        _add_vocabularies(config, vocabularies)
+        return file
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from error
+
+
+def _vocabularies(archive: Zip) -> dict[str, str]:
+    """The files of vocabularies by the groups of their layers."""
+    found = {}
+    for name in archive.members:
+        if name.startswith("assets/") and name.endswith("/vocabulary.txt"):
+            group = "/".join(part for part in name.split("/")[1:-1] if part not in FOLDERS)
+            found[group] = str(archive.read(name, 0, MOST_JSON), "utf-8")
+    return found
+
+
+def _add_vocabularies(config: dict[str, Any], found: dict[str, str]) -> None:
+    """Put vocabularies into the configs of their layers, as those stand there that a layer was made with.
+
+    A word may hold anything but a line feed: Keras 3 itself, when it loads a file, ends words at other characters too.
+    """
+    for group, name, inner in _entries(config["config"], "", "") if found else ():
+        if group not in found or not isinstance(inner, dict) or inner.get("vocabulary") is not None:
+            continue
+        words, size = found[group].split("\n"), inner.get("vocabulary_size")
+        while words and words[-1] == "" and len(words) != size:
+            words.pop()
+        if type(size) is int and len(words) != size:
+            raise WeightsError(f"layer {name!r}: vocabulary.txt has {len(words)} words, expected {size}")
+        inner["vocabulary"] = words
 
 
 def _json(archive: Zip, name: str) -> dict[str, Any]:
@@ -121,8 +151,8 @@ def _json(archive: Zip, name: str) -> dict[str, Any]:
     return value
 
 
-def _names(config: Any, group: str, name: str) -> Iterator[tuple[str, str]]:
-    """(group, layer) by a model's config: the classes in snake case, numbered as they come."""
+def _entries(config: Any, group: str, name: str) -> Iterator[tuple[str, str, Any]]:
+    """(group, layer, its config) by a model's config: the classes in snake case, numbered as they come."""
     count: dict[str, int] = {}
     entries = config if isinstance(config, list) else item(config, "layers", "the model", list)
     for i, entry in enumerate(entries):
@@ -136,12 +166,12 @@ def _names(config: Any, group: str, name: str) -> Iterator[tuple[str, str]]:
         own_group = f"{group}{stem}_{number}" if number else group + stem
         given = entry.get("name") or (inner.get("name") if isinstance(inner, dict) else None)
         own = name + str(given or stem)
-        yield own_group, own
+        yield own_group, own, inner
         while class_name == "TimeDistributed" and "layers" not in inner and "layer" in inner:
             wrapped = item(inner, "layer", where, dict)
             class_name, inner = item(wrapped, "class_name", where, str), item(wrapped, "config", where, dict, list)
         if isinstance(inner, list) or "layers" in inner:
-            yield from _names(inner, f"{own_group}/", f"{own}/")
+            yield from _entries(inner, f"{own_group}/", f"{own}/")
 
 
 def _snake(name: str) -> str:

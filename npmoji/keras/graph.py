@@ -17,7 +17,7 @@ from ..layers import Input, Layer, Named, Part, Remask, TimeDistributed
 from ..layers.base import HiddenMask
 from ..layers.operations import FUNCTIONS, Operation
 from . import config as description
-from . import quantised
+from . import quantised, text
 from .config import CONTAINERS, Call, Network, Node, Ref, flat, refs_of
 from .known import Known
 from .place import ANY, LARGEST, Place
@@ -77,12 +77,15 @@ class Builder:
             raise WeightsError(f"the input {ref.layer!r} is not among the layers")
         shape = node.config.get("batch_shape") or node.config.get("batch_input_shape")
         shape = None if shape is None else _axes(node.name, shape)
-        takers = _takers(network, ref, "")  # a class of the caller's own has arrays of other names
-        taker = next((key for key in takers if "embeddings" in self.arrays.get(key, {})), None)
+        takers = list(_takers(network, ref, ""))
+        tables = (key for key, taker in takers if taker.class_name == "Embedding")
+        # a class of the caller's own has arrays of other names
+        taker = next((key for key in tables if "embeddings" in self.arrays.get(key, {})), None)
         if taker is not None and (shape is None or len(shape) == 1):
             rows = self.arrays[taker]["embeddings"].shape[:1] or (1,)
             return self._enter(Input(vocabulary_size=rows[0], shape=shape or (None,), name=ref.layer))
-        return self._enter(Input(shape=shape, name=ref.layer))
+        dtype = text.dtype_of(node, (taker for _, taker in takers))
+        return self._enter(Input(shape=shape, name=ref.layer, dtype=dtype))
 
     def run(self, network: Network, values: dict[Ref, Layer], name: str, key: str) -> list[Layer]:
         """Make the layers of a network, given the layers that are its inputs; returns its outputs.
@@ -178,6 +181,8 @@ class Builder:
             raise WeightsError(
                 f"layer {name!r} ({node.class_name}) is called with a constant, expected outputs of layers"
             )
+        if node.class_name == "CategoryEncoding":
+            positional += flat([kwargs.pop("count_weights", [])])
         if kwargs:
             raise WeightsError(
                 f"layer {name!r} ({node.class_name}) is called with {sorted(kwargs)}, which is not supported"
@@ -249,15 +254,15 @@ def _axes(name: str, shape: Any) -> tuple[int | None, ...]:
     return sizes
 
 
-def _takers(network: Network, ref: Ref, key: str) -> Iterator[str]:
-    """The keys of the embeddings that take an output, directly or through nested models."""
+def _takers(network: Network, ref: Ref, key: str) -> Iterator[tuple[str, Node]]:
+    """The layers that take an output, directly or through nested models, with their keys."""
     for node in network.nodes:
         for call in node.calls:
             if ref not in refs_of(call):
                 continue
-            if node.class_name == "Embedding":
-                yield key + node.name
-            elif node.class_name in CONTAINERS:
+            if node.class_name not in CONTAINERS:
+                yield key + node.name, node
+            else:
                 inner = description.parse(node.config["model"])
                 given = flat(_in_order(node, call.args or list(call.kwargs.values())))
                 for taker in (own for own, value in zip(inner.inputs, given) if value == ref):

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from ..errors import InputError, WeightsError
 from ..layers import Layer
-from . import classes, quantised, scaling, windows  # noqa: F401  fill KINDS
+from . import classes, quantised, scaling, text, windows  # noqa: F401  fill KINDS
 from .choices import CHOICES
 from .place import KINDS, Kind, any_number
 

@@ -10,6 +10,7 @@
     activations.py, normalisation.py, shapes.py    what else Keras' text models are made of
     wrappers.py        layers around layers
     scaling.py         numbers on another scale
+    vectorization.py   texts to numbers of words; lookup.py, categories.py, by vocabularies and hashes
     operations.py      single functions of Keras 3's graphs
     quantised.py       Keras' layers of whole numbers
     sparse.py          inputs that are mostly zeros
@@ -36,11 +37,15 @@ from .base import Layer as Layer
 from .base import Part as Part
 from .base import Pass as Pass
 from .base import Remask as Remask
+from .categories import CategoryEncoding as CategoryEncoding
+from .categories import Hashing as Hashing
 from .core import Activation as Activation
 from .core import Dense as Dense
 from .core import Dropout as Dropout
 from .core import Embedding as Embedding
 from .core import Masking as Masking
+from .lookup import IntegerLookup as IntegerLookup
+from .lookup import StringLookup as StringLookup
 from .merging import Add as Add
 from .merging import Average as Average
 from .merging import Concatenate as Concatenate
@@ -77,6 +82,7 @@ from .shapes import Reshape as Reshape
 from .shapes import UpSampling1D as UpSampling1D
 from .shapes import ZeroPadding1D as ZeroPadding1D
 from .sparse import Csr as Csr
+from .vectorization import TextVectorization as TextVectorization
 from .windows import Conv1D as Conv1D
 from .windows import GlobalAveragePooling1D as GlobalAveragePooling1D
 from .windows import GlobalMaxPooling1D as GlobalMaxPooling1D

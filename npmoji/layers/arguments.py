@@ -18,10 +18,13 @@ from . import (
     GRU,
     LSTM,
     Bidirectional,
+    CategoryEncoding,
     Conv2D,
     Dot,
     Dropout,
     GroupNormalization,
+    Hashing,
+    IntegerLookup,
     Layer,
     LayerNormalization,
     Named,
@@ -32,6 +35,8 @@ from . import (
     Rescaling,
     RMSNormalization,
     SimpleRNN,
+    StringLookup,
+    TextVectorization,
     UnitNormalization,
 )
 
@@ -102,6 +107,10 @@ AXES = Wanted("the numbers of axes", lambda value: AXIS.fits(value) or _several(
 SIZES = _several(_optional(_integer(-1)))
 WEIGHTS = Wanted("two or three arrays", _are_weights)
 PAIR = Wanted("two integers of at least 1", lambda value: _several(_integer(1)).fits(value) and len(value) == 2)
+WORDS = _several(TEXT)
+WHOLE = Wanted("a whole number", lambda value: type(_plain(value)) is int and abs(_plain(value)) < 1 << 63)
+SALT = Wanted("two whole numbers", lambda value: _several(WHOLE).fits(value) and len(value) == 2)
+LOOKUP = {"output_mode": TEXT, "width": _optional(_integer(1)), "idf_weights": _optional(ARRAY)}
 CELL = Wanted("LSTM, GRU or SimpleRNN", lambda value: isinstance(value, type) and value in OPTIONS)
 
 #: by parameter; all others are flags
@@ -132,14 +141,33 @@ TABLE: dict[str, Wanted] = {
     **dict.fromkeys(("shape", "dims"), _optional(SIZES)),
     "cell": CELL,
     "backward_cell": _optional(CELL),
+    "dtype": _optional(_names("string", "int64")),
+    "num_oov_indices": _integer(0),
+    "salt": _optional(SALT),
     "backward_options": Wanted("a dict or None", lambda value: value is None or isinstance(value, dict)),
 }
 
 #: where a class means something else by a name
 OWN: dict[type, dict[str, Wanted]] = {
+    CategoryEncoding: {"weights": _optional(LAYER), "num_tokens": _integer(1), "output_mode": TEXT},
     Conv2D: {"strides": PAIR, "dilation": PAIR},
     Dot: {"axes": _several(AXIS), "first": LAYER, "second": LAYER},
     GroupNormalization: {"groups": _integer(-1)},
+    Hashing: {
+        "num_bins": _integer(1),
+        "mask_value": Wanted("a string, a whole number or None", lambda v: v is None or TEXT.fits(v) or WHOLE.fits(v)),
+        "output_mode": TEXT,
+    },
+    IntegerLookup: LOOKUP
+    | {"vocabulary": _several(WHOLE), "mask_token": _optional(WHOLE), "oov_token": _optional(WHOLE)}
+    | {"oov_method": _names("floormod", "farmhash")},
+    StringLookup: LOOKUP | {"vocabulary": WORDS, "mask_token": _optional(TEXT), "oov_token": _optional(TEXT)},
+    TextVectorization: LOOKUP
+    | {"vocabulary": WORDS, "standardize": _optional(TEXT), "split": _optional(TEXT)}
+    | {
+        "ngrams": _optional(Wanted("numbers of words", lambda v: _integer(1).fits(v) or _several(_integer(1)).fits(v))),
+        "output_sequence_length": _optional(_integer(1)),
+    },
     Pooling2D: {"strides": _optional(PAIR), "pool_size": PAIR},
     LayerNormalization: {"axis": AXES},
     Normalization: {"axes": _several(AXIS)},

@@ -219,6 +219,8 @@ class Input(Layer):
         vocabulary_size: V; if given, the input must be token ids (N, T), integers from 0 to V - 1, T >= 1.
         shape: if given, the sizes of the input's axes after the first, None for any; the values become float32.
             Without these two an array of numbers is passed on unchanged, and a sparse one becomes a `Csr`.
+        dtype: ``"string"``: texts (N, *shape), where (N, 1) is as good as (N,), which become an array of objects;
+            ``"int64"``: whole numbers, which stay such.
         name: the input's key if a network with several inputs is called with a dict.
 
     Raises (when called):
@@ -229,12 +231,19 @@ class Input(Layer):
     array([[0, 2]])
     """
 
+    #: a value that the layers after it take, where they do not take any
+    example: str | int | None = None
+
     def __init__(
-        self, vocabulary_size: int | None = None, name: str = "input", shape: tuple[int | None, ...] | None = None
+        self,
+        vocabulary_size: int | None = None,
+        name: str = "input",
+        shape: tuple[int | None, ...] | None = None,
+        dtype: str | None = None,
     ):
         super().__init__(name=name)
         self.class_name = "InputLayer"  # Keras' name
-        self.vocabulary_size, self.shape = vocabulary_size, shape
+        self.vocabulary_size, self.shape, self.dtype = vocabulary_size, shape, dtype
 
     def forward(self, ops: Ops, X: Any) -> Any:
         if isinstance(X, Mapping):
@@ -249,6 +258,8 @@ class Input(Layer):
         """``X`` as the network uses it, or an InputError."""
         if self.vocabulary_size is not None:
             return self._check_ids(inputs.ids(X))
+        if self.dtype == "string":
+            return self._check_texts(inputs.strings(X))
         if hasattr(X, "tocsr") or (isinstance(X, tuple) and len(X) == 3):
             return Csr.of(X, self.name)
         if isinstance(X, Csr):
@@ -257,7 +268,29 @@ class Input(Layer):
             X = inputs.numbers(X)
         except InputError as error:
             raise InputError(f"input {self.name!r}: {error}") from error
+        if self.dtype == "int64":
+            return self._check_integers(X)
         return X if self.shape is None else self._check_numbers(X)
+
+    def _check_texts(self, x: np.ndarray) -> np.ndarray:
+        """Texts; for one text a row either of the shapes (N,) and (N, 1) is turned into the other."""
+        if len(x) and self.shape is not None and x.ndim == 1 and len(self.shape) == 1:
+            x = x[:, None]
+        elif len(x) and self.shape == () and x.ndim == 2 and x.shape[1] == 1:
+            x = x[:, 0]
+        elif self.shape is not None and not len(x):
+            x = np.empty((0, *(n or 1 for n in self.shape)), object)
+        self._check_shape(x)
+        return x
+
+    def _check_integers(self, x: np.ndarray) -> np.ndarray:
+        self._check_shape(x)
+        with np.errstate(invalid="ignore"):
+            whole = x.astype(np.int64)
+        if (whole != x).any():
+            row = np.argwhere(whole != x)[0][0]
+            raise InputError(f"input {self.name!r}, row {row}: expected whole numbers that 64 bits hold")
+        return whole
 
     def _check_ids(self, ids: np.ndarray) -> np.ndarray:
         if ids.dtype.kind not in "iu" and ids.size:

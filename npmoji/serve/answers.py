@@ -115,7 +115,7 @@ class Answers:
 
     def __init__(self, model: Model, limits: Limits):
         self.model, self.limits = model, limits
-        if model.tokenizer is None:
+        if model.tokenizer is None and not model.graph.takes_texts:
             model.tokens(["a text"])  # says what is missing
         inputs = model.graph.input_names
         if len(inputs) != 1:
@@ -135,7 +135,7 @@ class Answers:
         try:
             if path == "/explain":
                 check(self.model)
-            found = self.model.results(self.model.tokenizer(["a text"]), self._needed(path))
+            found = self.model.results(self.model.rows(["a text"]), self._needed(path))
             if path != "/encode":
                 self.model.best(found["probabilities"])
         except InputError as error:
@@ -156,7 +156,7 @@ class Answers:
             raise Refusal(422, why)
         if path == "/explain":
             return self._explain(wanted)
-        tokens = self.model.tokenizer(wanted.texts)
+        tokens = self.model.rows(wanted.texts)
         self._check_rows(len(tokens))
         return Encode(tokens) if path == "/encode" else Score(self.model, wanted, tokens)
 
@@ -181,7 +181,7 @@ class Answers:
         Raises:
             ArithmeticError: it gave something that is no number, which JSON does not know.
         """
-        found = self.model.results(tokens, what)
+        found = self.model.apart(tokens, what)
         if not all(np.isfinite(values).all() for values in found.values()):
             raise ArithmeticError
         return found
@@ -189,7 +189,7 @@ class Answers:
     def warm_up(self) -> None:
         """Compute something of each size that the engine has own code for, so that no request waits for a compiler."""
         for rows in (1, self.limits.max_batch):
-            self.compute(self.model.tokenizer(["a text"] * rows), self.what)
+            self.compute(self.model.rows(["a text"] * rows), self.what)
 
     def info(self) -> dict[str, Any]:
         """What there is to say about the model, without where its file lies."""
@@ -202,7 +202,7 @@ class Answers:
             "classes": len(model.class_names) or model.classes,
             "class_names": model.class_names,
             "labels": model.labels,
-            "maxlen": model.tokenizer.maxlen,
+            "maxlen": None if model.tokenizer is None else model.tokenizer.maxlen,
             "engine": model.engine,
             "precision": model.precision,
             "threads": model.threads or default_threads(),

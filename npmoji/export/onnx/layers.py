@@ -392,6 +392,11 @@ OPERATORS: dict[type, str] = {
     kinds.Minimum: "Min",
 }
 
+
+def _of_words(n: Node) -> str:
+    raise Refused(n.layer, "what is made of texts and categories")
+
+
 #: the class of a layer -> how it is written
 KINDS: dict[type, Callable[[Node], Names | Value]] = {
     **WINDOWS,
@@ -426,6 +431,10 @@ KINDS: dict[type, Callable[[Node], Names | Value]] = {
     kinds.Rescaling: _rescaling,
     kinds.Reshape: _reshape,
     kinds.Softmax: _softmax,
+    **dict.fromkeys(
+        (kinds.CategoryEncoding, kinds.Hashing, kinds.IntegerLookup, kinds.StringLookup, kinds.TextVectorization),
+        _of_words,
+    ),
     kinds.ThresholdedReLU: _thresholded_relu,
     kinds.TimeDistributed: _time_distributed,
     kinds.TopK: _top_k,

@@ -11,6 +11,7 @@
     operations.py    single functions of Keras 3's graphs
     windows.py       convolution, pooling, normalisation
     quantised.py     layers of whole numbers, which are not trained
+    texts.py         numbers of words, which have no gradient
     planes.py        the same for planes, single features and places; numbers on another scale
 
 The formulas are those of the layers' own docstrings; what a gradient adds to them is said beside it. Nothing here is

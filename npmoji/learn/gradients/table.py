@@ -85,6 +85,8 @@ class Run:
         if isinstance(value, (Tensor, Csr)):
             return value
         array = np.asarray(value)
+        if array.dtype.kind == "O":  # texts
+            return array
         if array.dtype.kind in "iu":
             return torch.from_numpy(array.astype(np.int64)).to(self.like.device)
         kind = torch.bool if array.dtype.kind == "b" else self.like.dtype
@@ -124,11 +126,8 @@ class Run:
 
     def _value(self, layer: Layer, values: list[Any], masks: list[Any]) -> tuple[Any, Any]:
         function = RULES.get(type(layer))
-        if function is None:  # its own arithmetic in NumPy, which has no gradient
-            if any(needs_gradient(value) for value in values):
-                raise no_gradient(layer)
-            value, mask = layer.evaluate(REFERENCE, [plain(value) for value in values], masks)
-            return self.tensor(value), mask
+        if function is None:
+            return without_gradient(self, layer, values, masks)
         value = function(self, layer, values, masks)
         if isinstance(value, WithMask):
             return value
@@ -140,6 +139,14 @@ class WithMask(NamedTuple):
 
     value: Any
     mask: Any
+
+
+def without_gradient(run: Run, layer: Layer, values: list[Any], masks: list[Any]) -> WithMask:
+    """The layer's own arithmetic in NumPy; an InputError if a gradient has to go through."""
+    if any(needs_gradient(value) for value in values):
+        raise no_gradient(layer)
+    value, mask = layer.evaluate(REFERENCE, [plain(value) for value in values], masks)
+    return WithMask(run.tensor(value), mask)
 
 
 class Seen:
