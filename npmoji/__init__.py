@@ -27,7 +27,7 @@ _MODULES: dict[str, str] = {
         Embedding Flatten GlobalAveragePooling1D GlobalAveragePooling2D GlobalMaxPooling1D GlobalMaxPooling2D
         GroupNormalization Input Layer LayerNormalization MaskedMean Masking Maximum Minimum Multiply Normalization
         Permute Pooling1D Pooling2D Projection RMSNormalization ReLU RepeatVector Rescaling Reshape SimpleRNN
-        Softmax Subtract ThresholdedReLU TimeDistributed TopK UnitNormalization UpSampling1D ZeroPadding1D
+        Softmax StackedRNN Subtract ThresholdedReLU TimeDistributed TopK UnitNormalization UpSampling1D ZeroPadding1D
         """,
         "initialisers": "init",
         "layers.saving": "load_layers save_layers",
@@ -98,6 +98,7 @@ if TYPE_CHECKING:  # the same for type checkers, which read no tables; a test co
     from .layers import RMSNormalization as RMSNormalization
     from .layers import SimpleRNN as SimpleRNN
     from .layers import Softmax as Softmax
+    from .layers import StackedRNN as StackedRNN
     from .layers import Subtract as Subtract
     from .layers import ThresholdedReLU as ThresholdedReLU
     from .layers import TimeDistributed as TimeDistributed

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -68,18 +68,26 @@ class Place(NamedTuple):
         return found
 
 
+Names: TypeAlias = Sequence[str] | Callable[[dict[str, Any]], Sequence[str]]
+
+
 class Kind(NamedTuple):
     """How layers of a class are made.
 
     Attributes:
         make: a function of a `Place` that returns the layer, or a list of layers, one for each output.
         arrays: a function of the config that returns the names of the layer's arrays, in the order of the file.
-        frozen: the names of those that are not trained by gradients: Keras stores them last.
+        frozen: the names of those that are not trained by gradients: Keras stores them last; or a function of the
+            config that returns them.
     """
 
     make: Callable[[Place], Layer | list[Layer]]
     arrays: Callable[[dict[str, Any]], list[str]] = lambda config: []
-    frozen: tuple[str, ...] = ()
+    frozen: Names = ()
+
+    def frozen_names(self, config: dict[str, Any]) -> Sequence[str]:
+        """The names in ``frozen`` for a layer of this config."""
+        return self.frozen(config) if callable(self.frozen) else self.frozen
 
 
 KINDS: dict[str, Kind] = {}  # by class
@@ -93,7 +101,7 @@ def any_number(config: dict[str, Any]) -> list[str]:
     return [ANY]
 
 
-def kind(*class_names: str, arrays: Callable[[dict], list[str]] | None = None, frozen: tuple[str, ...] = ()):
+def kind(*class_names: str, arrays: Callable[[dict], list[str]] | None = None, frozen: Names = ()):
     """Decorator: the function makes the layers of these classes."""
 
     def enter(make: Callable[[Place], Layer | list[Layer]]):
