@@ -146,6 +146,7 @@ CELLS = {
 
 
 def recurrent_arrays(config: dict[str, Any]) -> list[str]:
+    """The arrays of one recurrent layer or cell."""
     return ["kernel", "recurrent_kernel", "bias"] if config.get("use_bias", True) else ["kernel", "recurrent_kernel"]
 
 
