@@ -27,8 +27,8 @@ _MODULES: dict[str, str] = {
         DepthwiseConv1D Dot Dropout Embedding Flatten GlobalAveragePooling1D GlobalAveragePooling2D
         GlobalMaxPooling1D GlobalMaxPooling2D GroupNormalization Hashing Input IntegerLookup Layer
         LayerNormalization MaskedMean Masking Maximum Minimum Multiply Normalization Permute Pooling1D Pooling2D
-        Projection RMSNormalization ReLU RepeatVector Rescaling Reshape SimpleRNN Softmax StringLookup Subtract
-        TextVectorization ThresholdedReLU TimeDistributed TopK UnitNormalization UpSampling1D ZeroPadding1D
+        Projection RMSNormalization ReLU RepeatVector Rescaling Reshape SimpleRNN Softmax StackedRNN StringLookup
+        Subtract TextVectorization ThresholdedReLU TimeDistributed TopK UnitNormalization UpSampling1D ZeroPadding1D
         """,
         "initialisers": "init",
         "layers.saving": "load_layers save_layers",
@@ -102,6 +102,7 @@ if TYPE_CHECKING:  # the same for type checkers, which read no tables; a test co
     from .layers import RMSNormalization as RMSNormalization
     from .layers import SimpleRNN as SimpleRNN
     from .layers import Softmax as Softmax
+    from .layers import StackedRNN as StackedRNN
     from .layers import StringLookup as StringLookup
     from .layers import Subtract as Subtract
     from .layers import TextVectorization as TextVectorization

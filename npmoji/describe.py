@@ -146,11 +146,12 @@ def rows(
     try:
         graph = loading.build(loading.with_config(file, config), layers=layers)
         shown = set(graph.layers)
-        values, longer = graph.try_out(), graph.try_out(FREE_STEPS + 16)  # what differs between them is free
+        values, longer = graph.try_out(), graph.reached(FREE_STEPS + 16).done  # what differs between them is free
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from error
     counted: set[int] = set()
-    return [_row(layer, shown, (values[layer][0], longer[layer][0]), counted) for layer in graph.layers]
+    shapes = [(values[layer][0], longer.get(layer, values[layer])[0]) for layer in graph.layers]
+    return [_row(layer, shown, pair, counted) for layer, pair in zip(graph.layers, shapes)]
 
 
 def lacking(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from .errors import NpmojiError, WeightsError, noted
 from .formats.contents import Layers
 from .layers import Activation, AttentionWeightedAverage, Input, Layer, Pass, Softmax
 from .layers.base import ancestors
+from .outputs import packed
 
 FREE_STEPS = 64  # the size of an input's free axes when a network is tried out
 
@@ -20,19 +21,36 @@ FREE_STEPS = 64  # the size of an input's free axes when a network is tried out
 UNFIT = (ValueError, IndexError, OverflowError, MemoryError)
 
 
+class Reached(NamedTuple):
+    """How far a network computes.
+
+    Attributes:
+        size: of the inputs' free axes.
+        done: values and masks of the layers that could be computed.
+        failed: the reasons for those that do not take what comes before them; not those that come after these.
+    """
+
+    size: int
+    done: dict[Layer, tuple[Any, Any]]
+    failed: dict[Layer, WeightsError]
+
+
 class Graph:
     """Layers and how they hang together.
 
     Attributes:
         layers: in graph order, one for each layer of the file.
         inputs, outputs: where values come in and what comes out, in the order in which a list gives or holds them: in a
-            Keras file that of its ``input_layers`` and ``output_layers``. Keras 3 may list one twice.
+            Keras file that of its ``input_layers`` and ``output_layers``, dicts in the order of their sorted keys.
+            Keras 3 may list one twice.
+        structure: how `Model.predict` gives the outputs: their numbers, in lists and dicts, see `outputs`.
         input_names: the names by which a dict gives the inputs, in their order: those of the layers, unless the model
             was made with a dict that has other keys.
         named: all layers that have a name of their own, `layers` and what comes before them.
         weights: the arrays by layer and name, as the file that the graph was built from holds them; else the layers'
             own.
         trims_padding: whether one padded step stands for all that follow it, as in DeepMoji.
+        size: of the axes that the inputs leave free, if only one was found to fit, see `fit`; else None.
     """
 
     def __init__(
@@ -43,7 +61,10 @@ class Graph:
         inputs: list[Input] | None = None,
         input_names: list[str] | None = None,
         weights: Layers | None = None,
+        structure: Any = None,
     ):
+        self.size: int | None = None
+        self.structure = list(range(len(outputs))) if structure is None else structure
         self.layers, self.outputs, self.trims_padding = layers, outputs, trims_padding
         everything = ancestors([*outputs, *layers])
         self.named = {layer.name: layer for layer in everything}
@@ -69,13 +90,21 @@ class Graph:
         layers, outputs, inputs = (
             [found[layer] for layer in some] for some in (self.layers, self.outputs, self.inputs)
         )
-        return Graph(layers, outputs, self.trims_padding, inputs, self.input_names, weights)
+        new = Graph(layers, outputs, self.trims_padding, inputs, self.input_names, weights, self.structure)
+        new.size = self.size
+        return new
+
+    def packed(self, values: list[Any]) -> Any:
+        """The outputs' values as `structure` has them; one in a list comes without it, as in Keras."""
+        found = packed(self.structure, values)
+        return found[0] if isinstance(found, list) and len(found) == 1 else found
 
     @property
     def steps(self) -> int | None:
         """How many tokens each text must have; None if any number is allowed."""
         return next(
-            (layer.shape[0] for layer in self.inputs if layer.vocabulary_size is not None and layer.shape), None
+            (layer.shape[0] or self.size for layer in self.inputs if layer.vocabulary_size is not None and layer.shape),
+            None,
         )
 
     @property
@@ -92,35 +121,58 @@ class Graph:
         kernel = None if isinstance(last, AttentionWeightedAverage) else last.weights().get("kernel")
         return kernel.shape[-1] if kernel is not None else 0
 
+    def fit(self) -> None:
+        """Find the size of the inputs' free axes if the network does not take any.
+
+        Raises:
+            WeightsError: none was found; names the first layer that does not take what comes before it.
+        """
+        first = self.reached(FREE_STEPS)
+        if first.failed:
+            layer, error = next(iter(first.failed.items()))
+            self.size = next((size for size in self.sizes(first, layer) if not self.reached(size).failed), None)
+            if self.size is None:
+                raise error
+
+    def sizes(self, first: Reached, layer: Layer) -> list[int]:
+        """The sizes of free axes that the network may take, where another one led as far as ``first``: the fixed sizes
+        of inputs, then those that may fit a ``layer`` that failed, both largest first."""
+        from .fitting import APART, guesses  # seldom needed
+
+        fixed = {n for one in self.inputs for n in one.shape or () if n is not None}
+        if all(None not in (one.shape or (None,)) for one in self.inputs):
+            return []
+        found = guesses(layer, first.done, self.reached(first.size + APART).done, first.size)
+        return list(dict.fromkeys([*sorted(fixed, reverse=True), *found]))
+
     def try_out(self, steps: int = FREE_STEPS) -> dict[Layer, tuple[Any, Any]]:
-        """Compute every layer for one row of zeros, which shows whether they fit together; returns their values and
-        masks.
+        """The values and masks of all layers for one row of zeros.
 
         Args:
-            steps: the size of the axes that the inputs' shapes leave free; if the network cannot take it, the fixed
-                sizes are tried, largest first.
+            steps: the size of the axes that the inputs' shapes leave free, unless there is but one, see `fit`.
 
         Raises:
             WeightsError: names the first layer that does not take what comes before it.
         """
-        failed: WeightsError | None = None
-        for size in self.sizes(steps):
-            try:
-                return self._try_out(size)
-            except WeightsError as error:
-                failed = failed or error
-        raise failed
+        found = self.reached(self.size or steps)
+        for error in found.failed.values():
+            raise error
+        return found.done
 
-    def _try_out(self, steps: int) -> dict[Layer, tuple[Any, Any]]:
-        run, X = Pass(REFERENCE), self.row(steps)
+    def reached(self, size: int) -> Reached:
+        """How far a row of zeros gets, with so many elements along the axes that the inputs leave free."""
+        run, X = Pass(REFERENCE), self.row(size)
+        failed: dict[Layer, WeightsError] = {}
+        out: set[Layer] = set()
         for layer in self.named.values():
-            try_layer(layer, X, run)
-        return run.done
-
-    def sizes(self, steps: int = FREE_STEPS) -> list[int]:
-        """The sizes of free axes that the network may take: so many, or one of the fixed ones, largest first."""
-        fixed = {n for layer in self.inputs for n in layer.shape or () if n is not None}
-        return [steps, *sorted(fixed, reverse=True)]
+            if out.isdisjoint(layer.previous):
+                try:
+                    try_layer(layer, X, run)
+                    continue
+                except WeightsError as error:
+                    failed[layer] = error
+            out.add(layer)
+        return Reached(size, run.done, failed)
 
     def row(self, steps: int) -> dict[str, np.ndarray]:
         """A row of zeros for each input, by name."""

@@ -22,7 +22,7 @@ from .errors import InputError
 #: what a network takes: texts, token ids or numbers; several inputs as a list, or by their names
 Inputs: TypeAlias = np.ndarray | Iterable[Any] | Mapping[str, Any]
 Floats: TypeAlias = np.ndarray[Any, np.dtype[np.float32]]
-#: what a network or layer gives: an array; a list of arrays where it has several outputs, as only its file says
+#: what a network or layer gives: an array; arrays in lists or dicts where it has several outputs, as only its file says
 Outputs: TypeAlias = Floats | Any
 
 ROW = (list, tuple, np.ndarray)  # what a row of token ids may be

@@ -21,6 +21,7 @@ from .formats import Contents
 from .graph import Graph
 from .inputs import Inputs, Outputs
 from .model import Model, Prediction
+from .outputs import each
 from .precision import check_precision
 from .sources import SOURCES, find, vocabulary_beside
 from .text.tokenizer import ORIGINAL, Tokenizer, check_maxlen, rules_of
@@ -214,7 +215,7 @@ def build(file: Contents, precision: str = "fp32", layers: dict[str, Any] | None
     known = Known(layers)
     graph = keras_graph.build(file, known)
     known.check_all_used(file.path)
-    graph.try_out()
+    graph.fit()
     return graph
 
 
@@ -282,6 +283,8 @@ class Ensemble:
         for model in self.models[1:]:
             if (model.classes, len(model.graph.outputs)) != (first.classes, len(first.graph.outputs)):
                 raise InputError(f"{model.path} gives {model.classes} classes, but {first.path} {first.classes}")
+            if model.graph.structure != first.graph.structure:
+                raise InputError(f"{model.path} gives its outputs in other lists and dicts than {first.path}")
             if (model.class_names, model.multi_label) != (first.class_names, first.multi_label):
                 raise InputError(f"{_classes_of(model)}, but {_classes_of(first)}")
         self.class_names, self.multi_label = first.class_names, first.multi_label
@@ -295,10 +298,7 @@ class Ensemble:
         """
         if isinstance(x, Iterator):
             x = inputs.rows(x)  # each model goes through them
-        predictions = self._predictions(x, progress)
-        if isinstance(predictions[0], list):
-            return [mean(parts) for parts in zip(*predictions)]
-        return mean(predictions)
+        return each(lambda *parts: mean(parts), *self._predictions(x, progress))
 
     def _predictions(self, x: Inputs, progress: Progress) -> list[Outputs]:
         if progress is False:

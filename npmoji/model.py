@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
@@ -20,6 +21,7 @@ from .inputs import Floats, Inputs, Outputs
 from .layers import AttentionWeightedAverage, Checked, Input, Layer
 from .layers.lookup import apart
 from .network import Network, joined
+from .outputs import alone, each
 from .text.emojis import Prediction
 from .text.tokenizer import Tokenizer
 
@@ -167,7 +169,8 @@ class Model(Network):
         return reduced(self)
 
     def predict(self, x: Inputs, *, progress: Progress = False) -> Outputs:
-        """Class probabilities, float32 (N, C); a list of arrays for a network with several outputs.
+        """Class probabilities, float32 (N, C); of a network with several outputs arrays in a list, or in whatever lists
+        and dicts the Keras model gives them.
 
         Args:
             x: a list of N texts, or integer token ids (N, T), 0 = padding. Texts may be any iterable of str, or an
@@ -186,17 +189,27 @@ class Model(Network):
         >>> model.predict(["I love mom's cooking"]).shape
         (1, 64)
         """
-        return self.results(x, ("probabilities",), progress=progress)["probabilities"]
+        found = self._found(x, ("probabilities",), progress)["probabilities"]
+        return self.graph.packed(found)
 
     def results(self, x: Inputs, what: Sequence[str], *, progress: Progress = False) -> dict[str, Outputs]:
         """Several of ``"probabilities"``, ``"features"`` and ``"attention"`` by these names, with the network run once:
-        what `predict`, `encode` and `attention` give. Takes and raises what they do.
+        what `predict`, `encode` and `attention` give, of a network with one output the array alone. Takes and raises
+        what they do.
 
         >>> model = npmoji.load(engine="numpy")
         >>> found = model.results(["I love mom's cooking"], ["features", "probabilities"])
         >>> {name: array.shape for name, array in found.items()}
         {'features': (1, 320), 'probabilities': (1, 64)}
         """
+        found = self._found(x, what, progress)
+        return {
+            name: self.graph.packed(some) if name == "probabilities" and len(some) > 1 else some[0]
+            for name, some in found.items()
+        }
+
+    def _found(self, x: Inputs, what: Sequence[str], progress: Progress) -> dict[str, list[Floats]]:
+        """The same, each as a list of all arrays."""
         layers = {name: self._layers_of(name) for name in what}
         if not layers:
             return {}
@@ -205,8 +218,7 @@ class Model(Network):
         if "attention" in layers and self.graph.trims_padding:
             widths[layers["attention"][0]] = next(iter(arrays.values())).shape[1]
         found = dict(zip(widths, self._values(arrays, widths, progress)))
-        lists = {name: [found[layer] for layer in some] for name, some in layers.items()}
-        return {name: some[0] if len(some) == 1 else some for name, some in lists.items()}
+        return {name: [found[layer] for layer in some] for name, some in layers.items()}
 
     def _layers_of(self, name: str) -> list[Layer]:
         """The layers that give what `results` calls so."""
@@ -263,7 +275,7 @@ class Model(Network):
                 next((i for i, text in enumerate(some) if not isinstance(text, str)), len(some)) if texts else len(some)
             )
             found = self.predict(some[:good])
-            yield from found if isinstance(found, np.ndarray) else map(list, zip(*found))
+            yield from (each(operator.itemgetter(i), found) for i in range(good))
             if good < len(some):
                 raise inputs.not_a_text(row + good, some[good])  # by its place in all of the stream
             row += len(some)
@@ -300,8 +312,7 @@ class Model(Network):
             values = source.check(features)
         except InputError as error:
             raise InputError(f"{error}: expected numbers (N, {self.features}), as encode gives them") from None
-        found = self.run_from(layer, values, self.graph.outputs)
-        return found[0] if len(found) == 1 else found
+        return self.graph.packed(self.run_from(layer, values, self.graph.outputs))
 
     def attention(self, x: Inputs, *, progress: Progress = False) -> Floats:
         """Attention weights, float32 (N, T), 0 at masked steps. Takes and raises what `predict` does.
@@ -351,7 +362,7 @@ class Model(Network):
         >>> model.best(np.eye(64, dtype=np.float32)[4:5], k=1)
         [[Prediction(id=4, emoji='😍', probability=1.0, label='😍')]]
         """
-        self._check_probabilities(probabilities)
+        probabilities = self._checked_probabilities(probabilities)
         return AllPredictions(map(Predictions, self._classes.best(probabilities, k)))
 
     def ranked(self, probabilities: np.ndarray, k: int = 5) -> tuple[np.ndarray, np.ndarray]:
@@ -362,13 +373,16 @@ class Model(Network):
         >>> ids.tolist(), p.tolist()
         ([[4, 0]], [[1.0, 0.0]])
         """
-        self._check_probabilities(probabilities)
+        probabilities = self._checked_probabilities(probabilities)
         return self._classes.ranked(probabilities, k)
 
-    def _check_probabilities(self, probabilities: Any) -> None:
+    def _checked_probabilities(self, probabilities: Any) -> Floats:
+        """What `predict` gave of a network with one output, as the array alone."""
         self._check_classes()
+        probabilities = alone(probabilities)
         if not isinstance(probabilities, np.ndarray) or probabilities.ndim != 2:
             raise InputError(f"{self.path}: this network does not give one probability for each class")
+        return probabilities
 
     def explain(self, texts: Any, target: Target = None, *, progress: Progress = False) -> list[Explanation]:
         """Why each text gets a class: the attention on each of its words, and how much less probable the class is

@@ -38,6 +38,18 @@ def value(model, key, X):
     return layer(X)[int(part)]
 
 
+def by_place(outputs, before=""):
+    """What a model gives, by the names that the golden has: ``0``, or ``a/0`` for the first in a list in a dict."""
+    if not isinstance(outputs, (dict, list)):
+        return {before or "0": outputs}
+    keyed = outputs.items() if isinstance(outputs, dict) else enumerate(outputs)
+    return {
+        name: array
+        for key, inner in keyed
+        for name, array in by_place(inner, f"{before}/{key}" if before else str(key)).items()
+    }
+
+
 # Cases that travel with the tests ------------------------------------------------------------------------------------
 
 CASES = {path.parent.name: path.parent for path in sorted((DATA / "keras").glob("*/case.json"))}
@@ -77,12 +89,9 @@ def test_there_are_cases():
 def test_every_layer_and_output(name, engine):
     model, X = load(name, engine), given(name)
     worst = {key: difference(value(model, key, X), wanted) for key, wanted in golden(name, "layers").items()}
-    outputs = model.predict(X)
-    outputs = outputs if isinstance(outputs, list) else [outputs]
-    assert len(outputs) == len(golden(name, "outputs")) > 0
-    worst |= {
-        i: difference(ours, wanted) for i, (ours, wanted) in enumerate(zip(outputs, golden(name, "outputs").values()))
-    }
+    outputs, wanted = by_place(model.predict(X)), golden(name, "outputs")
+    assert outputs.keys() == wanted.keys() and outputs
+    worst |= {f"output {key}": difference(outputs[key], wanted[key]) for key in wanted}
     assert len(worst) > 1 and max(worst.values()) < LIMIT, worst
 
 
@@ -91,7 +100,7 @@ def test_rows_do_not_depend_on_one_another(name):
     model, X = load(name), golden(name, "inputs")
     whole = model.predict(X)
     alone = model.predict({key: x[2:3] for key, x in X.items()})
-    for all_rows, row in zip(*(v if isinstance(v, list) else [v] for v in (whole, alone))):
+    for all_rows, row in zip(by_place(whole).values(), by_place(alone).values(), strict=True):
         assert difference(row, all_rows[2:3]) < LIMIT
 
 
@@ -155,8 +164,10 @@ def test_inputs_as_a_dict_or_a_list():
     model = load("keras3_named_ends")
     names = [layer.name for layer in model.graph.inputs]
     assert set(names) == set(X) == {"ids", "more"}
-    for wanted, ours in zip(model.predict(X), model.predict([X[name] for name in names])):
-        np.testing.assert_array_equal(ours, wanted)
+    wanted, ours = model.predict(X), model.predict([X[name] for name in names])
+    assert set(ours) == set(wanted) == {"alpha", "zeta"}
+    for key, array in wanted.items():
+        np.testing.assert_array_equal(ours[key], array)
     np.testing.assert_array_equal(model["zeta"](X), model["zeta"]([X[name] for name in names]))
 
 
@@ -194,7 +205,7 @@ def test_inputs_of_different_lengths_are_an_input_error():
 def test_no_rows(name):
     model, X = load(name), golden(name, "inputs")
     outputs, whole = model.predict({key: x[:0] for key, x in X.items()}), model.predict(X)
-    for none, some in zip(*(v if isinstance(v, list) else [v] for v in (outputs, whole))):
+    for none, some in zip(by_place(outputs).values(), by_place(whole).values(), strict=True):
         assert none.shape == (0, *some.shape[1:]) and none.dtype == some.dtype
 
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 from test_keras_files import arrays, built, layer, model
-from test_keras_graphs import CASES, ENGINES, LIMIT, difference, golden, load
+from test_keras_graphs import CASES, ENGINES, LIMIT, by_place, difference, golden, load
 
 from npmoji.model import Model
 
@@ -18,11 +18,10 @@ def case(name):
 
 
 def check(model, X, name):
-    outputs, wanted = model.predict(X), golden(name, "outputs").values()
-    outputs = outputs if isinstance(outputs, list) else [outputs]
-    assert len(outputs) == len(wanted)
-    for ours, theirs in zip(outputs, wanted):
-        assert difference(ours, theirs) < LIMIT
+    outputs, wanted = by_place(model.predict(X)), golden(name, "outputs")
+    assert outputs.keys() == wanted.keys()
+    for key, theirs in wanted.items():
+        assert difference(outputs[key], theirs) < LIMIT
 
 
 def listed(name):

@@ -155,6 +155,19 @@ def unlike_ways(x):
     )
 
 
+def cells(x):
+    kinds = (layers.LSTM, layers.GRU, layers.SimpleRNN)
+    parts = [
+        (kind, (numbers((F, G * H), H), numbers((H, G * H), H + 1)), {})
+        for kind, F, H, G in zip(kinds, (4, 3, 2), (3, 2, 2), (4, 3, 1))
+    ]
+    one_way = layers.StackedRNN(x, *parts, return_state=True, return_sequences=False, go_backwards=True)
+    both = layers.Bidirectional(
+        x, tuple(parts[:2]), tuple(parts), cell=layers.StackedRNN, backward_cell=layers.StackedRNN
+    )
+    return layers.Concatenate(*(layers.Part(one_way, i) for i in range(5)), layers.GlobalMaxPooling1D(both))
+
+
 def operated(x):
     y = Operation("Multiply", [x, 0.5], {}, name="half")
     y = Operation("ExpandDims", [y], {"axis": 1}, name="wide")
@@ -175,6 +188,7 @@ OTHERS = {
     "states": with_states,
     "both ways": both_ways,
     "unlike ways": unlike_ways,
+    "cells": cells,
     "operations": operated,
     "masked merges": masked_merges,
     "ELU": lambda x: layers.ELU(x, 0.7),

@@ -178,6 +178,13 @@ def chained(make, width=4):
     return model, X
 
 
+def cells_upon_each_other(width):
+    return (
+        (layers.LSTM, npmoji.init.lstm(1, width, 3), {"gate": "sigmoid"}),
+        (layers.GRU, npmoji.init.gru(2, 3, 2), {}),
+    )
+
+
 MADE = {
     "lstm backwards": lambda x: layers.LSTM(x, *npmoji.init.lstm(1, 4, 3), go_backwards=True, hold_masked=False),
     "lstm last": lambda x: layers.LSTM(x, *npmoji.init.lstm(1, 4, 3), return_sequences=False, gate="sigmoid"),
@@ -185,6 +192,15 @@ MADE = {
     "gru before": lambda x: layers.GRU(x, *npmoji.init.gru(1, 4, 3)[:2], np.zeros(9, np.float32), reset_after=False),
     "gru after": lambda x: layers.GRU(x, *npmoji.init.gru(1, 4, 3), gate="hard_sigmoid_keras3"),
     "rnn": lambda x: layers.SimpleRNN(x, *npmoji.init.simple_rnn(1, 4, 3), activation="relu"),
+    "cells": lambda x: layers.StackedRNN(x, *cells_upon_each_other(4), go_backwards=True),
+    "cells both ways": lambda x: layers.Bidirectional(
+        x,
+        cells_upon_each_other(4),
+        cells_upon_each_other(4)[:1],
+        cell=layers.StackedRNN,
+        backward_cell=layers.StackedRNN,
+        backward_options={"hold_masked": False},
+    ),
     "both ave": lambda x: layers.Bidirectional(
         x, npmoji.init.gru(1, 4, 3), npmoji.init.gru(2, 4, 3), cell=layers.GRU, merge_mode="ave"
     ),

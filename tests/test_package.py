@@ -20,11 +20,11 @@ PACKAGE = Path(npmoji.__file__).parent
 #: line
 CHAIN = (
     ("errors",),
-    ("precision", "files", "inputs", "text", "sources", "display", "initialisers", "pages"),
+    ("precision", "files", "inputs", "outputs", "text", "sources", "display", "initialisers", "pages"),
     ("formats", "kernels"),
     ("backends",),
     ("layers",),
-    ("graph", "keras", "deepmoji"),
+    ("fitting", "graph", "keras", "deepmoji"),
     ("network",),
     ("pickling", "classes", "explain", "model"),
     ("loading",),

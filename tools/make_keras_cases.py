@@ -9,8 +9,9 @@ needs tensorflow, tf_keras and Keras 3 (not needed by npmoji itself). For each r
     model.h5, model.keras, model.weights.h5, weights.h5    what genuine Keras saves; some flavours lack one
     model.weights.json    the same weights in several files `model_00000.weights.h5`, ..., of some recipes
     config.json      the model's to_json(), for the two files with weights only
-    golden.npz       ``inputs/NAME``, ``outputs/I``, and ``layers/NAME`` of every call of every layer (``NAME:1`` the
-                     second call, ``NAME/0`` the first of several outputs)
+    golden.npz       ``inputs/NAME``, ``outputs/PLACE`` (``0``, ``alpha``, ``alpha/0`` in lists and dicts), and
+                     ``layers/NAME`` of every call of every layer (``NAME:1`` the second call, ``NAME/0`` the first of
+                     several outputs)
     case.json        versions, which files there are; ``inputs``: the names in the order in which Keras takes a list,
                      and those by which it takes a dict; ``layers``: what `npmoji.load` must be told
 """
@@ -22,7 +23,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -69,7 +70,7 @@ def layer_outputs(model: Any, keras3: bool) -> dict[str, Any]:
     for layer in model.layers:
         nodes = [node for node in layer._inbound_nodes if _belongs(functional, layer, node, keras3)]
         for i, node in enumerate(nodes):
-            tensors = flat(node.output_tensors if keras3 else node.outputs)
+            tensors = [tensor for _, tensor in by_place(node.output_tensors if keras3 else node.outputs, ordered=True)]
             name = layer.name + (f":{i}" if i else "")
             found.update({f"{name}/{j}" if len(tensors) > 1 else name: tensor for j, tensor in enumerate(tensors)})
     return found
@@ -99,8 +100,18 @@ def golden(w: Workshop, model: Any) -> dict[str, np.ndarray]:
     arrays = {f"inputs/{name}": array for name, array in arrays.items()}
     arrays |= {f"layers/{name}": np.asarray(value) for name, value in zip(named, values)}
     arrays = {name: array for name, array in arrays.items() if array.dtype.kind != "O"}  # texts are as they are given
-    keyed = outputs.items() if isinstance(outputs, dict) else enumerate(flat(outputs))
-    return arrays | {f"outputs/{key}": np.asarray(value) for key, value in keyed}
+    return arrays | {f"outputs/{place}": np.asarray(value) for place, value in by_place(outputs)}
+
+
+def by_place(outputs: Any, before: str = "", ordered: bool = False) -> Iterator[tuple[str, Any]]:
+    """What a model gives, by the places in its lists and dicts: ``0``, or ``a/0`` for the first in a list in a dict;
+    ``ordered``: dicts in the order of their keys, as Keras numbers a layer's outputs."""
+    if not isinstance(outputs, (dict, list, tuple)):
+        yield before or "0", outputs
+        return
+    keyed: Any = outputs.items() if isinstance(outputs, dict) else enumerate(outputs)
+    for key, inner in sorted(keyed, key=lambda item: item[0]) if ordered else keyed:
+        yield from by_place(inner, f"{before}/{key}" if before else str(key), ordered)
 
 
 def input_keys(model: Any) -> list[str] | None:

@@ -29,6 +29,7 @@ from ..backends.ops import REFERENCE
 from ..errors import NpmojiError, WeightsError
 from ..formats import Contents
 from ..layers import AttentionWeightedAverage, Pass
+from ..outputs import alone
 from ..precision import PRECISIONS
 from ..text.steps import COMPATS, ORIGINAL
 from ..text.tokenizer import Tokenizer
@@ -163,7 +164,7 @@ def _against_stored(model: Model, file: Contents, wanted: dict[str, Any], precis
         yield _token_ids(model.tokenizer, wanted)
     tokens, limits = padded(wanted["ids"], wanted["maxlen"]), LIMITS[precision]
     if not model.feature_only:
-        probabilities = model.predict(tokens)
+        probabilities = alone(model.predict(tokens))
         yield _ranking(probabilities, wanted["top5"], limits[0])
         yield _closeness("probabilities", probabilities[:, :CLASSES_KEPT], wanted["probabilities"], limits[0])
     if model.features:

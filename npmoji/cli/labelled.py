@@ -85,6 +85,9 @@ def predicted(model: Model, texts: list[str]) -> np.ndarray:
     import numpy as np
 
     from ..classes import both
+    from ..outputs import alone
 
-    found = np.asarray(model.predict(texts, progress=sys.stderr is not None and sys.stderr.isatty()))
+    found = alone(model.predict(texts, progress=sys.stderr is not None and sys.stderr.isatty()))
+    if not isinstance(found, np.ndarray) or found.ndim != 2:
+        raise InputError("this network does not give one probability for each class")
     return both(found) if found.shape[1] == 1 and len(model.class_names) == 2 else found

@@ -2,15 +2,16 @@
 
 Groups are named by class and number (`layers/bidirectional_1`), in the order of the model's layers; newer versions add
 the layer's name as an attribute of its `vars` group. Arrays are `vars/0`, `vars/1`, ...; a recurrent layer's are under
-`cell`, a Bidirectional's under `forward_layer` and `backward_layer`, a nested model's under `layers` again. tf_keras
-writes the same, but calls the group of the layers `_layer_checkpoint_dependencies`.
+`cell`, those of several cells under `cell/cells/gru_cell_1`, a Bidirectional's under `forward_layer` and
+`backward_layer`, a nested model's under `layers` again. tf_keras writes the same, but calls the group of the layers
+`_layer_checkpoint_dependencies`.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -24,6 +25,7 @@ from .zip_file import Zip, ZipError, mapped
 
 FOLDERS = ("layers", "_layer_checkpoint_dependencies")
 PARTS = ("forward_layer", "backward_layer", "cell", "layer")  # in the order of their arrays
+CELLS = "cells"  # of several cells upon each other
 MOST_JSON, LARGEST = 1 << 28, 1 << 48  # bytes of a JSON, of the weights
 
 
@@ -56,15 +58,17 @@ def with_config(file: Contents, config: dict[str, Any]) -> Contents:
         WeightsError: groups that the model does not have.
     """
     check_json(config)
-    inside = item(config, "config", "the model", dict, list)
-    names = {group: name for group, name, _ in _entries(inside, "", "")}
+    found = list(_entries(item(config, "config", "the model", dict, list), "", ""))
     if not isinstance(file.layers, ByGroup):
-        known = {name: file.layers[name] for name in names.values() if name in file.layers}
-        return file._replace(config=config, layers={**known, **file.layers})
-    unknown = [group for group, arrays in file.layers.items() if arrays and group not in names]
+        known = {name: in_order(file.layers[name], entry, name) for _, name, entry in found if name in file.layers}
+        return file._replace(
+            config=config, layers={**known, **{n: a for n, a in file.layers.items() if n not in known}}
+        )
+    groups = {group for group, _, _ in found}
+    unknown = [group for group, arrays in file.layers.items() if arrays and group not in groups]
     if unknown:
         raise WeightsError(f"the file holds weights {unknown}, but the config has no such layers")
-    layers = {name: file.layers[group] for group, name in names.items() if group in file.layers}
+    layers = {name: in_order(file.layers[group], entry, name) for group, name, entry in found if group in file.layers}
     return file._replace(config=config, layers=layers)
 
 
@@ -129,7 +133,8 @@ def _add_vocabularies(config: dict[str, Any], found: dict[str, str]) -> None:
 
     A word may hold anything but a line feed: Keras 3 itself, when it loads a file, ends words at other characters too.
     """
-    for group, name, inner in _entries(config["config"], "", "") if found else ():
+    for group, name, entry in _entries(config["config"], "", "") if found else ():
+        inner = entry["config"]
         if group not in found or not isinstance(inner, dict) or inner.get("vocabulary") is not None:
             continue
         words, size = found[group].split("\n"), inner.get("vocabulary_size")
@@ -151,8 +156,8 @@ def _json(archive: Zip, name: str) -> dict[str, Any]:
     return value
 
 
-def _entries(config: Any, group: str, name: str) -> Iterator[tuple[str, str, Any]]:
-    """(group, layer, its config) by a model's config: the classes in snake case, numbered as they come."""
+def _entries(config: Any, group: str, name: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """(group, layer, its config) by a model's config."""
     count: dict[str, int] = {}
     entries = config if isinstance(config, list) else item(config, "layers", "the model", list)
     for i, entry in enumerate(entries):
@@ -161,17 +166,66 @@ def _entries(config: Any, group: str, name: str) -> Iterator[tuple[str, str, Any
         if ".ops." in item(entry, "module", where, str, default=""):
             continue
         class_name = item(entry, "class_name", where, str)
-        stem = _snake(class_name.rpartition(">")[2])
-        number = count[stem] = count.get(stem, -1) + 1
-        own_group = f"{group}{stem}_{number}" if number else group + stem
+        stem = _group(class_name, count)
+        own_group = group + stem
         given = entry.get("name") or (inner.get("name") if isinstance(inner, dict) else None)
-        own = name + str(given or stem)
-        yield own_group, own, inner
+        own = name + str(given or _snake(class_name.rpartition(">")[2]))
+        yield own_group, own, entry
         while class_name == "TimeDistributed" and "layers" not in inner and "layer" in inner:
             wrapped = item(inner, "layer", where, dict)
             class_name, inner = item(wrapped, "class_name", where, str), item(wrapped, "config", where, dict, list)
         if isinstance(inner, list) or "layers" in inner:
             yield from _entries(inner, f"{own_group}/", f"{own}/")
+
+
+def _group(class_name: str, count: dict[str, int]) -> str:
+    """What the group of a layer is called: its class in snake case, numbered as they come."""
+    stem = _snake(class_name.rpartition(">")[2])
+    number = count[stem] = count.get(stem, -1) + 1
+    return f"{stem}_{number}" if number else stem
+
+
+def in_order(arrays: dict[str, Any], entry: dict[str, Any], name: str) -> dict[str, Any]:
+    """A layer's arrays in the order of Keras' ``weights``, where the file keeps those of its parts apart: as the parts
+    come in its config, those that are not trained last.
+
+    Raises:
+        WeightsError: parts that the config does not have.
+    """
+    if not any("/" in key for key in arrays):
+        return arrays
+    if entry["class_name"] not in ("Bidirectional", "RNN", "TimeDistributed"):  # a class that is not Keras' own
+        return numbered(arrays.values())
+    order = {place: (not trained, i) for i, (place, trained) in enumerate(_parts(entry, "", True, f"layer {name!r}"))}
+    unknown = {key.rpartition("/")[0] for key in arrays} - order.keys()
+    if unknown:
+        raise WeightsError(
+            f"the file holds weights {sorted(unknown)} of layer {name!r}, but the config has no such parts"
+        )
+    return numbered(arrays[key] for key in sorted(arrays, key=lambda key: order[key.rpartition("/")[0]]))
+
+
+def _parts(entry: dict[str, Any], place: str, trained: bool, where: str) -> Iterator[tuple[str, bool]]:
+    """The parts of a layer that hold arrays, as `_arrays` names them, and whether they are trained."""
+    class_name, config = item(entry, "class_name", where, str), item(entry, "config", where, dict)
+    trained = trained and bool(config.get("trainable", True))
+    inside: list[tuple[str, Any]] = []
+    if class_name == "Bidirectional":
+        ahead = item(config, "layer", where, dict)
+        inside = [
+            ("forward_layer/", ahead),
+            ("backward_layer/", item(config, "backward_layer", where, dict, default=ahead)),
+        ]
+    elif class_name in ("RNN", "TimeDistributed"):
+        inside = [("", item(config, "cell" if class_name == "RNN" else "layer", where, dict))]
+    elif class_name == "StackedRNNCells":
+        count: dict[str, int] = {}
+        for one in item(config, CELLS, where, list):
+            inside.append((_group(item(one, "class_name", where, str), count) + "/", one))
+    if not inside:
+        yield place.rstrip("/"), trained
+    for part, one in inside:
+        yield from _parts(one, place + part, trained, where)
 
 
 def _snake(name: str) -> str:
@@ -196,7 +250,15 @@ def _layers(
         if inner is not None:
             yield from _layers(path, inner, f"{group}{key}/", None if full is None else f"{full}/")
         else:
-            yield group + key, full, numbered(_arrays(path, layer, full or group + key))
+            yield group + key, full, _named(_arrays(path, layer, full or group + key, ""))
+
+
+def _named(found: Iterable[tuple[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Arrays by number, with the part of the layer before it where there are several."""
+    arrays: dict[str, np.ndarray] = {}
+    for part, array in found:
+        arrays[f"{part}{len(arrays)}"] = array
+    return arrays
 
 
 def _inner(layer: Mapping) -> Mapping | None:
@@ -207,12 +269,18 @@ def _inner(layer: Mapping) -> Mapping | None:
     return _inner(layer["layer"]) if "layer" in layer and isinstance(layer["layer"], Mapping) else None
 
 
-def _arrays(path: str, layer: Mapping, name: str) -> Iterator[np.ndarray]:
+def _arrays(path: str, layer: Mapping, name: str, place: str) -> Iterator[tuple[str, np.ndarray]]:
+    """The arrays of a layer, each with the part that it is of: ``"backward_layer/gru_cell/"``, or nothing."""
     held = layer.get("vars", {})
     if not isinstance(held, Mapping):
         raise WeightsError(f"{path}: layer {name!r}: its 'vars' are an array, expected a group")
     for key in sorted(held, key=lambda key: (len(key), key)):
-        yield float_array(path, held[key], f"layer {name!r}: weight {key}")
+        yield place, float_array(path, held[key], f"layer {name!r}: weight {key}")
     for part in PARTS:
         if part in layer and isinstance(layer[part], Mapping):
-            yield from _arrays(path, layer[part], name)
+            apart = f"{place}{part}/" if part.endswith("_layer") else place
+            yield from _arrays(path, layer[part], name, apart)
+    cells = layer.get(CELLS, {})
+    for key in cells if isinstance(cells, Mapping) else ():
+        if isinstance(cells[key], Mapping):
+            yield from _arrays(path, cells[key], name, f"{place}{key}/")

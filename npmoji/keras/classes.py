@@ -12,7 +12,6 @@ import numpy as np
 
 from .. import layers
 from ..errors import WeightsError
-from ..formats.fields import item
 from ..layers import Layer
 from .place import Place, affine, are_axes, axes, axis, channels_last, kind, number, sizes, whole
 
@@ -146,7 +145,8 @@ CELLS = {
 }
 
 
-def _recurrent_arrays(config: dict[str, Any]) -> list[str]:
+def recurrent_arrays(config: dict[str, Any]) -> list[str]:
+    """The arrays of one recurrent layer or cell."""
     return ["kernel", "recurrent_kernel", "bias"] if config.get("use_bias", True) else ["kernel", "recurrent_kernel"]
 
 
@@ -158,7 +158,7 @@ class Cell(NamedTuple):
     options: dict[str, Any]
 
 
-def _cell(class_name: str, at: Place, within: bool) -> Cell:
+def cell_of(class_name: str, at: Place, within: bool) -> Cell:
     """A recurrent layer, alone or ``within`` a Bidirectional."""
     if at.flag("time_major"):
         raise WeightsError(f"layer {at.name!r}: time_major is not supported")
@@ -205,9 +205,9 @@ def _from_cudnn(at: Place, gates: int, arrays: tuple[np.ndarray, ...]) -> tuple[
     return (*turned, biases if gates == 3 else biases.sum(axis=0))
 
 
-@kind(*CELLS, arrays=_recurrent_arrays)
+@kind(*CELLS, arrays=recurrent_arrays)
 def _recurrent(at: Place) -> Layer:
-    cell = _cell(at.config["class_name"], at, within=False)
+    cell = cell_of(at.config["class_name"], at, within=False)
     settings = {key: at.flag(key) for key in ("return_sequences", "return_state", "go_backwards")}
     return cell.cls(
         at.previous[0],
@@ -217,58 +217,6 @@ def _recurrent(at: Place) -> Layer:
         time_order=False,
         initial_state=at.states,
         name=at.name,
-    )
-
-
-def _halves(config: dict[str, Any]) -> list[dict[str, Any]]:
-    """What a Bidirectional wraps: the config of the forward layer, and of the backward one."""
-    where = f"layer {config.get('name', 'bidirectional')!r}"
-    ahead = _half(item(config, "layer", where, dict), f"{where}: 'layer'")
-    behind = item(config, "backward_layer", where, dict, default={})
-    turned = {**ahead, "go_backwards": not ahead.get("go_backwards", False)}
-    return [ahead, _half(behind, f"{where}: 'backward_layer'") if behind else turned]
-
-
-def _half(entry: dict[str, Any], where: str) -> dict[str, Any]:
-    return {**item(entry, "config", where, dict), "class_name": item(entry, "class_name", where, str)}
-
-
-def _bidirectional_arrays(config: dict[str, Any]) -> list[str]:
-    sides = zip(("forward", "backward"), _halves(config))
-    return [f"{side}_{name}" for side, half in sides for name in _recurrent_arrays(half)]
-
-
-@kind("Bidirectional", arrays=_bidirectional_arrays)
-def _bidirectional(at: Place) -> Layer:
-    made = []
-    for side, config in zip(("forward", "backward"), _halves(at.config)):
-        if config["class_name"] not in CELLS:
-            raise WeightsError(
-                f"layer {at.name!r}: Bidirectional of {config['class_name']!r}, expected one of {list(CELLS)}"
-            )
-        own = {name.partition("_")[2]: array for name, array in at.arrays.items() if name.startswith(side)}
-        made.append((config, _cell(config["class_name"], at._replace(config=config, arrays=own), within=True)))
-    (config, ahead), (other, behind) = made
-    forward, backward = (at._replace(config=half) for half in (config, other))
-    if forward.flag("go_backwards") == backward.flag("go_backwards"):
-        raise WeightsError(f"layer {at.name!r}: both of its layers go the same way")
-    alike = (ahead.cls, ahead.options, config.get("units")) == (behind.cls, behind.options, other.get("units"))
-    if at.config.get("merge_mode", "concat") not in ("concat", "sum", "mul", "ave", None):
-        raise WeightsError(f"layer {at.name!r}: merge_mode {at.config['merge_mode']!r}")
-    return layers.Bidirectional(
-        at.previous[0],
-        ahead.arrays,
-        behind.arrays,
-        name=at.name,
-        cell=ahead.cls,
-        merge_mode=at.config.get("merge_mode", "concat"),
-        reverse=forward.flag("go_backwards"),
-        return_sequences=forward.flag("return_sequences"),
-        return_state=forward.flag("return_state"),
-        initial_state=at.states,
-        backward_cell=None if alike else behind.cls,
-        backward_options=None if alike else behind.options,
-        **ahead.options,
     )
 
 

@@ -9,6 +9,7 @@ All values that the description is made of are checked here, by `formats.fields`
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -60,9 +61,11 @@ class Network(NamedTuple):
     """A Sequential or Functional model: its layers in the config's order, and which are inputs and outputs.
 
     Attributes:
-        inputs, outputs: in the order in which Keras takes and gives them as lists.
+        inputs, outputs: in the order in which Keras takes and gives them as lists. Of a Sequential model
+            only the first output is listed: it gives all that its last layer does.
         keys: if the model was made with a dict of inputs, its keys in the order of ``inputs``; a dict goes by them
             then, and not by the layers' names.
+        structure: the outputs' numbers in the lists and dicts in which Keras gives them; None for a Sequential model.
     """
 
     name: str
@@ -70,6 +73,7 @@ class Network(NamedTuple):
     inputs: list[Ref]
     outputs: list[Ref]
     keys: list[str] | None = None
+    structure: Any = None
 
     @property
     def input_names(self) -> list[str]:
@@ -163,7 +167,7 @@ def _functional(config: dict) -> Network:
     nodes, outputs = _renumbered(nodes, outputs)
     given = ends[0]
     keys = sorted(given) if isinstance(given, dict) and len(given) == len(inputs) else None  # else lists are among them
-    return Network(name, nodes, inputs, outputs, keys)
+    return Network(name, nodes, inputs, outputs, keys, _structure(ends[1], itertools.count()))
 
 
 def _node(entry: Entry) -> Node:
@@ -234,6 +238,13 @@ def refs_of(call: Call) -> Iterator[Ref]:
     return (value for value in flat([*call.args, *call.kwargs.values()]) if isinstance(value, Ref))
 
 
+def structure(network: Network) -> Any:
+    """The structure of what a network gives: of a Sequential model that of its last layer, None if that is no model."""
+    while network.structure is None and network.nodes[-1].class_name in CONTAINERS:
+        network = parse(network.nodes[-1].config["model"])
+    return network.structure
+
+
 def wrapped(node: Node) -> Node:
     """The layer that a TimeDistributed applies to each step."""
     where = f"layer {node.name!r}"
@@ -252,6 +263,16 @@ def _refs(value: Any, where: str) -> Iterator[Ref]:
     else:
         for inner in value:
             yield from _refs(inner, where)
+
+
+def _structure(value: Any, numbers: Iterator[int]) -> Any:
+    """The same with the numbers of the references, as `_refs` gives them, in their places."""
+    if isinstance(value, dict):
+        found = {key: _structure(value[key], numbers) for key in sorted(value)}
+        return {key: found[key] for key in value}
+    if value and isinstance(value[0], str):
+        return next(numbers)
+    return [_structure(inner, numbers) for inner in value]
 
 
 def _ref(value: list[Any], where: str) -> Ref:

@@ -34,7 +34,7 @@ class Slot(NamedTuple):
 
 
 MOST_NUMBERS = 1 << 22  # in one row of an input: a shape of more is damage
-RECURRENT = ("Bidirectional", "LSTM", "CuDNNLSTM", "GRU", "CuDNNGRU", "SimpleRNN")
+RECURRENT = ("Bidirectional", "LSTM", "CuDNNLSTM", "GRU", "CuDNNGRU", "SimpleRNN", "RNN")
 
 
 def build(file: Contents, known: Known | None = None) -> Graph:
@@ -51,7 +51,8 @@ def build(file: Contents, known: Known | None = None) -> Graph:
     outputs = builder.run(network, made, "", "")
     inputs = [made[ref] for ref in network.inputs]
     weights = as_stored(file.layers, builder.made)
-    return Graph(builder.made, outputs, inputs=inputs, input_names=network.input_names, weights=weights)
+    ends = {"inputs": inputs, "input_names": network.input_names, "structure": description.structure(network)}
+    return Graph(builder.made, outputs, weights=weights, **ends)
 
 
 class Builder:
@@ -110,7 +111,8 @@ class Builder:
         missing = [ref for ref in network.outputs if ref not in values]
         if missing:
             raise WeightsError(f"the output {tuple(missing[0])} is given by no layer")
-        return [values[ref] for ref in network.outputs]
+        sequential = network.structure is None
+        return [values[ref] for ref in (_all_of(network.nodes[-1], values) if sequential else network.outputs)]
 
     def _call(self, node: Node, i: int, values: dict[Ref, Layer], name: str, key: str) -> list[Layer]:
         """Make a layer for one of its calls; returns its outputs, one layer for each."""
@@ -228,6 +230,12 @@ class Builder:
         return layer
 
 
+def _all_of(node: Node, values: dict[Ref, Layer]) -> list[Ref]:
+    """All outputs of a layer's last call; of an input that is called by nothing the one there is."""
+    call = node.first + max(len(node.calls) - 1, 0)
+    return [ref for ref in values if (ref.layer, ref.node) == (node.name, call)]
+
+
 def _in_order(node: Node, args: list[Any]) -> list[Any]:
     """What a layer is called with; a dict by the names of a model's inputs becomes a list in the model's order.
 
@@ -300,7 +308,7 @@ def fill(found: Layers, node: Node, file: Contents, known: Known) -> None:
     """Add the arrays of a layer, and of all layers in it, to those found. Raises as `weights_of`."""
     if _is_operation(node, node.name, known):
         return
-    slots = list(_slots(node, "", True, known))
+    slots = sorted(_slots(node, "", True, known), key=lambda slot: slot.frozen)
     apart = {slot.layer: file.layers.get(slot.layer, {}) for slot in slots if slot.layer != node.name}
     apart = apart if any(name in file.layers for name in apart) else {}
     if apart:  # Keras 3 keeps a nested model's layers apart
@@ -389,6 +397,6 @@ def _slots(node: Node, prefix: str, trainable: bool, known: Known) -> Iterator[S
     quantised.check_mode(kind, node.config, name, node.class_name)
     trainable = trainable and node.config.get("trainable", True)
     with noted(f"while the arrays of layer {name!r} of class {node.class_name!r} were asked for"):
-        arrays = kind.arrays(node.config)
+        arrays, frozen = kind.arrays(node.config), kind.frozen_names(node.config)
     for array in arrays:
-        yield Slot(name, array, array in kind.frozen_in(node.config) or not trainable)
+        yield Slot(name, array, array in frozen or not trainable)

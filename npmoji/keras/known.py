@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Callable
+from typing import Any
 
 from ..errors import InputError, WeightsError
 from ..layers import Layer
-from . import classes, quantised, scaling, text, windows  # noqa: F401  fill KINDS
+from . import cells, classes, quantised, scaling, text, windows  # noqa: F401  fill KINDS
 from .choices import CHOICES
-from .place import KINDS, Kind, any_number
+from .place import KINDS, Kind, Names, any_number
 
 CODE = ("Lambda", "TFOpLambda", "SlicingOpLambda")
 REGISTERED: dict[str, Kind] = {}  # by class or by the name of a layer
-
-Names: TypeAlias = Sequence[str] | Callable[[dict[str, Any]], Sequence[str]]
 
 
 def register_layer(class_name: str, make: Callable[..., Layer] | str, arrays: Names = ()) -> None:

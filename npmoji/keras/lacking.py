@@ -6,12 +6,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ..backends.ops import REFERENCE
+from ..backends.ops import Ops
 from ..errors import WeightsError
 from ..formats.contents import Contents, Layers
 from ..formats.fields import check_json, item
-from ..graph import Graph, try_layer
-from ..layers import Layer, Pass, TimeDistributed
+from ..graph import FREE_STEPS, Graph, Reached
+from ..layers import Layer, TimeDistributed
 from ..layers.base import ancestors
 from . import config as description
 from .config import CONTAINERS, Network, Node, Ref, refs_of
@@ -22,6 +22,9 @@ from .place import Kind, any_number
 
 class Unknown(Layer):
     """In place of a layer that cannot be made."""
+
+    def forward(self, ops: Ops, *values: Any) -> Any:
+        raise WeightsError(f"layer {self.name!r} cannot be made")
 
 
 class Lenient(Known):
@@ -161,24 +164,16 @@ def _classes(config: Any, prefix: str) -> Iterator[tuple[str, str]]:
 def _unfit(graph: Graph) -> dict[str, str]:
     """The layers that do not take what comes before them, with the reason, of those that come after nothing unknown:
     where the inputs leave a size free, for the size that the most take."""
-    return min((_unfit_at(graph, size) for size in graph.sizes()), key=len)
+    first = graph.reached(FREE_STEPS)
+    fewest = _known(first)
+    for size in graph.sizes(first, next(iter(fewest))) if fewest else ():
+        fewest = min(fewest, _known(graph.reached(size)), key=len)
+    return {layer.name: str(error) for layer, error in fewest.items()}
 
 
-def _unfit_at(graph: Graph, steps: int) -> dict[str, str]:
-    """The same for one size."""
-    run, X = Pass(REFERENCE), graph.row(steps)
-    out: set[Layer] = set()
-    reasons: dict[str, str] = {}
-    for layer in ancestors([*graph.outputs, *graph.layers]):
-        if _is_unknown(layer) or not out.isdisjoint(layer.previous):
-            out.add(layer)
-            continue
-        try:
-            try_layer(layer, X, run)
-        except WeightsError as error:
-            reasons[layer.name] = str(error)
-            out.add(layer)
-    return reasons
+def _known(found: Reached) -> dict[Layer, WeightsError]:
+    """The layers that failed, but for those that are unknown."""
+    return {layer: error for layer, error in found.failed.items() if not _is_unknown(layer)}
 
 
 def _is_unknown(layer: Layer) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -68,15 +68,17 @@ class Place(NamedTuple):
         return found
 
 
+Names: TypeAlias = Sequence[str] | Callable[[dict[str, Any]], Sequence[str]]
+
+
 class Kind(NamedTuple):
     """How layers of a class are made.
 
     Attributes:
         make: a function of a `Place` that returns the layer, or a list of layers, one for each output.
         arrays: a function of the config that returns the names of the layer's arrays, in the order of the file.
-        frozen: the names of those that are not trained by gradients, or a function of the config that returns them:
-            Keras stores them last.
-        quantised: whether it makes the layers that Keras has quantised to int8, too.
+        frozen: the names of those that are not trained by gradients: Keras stores them last; or a function of the
+            config that returns them.
     """
 
     make: Callable[[Place], Layer | list[Layer]]
@@ -86,6 +88,11 @@ class Kind(NamedTuple):
 
     def frozen_in(self, config: dict[str, Any]) -> tuple[str, ...]:
         """The names of the arrays that gradients do not train, of a layer with this config."""
+
+    frozen: Names = ()
+
+    def frozen_names(self, config: dict[str, Any]) -> Sequence[str]:
+        """The names in ``frozen`` for a layer of this config."""
         return self.frozen(config) if callable(self.frozen) else self.frozen
 
 
@@ -100,7 +107,7 @@ def any_number(config: dict[str, Any]) -> list[str]:
     return [ANY]
 
 
-def kind(*class_names: str, arrays: Callable[[dict], list[str]] | None = None, frozen: tuple[str, ...] = ()):
+def kind(*class_names: str, arrays: Callable[[dict], list[str]] | None = None, frozen: Names = ()):
     """Decorator: the function makes the layers of these classes."""
 
     def enter(make: Callable[[Place], Layer | list[Layer]]):

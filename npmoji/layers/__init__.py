@@ -2,7 +2,7 @@
 
     base.py            Layer, Input, and the pass through the graph
     core.py            look-up, affine maps, activations, masking
-    recurrent.py       LSTM, GRU, SimpleRNN, Bidirectional
+    recurrent.py       LSTM, GRU, SimpleRNN, Bidirectional; cells.py, several upon each other
     attention.py       DeepMoji's attention, and that of Kaggle's text classifiers
     merging.py         several arrays to one
     windows.py         convolution and pooling
@@ -39,6 +39,7 @@ from .base import Pass as Pass
 from .base import Remask as Remask
 from .categories import CategoryEncoding as CategoryEncoding
 from .categories import Hashing as Hashing
+from .cells import StackedRNN as StackedRNN
 from .core import Activation as Activation
 from .core import Dense as Dense
 from .core import Dropout as Dropout

@@ -35,6 +35,7 @@ from . import (
     Rescaling,
     RMSNormalization,
     SimpleRNN,
+    StackedRNN,
     StringLookup,
     TextVectorization,
     UnitNormalization,
@@ -45,8 +46,10 @@ OPTIONS: dict[type, tuple[str, ...]] = {
     LSTM: ("gate", "activation", "exact_projection"),
     GRU: ("gate", "activation", "reset_after"),
     SimpleRNN: ("activation",),
+    StackedRNN: (),
 }
 SHARED = ("hold_masked", "time_order", "dropout")  # what a Bidirectional hands on to its layers besides
+OF_CELLS = ("dropout",)  # what a cell of a StackedRNN takes besides
 
 
 class Wanted(NamedTuple):
@@ -95,6 +98,21 @@ def _are_weights(value: Any) -> bool:
     return fits and all(bias is None or _is_array(bias) for bias in value[2:])
 
 
+def _is_cell(value: Any) -> bool:
+    """Whether it is a class, two or three arrays, and the options that the class takes."""
+    if not isinstance(value, tuple) or len(value) != 3 or not isinstance(value[0], type) or value[0] is StackedRNN:
+        return False
+    kind, arrays, options = value
+    known = isinstance(options, dict) and options.keys() <= {*OPTIONS.get(kind, ()), *OF_CELLS}
+    return (
+        kind in OPTIONS and _are_weights(arrays) and known and all(TABLE.get(k, FLAG).fits(options[k]) for k in options)
+    )
+
+
+def _are_cells(value: Any) -> bool:
+    return isinstance(value, tuple) and bool(value) and all(map(_is_cell, value))
+
+
 LAYER = Wanted("a layer", lambda value: isinstance(value, Layer))
 TEXT = Wanted("a string", lambda value: isinstance(value, str))
 ARRAY = Wanted("an array of numbers", _is_array)
@@ -105,13 +123,13 @@ AXIS = Wanted("the number of an axis", lambda value: type(_plain(value)) is int 
 NUMBERS = Wanted("a number or an array", lambda value: NUMBER.fits(value) or ARRAY.fits(value))
 AXES = Wanted("the numbers of axes", lambda value: AXIS.fits(value) or _several(AXIS).fits(value))
 SIZES = _several(_optional(_integer(-1)))
-WEIGHTS = Wanted("two or three arrays", _are_weights)
+WEIGHTS = Wanted("two or three arrays, or cells", lambda value: _are_weights(value) or _are_cells(value))
 PAIR = Wanted("two integers of at least 1", lambda value: _several(_integer(1)).fits(value) and len(value) == 2)
 WORDS = _several(TEXT)
 WHOLE = Wanted("a whole number", lambda value: type(_plain(value)) is int and abs(_plain(value)) < 1 << 63)
 SALT = Wanted("two whole numbers", lambda value: _several(WHOLE).fits(value) and len(value) == 2)
 LOOKUP = {"output_mode": TEXT, "width": _optional(_integer(1)), "idf_weights": _optional(ARRAY)}
-CELL = Wanted("LSTM, GRU or SimpleRNN", lambda value: isinstance(value, type) and value in OPTIONS)
+CELL = Wanted("LSTM, GRU, SimpleRNN or StackedRNN", lambda value: isinstance(value, type) and value in OPTIONS)
 
 #: by parameter; all others are flags
 TABLE: dict[str, Wanted] = {
@@ -140,6 +158,7 @@ TABLE: dict[str, Wanted] = {
     ),
     **dict.fromkeys(("shape", "dims"), _optional(SIZES)),
     "cell": CELL,
+    "cells": Wanted("a cell: its class, two or three arrays, and options", _is_cell),
     "backward_cell": _optional(CELL),
     "dtype": _optional(_names("string", "int64")),
     "num_oov_indices": _integer(0),
@@ -185,14 +204,14 @@ def made(cls: type[Layer], arguments: list[Any], options: dict[str, Any], where:
     """
     try:
         bound = inspect.signature(cls.__init__).bind(None, *arguments, **options)
-        if issubclass(cls, Recurrent):
+        if issubclass(cls, Recurrent) and cls is not StackedRNN:
             bound = inspect.signature(Recurrent.__init__).bind(None, *arguments, **options)
     except TypeError as error:  # `bind` calls nothing
         raise WeightsError(f"{where}: {error}") from error
     given = {name: value for name, value in bound.arguments.items() if name not in ("self", "options")}
     rest = bound.arguments.get("options", {})
     for name, value in {**given, **rest}.items():
-        several = name == "previous" and isinstance(value, tuple)  # of *previous
+        several = name in ("previous", "cells") and isinstance(value, tuple)  # of *previous
         for one in value if several else [value]:
             _check(name, one, where, OWN.get(cls, {}))
     _check_options(cls, given, rest, where)
@@ -215,9 +234,12 @@ def _check_options(cls: type[Layer], given: dict[str, Any], rest: dict[str, Any]
         cell, behind = given.get("cell", LSTM), given.get("backward_options")
         other = given.get("backward_cell") or cell
         taken = [(cell, rest, SHARED), (other, rest if behind is None else behind, SHARED)]
+        for kind, arrays in ((cell, given["forward"]), (other, given["backward"])):
+            if _are_cells(arrays) != (kind is StackedRNN):
+                raise WeightsError(f"{where}: arrays and cells do not go together in {kind.__name__}")
     for kind, options, shared in taken:
         for name, value in options.items():
-            if name not in (*OPTIONS.get(kind, ()), *shared):
+            if name not in (*OPTIONS.get(kind, ()), *shared) or (kind is StackedRNN and name in OF_CELLS):
                 raise WeightsError(f"{where}: {kind.__name__} takes no option {name!r:.60}")
             _check(name, value, where)
 

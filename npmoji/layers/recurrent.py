@@ -84,8 +84,12 @@ class Recurrent(Layer):
             raise WeightsError(
                 f"layer {self.name!r}: kernel has shape {self.kernel.shape}, but its input {tuple(x.shape)}"
             )
+        self.check_states(x.shape[0], initial)
+
+    def check_states(self, rows: int, initial: tuple[Array, ...]) -> None:
+        """Raise a WeightsError unless the initial states are (N, H)."""
         for state in initial:
-            if tuple(state.shape) != (x.shape[0], self.units):
+            if tuple(state.shape) != (rows, self.units):
                 raise WeightsError(
                     f"layer {self.name!r}: an initial state has shape {tuple(state.shape)}, expected (N, {self.units})"
                 )
@@ -185,7 +189,8 @@ class Bidirectional(Layer):
 
     Args:
         forward, backward: kernel, recurrent_kernel and bias of each direction, as arguments of ``cell``.
-        cell: LSTM, GRU or SimpleRNN; ``backward_cell`` and ``backward_options`` if the backward direction differs.
+        cell: LSTM, GRU, SimpleRNN or StackedRNN; ``backward_cell`` and ``backward_options`` if the backward direction
+            differs.
         merge_mode: ``"concat"``, ``"sum"``, ``"mul"``, ``"ave"``, or None for two separate outputs.
         reverse: the forward layer runs backward and vice versa; outputs are in reverse time order.
         return_sequences, return_state, initial_state: as in `Recurrent`; states are the forward layer's, then the

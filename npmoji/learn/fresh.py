@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import initialisers as init
 from ..errors import InputError
-from ..layers import LSTM, AttentionWeightedAverage, Bidirectional, Layer, TimeDistributed
+from ..layers import LSTM, AttentionWeightedAverage, Bidirectional, Layer, StackedRNN, TimeDistributed
 
 Arrays = dict[str, np.ndarray]
 
@@ -37,6 +37,9 @@ def _fresh(rng: np.random.Generator, layer: Layer, name: str) -> np.ndarray:
     if isinstance(layer, Bidirectional):
         side, _, kind = kind.partition("_")
         layer = layer.ahead if side == "forward" else layer.behind
+    if isinstance(layer, StackedRNN):
+        cell, _, kind = kind.partition("_")
+        layer = layer.cells[int(cell.removeprefix("cell"))]
     if kind == "embeddings" or (kind == "kernel" and isinstance(layer, AttentionWeightedAverage)):
         return init.uniform(rng, shape)
     if kind in ("kernel", "context"):

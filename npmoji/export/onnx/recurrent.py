@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...backends.ops import two_biases
-from ...layers import GRU, LSTM, Bidirectional, Recurrent, SimpleRNN
+from ...layers import GRU, LSTM, Bidirectional, Recurrent, SimpleRNN, StackedRNN
 from ...precision import float32
 from .graph import Graph
 from .masks import Moves, moves, taken
@@ -114,6 +114,8 @@ def _reversed(g: Graph, x: str) -> str:
 
 def _run(g: Graph, layers: list[Recurrent], x: str, initial: list[list[str]], mask: str | None) -> list[Outcome]:
     """Each layer over x (N, T, F), one forward and one backward in time in one operator."""
+    if any(isinstance(layer, StackedRNN) for layer in layers):
+        return [_in_turn(g, layer, x, states, mask) for layer, states in zip(layers, initial)]
     together = len(layers) == 2 and _alike(*layers)
     some = moves(g, mask) if mask is not None else None
     moved = taken(g, x, some.order) if some else x
@@ -123,6 +125,17 @@ def _run(g: Graph, layers: list[Recurrent], x: str, initial: list[list[str]], ma
     for group, states in groups:
         found += _operator(g, group, rows, states, some)
     return found
+
+
+def _in_turn(g: Graph, layer: Recurrent, x: str, initial: list[str], mask: str | None) -> Outcome:
+    """One layer over x, each of its cells after the one before."""
+    if not isinstance(layer, StackedRNN):
+        return _run(g, [layer], x, [initial], mask)[0]
+    after: list[str] = []
+    for cell, states in layer.with_states(initial):
+        x, own = _run(g, [cell], x, [states], mask)[0]
+        after += own
+    return Outcome(x, after)
 
 
 def _alike(one: Recurrent, other: Recurrent) -> bool:

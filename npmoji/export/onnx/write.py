@@ -13,6 +13,7 @@ from ...graph import FREE_STEPS, free_shape
 from ...layers import Input, Layer
 from ...layers.base import ancestors
 from ...model import Model
+from ...outputs import paths
 from .graph import FLOAT, INT32, INT64, IR_VERSION, Graph
 from .layers import Value, written
 
@@ -27,7 +28,8 @@ def network(model: Model, outputs: Sequence[str] | None = None, ids: str = "int6
     network by their names. N and T are free. Outputs are float32.
 
     Args:
-        outputs: names of layers, such as ``["softmax", "attlayer", "attention"]``; by default the network's own.
+        outputs: names of layers, such as ``["softmax", "attlayer", "attention"]``; by default the network's own, by
+            their keys where `Model.predict` gives a dict.
         ids: the type of token ids, ``"int64"`` or ``"int32"``.
 
     Raises:
@@ -76,13 +78,15 @@ def _shape(value: Any, longer: Any) -> list[Any]:
 
 
 def _layers(model: Model, outputs: Sequence[str] | None) -> dict[str, Layer]:
-    """The layers whose outputs are wanted, by their names."""
-    if outputs is None:  # Keras 3 may list a layer twice, ONNX no name
-        found = {}
-        for i, layer in enumerate(model.graph.outputs):
-            found[f"{layer.name}/{i}" if layer.name in found else layer.name] = layer
+    """The layers whose outputs are wanted, by their names; the network's own by their keys where it gives a dict."""
+    found: dict[str, Layer] = {}
+    if outputs is None:
+        graph, taken = model.graph, set(input_names(model).values())
+        ends = [(layer.name, i) for i, layer in enumerate(graph.outputs)]
+        for name, i in paths(graph.structure) if isinstance(graph.structure, dict) else ends:
+            # Keras 3 may list a layer twice, ONNX no name
+            found[f"{name}/{i}" if name in found or name in taken else name] = graph.outputs[i]
         return found
-    found = {}
     for name in outputs:
         try:
             found[name] = model[name]

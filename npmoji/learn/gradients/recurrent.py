@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ...layers import GRU, LSTM, Bidirectional, Recurrent, SimpleRNN
+from ...layers import GRU, LSTM, Bidirectional, Recurrent, SimpleRNN, StackedRNN
 from .elementwise import ACTIVATIONS
 from .packing import Packing
 from .scan import Scan
@@ -128,13 +128,24 @@ STEPS: dict[type, Callable[..., Callable[..., Sequence[Tensor]]]] = {
 }
 
 
-@rule(LSTM, GRU, SimpleRNN)
+@rule(LSTM, GRU, SimpleRNN, StackedRNN)
 def _recurrent(run: Run, layer: Recurrent, values: list[Any], masks: list[Any]) -> Any:
     x, *initial = values
     layer.check_input(x, tuple(initial))
     mask = layer._valid_steps(Seen(x), masks[0])
-    ((outputs, *states),) = scanned(run, [layer], x, mask, initial)
+    outputs, *states = one_way(run, layer, x, mask, initial)
     return returned(layer, outputs, states)
+
+
+def one_way(run: Run, layer: Recurrent, x: Tensor, mask: np.ndarray, initial: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """A layer's outputs of all steps (N, T, H) in time order, and its states (N, H) after the last step."""
+    if not isinstance(layer, StackedRNN):
+        return scanned(run, [layer], x, mask, initial)[0]
+    after: list[Tensor] = []
+    for cell, states in layer.with_states(initial):
+        x, *own = one_way(run, cell, x, mask, states)
+        after += own
+    return x, *after
 
 
 def returned(layer: Recurrent, outputs: Tensor, states: list[Tensor]) -> Any:
@@ -153,10 +164,11 @@ def _bidirectional(run: Run, layer: Bidirectional, values: list[Any], masks: lis
     ahead.check_input(x, tuple(initial[:own]))
     mask = layer._valid_steps(Seen(x), masks[0])
     alike = (type(ahead), ahead.options, ahead.units) == (type(behind), behind.options, behind.units)
-    if alike and _bias_shape(ahead) == _bias_shape(behind):
+    stacked = isinstance(ahead, StackedRNN) or isinstance(behind, StackedRNN)
+    if alike and not stacked and _bias_shape(ahead) == _bias_shape(behind):
         pair = scanned(run, [ahead, behind], x, mask, initial)
     else:
-        pair = [*scanned(run, [ahead], x, mask, initial[:own]), *scanned(run, [behind], x, mask, initial[own:])]
+        pair = [one_way(run, ahead, x, mask, initial[:own]), one_way(run, behind, x, mask, initial[own:])]
     (y, *states), (z, *other) = (
         (returned(cell, *_split(found)) if cell.return_state else (returned(cell, *_split(found)),))
         for cell, found in zip((ahead, behind), pair)
