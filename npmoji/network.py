@@ -16,6 +16,7 @@ from .graph import Graph, zeros
 from .layers import Checked, Csr, Input, Layer, Pass
 from .layers.base import ancestors
 from .layers.lookup import add_numbers
+from .outputs import each
 
 if TYPE_CHECKING:
     from .display import Told
@@ -249,15 +250,18 @@ class Results:
 
 
 def joined(parts: list[tuple[np.ndarray, Any]]) -> Any:
-    """Results of parts of the rows, each with the rows' numbers, as one array, or a list of them; narrower ones are
-    filled up with 0."""
-    if isinstance(parts[0][1], list):
-        return [joined([(rows, values[i]) for rows, values in parts]) for i in range(len(parts[0][1]))]
-    width = max((values.shape[1] for _, values in parts if values.ndim > 1), default=None)
-    out = Results(sum(len(rows) for rows, _ in parts), width)
-    for rows, values in parts:
-        out.store(rows, values)
-    return out.out
+    """Results of parts of the rows, each with the rows' numbers, as one array in each place; narrower ones are filled up
+    with 0."""
+    numbers = [rows for rows, _ in parts]
+
+    def one(*found: np.ndarray) -> np.ndarray:
+        width = max((values.shape[1] for values in found if values.ndim > 1), default=None)
+        out = Results(sum(map(len, numbers)), width)
+        for rows, values in zip(numbers, found):
+            out.store(rows, values)
+        return out.out
+
+    return each(one, *(values for _, values in parts))
 
 
 def trimmed_batches(tokens: np.ndarray, size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -79,17 +79,13 @@ class Kind(NamedTuple):
         arrays: a function of the config that returns the names of the layer's arrays, in the order of the file.
         frozen: the names of those that are not trained by gradients: Keras stores them last; or a function of the
             config that returns them.
+        quantised: whether it makes the layers that Keras has quantised to int8, too.
     """
 
     make: Callable[[Place], Layer | list[Layer]]
     arrays: Callable[[dict[str, Any]], list[str]] = lambda config: []
-    frozen: tuple[str, ...] | Callable[[dict[str, Any]], tuple[str, ...]] = ()
-    quantised: bool = False
-
-    def frozen_in(self, config: dict[str, Any]) -> tuple[str, ...]:
-        """The names of the arrays that gradients do not train, of a layer with this config."""
-
     frozen: Names = ()
+    quantised: bool = False
 
     def frozen_names(self, config: dict[str, Any]) -> Sequence[str]:
         """The names in ``frozen`` for a layer of this config."""

@@ -49,9 +49,9 @@ def quantised(class_name: str, whole: str) -> Callable[[Callable[[Place], Layer]
             return [*plain.arrays(config), *own[1:]] if mode_of(config) else plain.arrays(config)
 
         def frozen(config: dict[str, Any]) -> tuple[str, ...]:
-            return (*plain.frozen_in(config), *(own if mode_of(config) else ()))
+            return (*plain.frozen_names(config), *(own if mode_of(config) else ()))
 
-        KINDS[class_name] = Kind(either, arrays, frozen, quantised=True)
+        KINDS[class_name] = plain._replace(make=either, arrays=arrays, frozen=frozen, quantised=True)
         return make
 
     return enter
