@@ -250,7 +250,7 @@ class Results:
 
 
 def joined(parts: list[tuple[np.ndarray, Any]]) -> Any:
-    """Results of parts of the rows, each with the rows' numbers, as one array in each place; narrower ones are filled up
+    """Results of parts of the rows, each with the rows' numbers, as one array in each place; narrower ones filled up
     with 0."""
     numbers = [rows for rows, _ in parts]
 

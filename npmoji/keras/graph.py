@@ -308,17 +308,14 @@ def fill(found: Layers, node: Node, file: Contents, known: Known) -> None:
     """Add the arrays of a layer, and of all layers in it, to those found. Raises as `weights_of`."""
     if _is_operation(node, node.name, known):
         return
-    slots = sorted(_slots(node, "", True, known), key=lambda slot: slot.frozen)
+    slots = list(_slots(node, "", True, known))
     apart = {slot.layer: file.layers.get(slot.layer, {}) for slot in slots if slot.layer != node.name}
     apart = apart if any(name in file.layers for name in apart) else {}
     if apart:  # Keras 3 keeps a nested model's layers apart
         for name, arrays in apart.items():
             _fill(found, [slot for slot in slots if slot.layer == name], arrays, node)
-    else:  # Keras 2 keeps them together, those that gradients do not change last
-        arrays = file.layers.get(node.name, {})
-        if not quantised.in_listed_order(list(arrays.values())):
-            slots.sort(key=lambda slot: slot.frozen)
-        _fill(found, slots, arrays, node)
+    else:  # Keras 2 keeps them together
+        _fill(found, slots, file.layers.get(node.name, {}), node)
 
 
 def frozen(file: Contents) -> set[str]:
@@ -354,6 +351,8 @@ def _are(held: dict[str, Any], arrays: dict[str, Any]) -> bool:
 
 
 def _fill(found: Layers, slots: list[Slot], arrays: dict[str, np.ndarray], node: Node) -> None:
+    if not quantised.in_listed_order(list(arrays.values())):  # those that gradients do not change come last
+        slots = sorted(slots, key=lambda slot: slot.frozen)
     counts = shares([slot.name for slot in slots], list(arrays.values()))
     if counts is None:
         raise WeightsError(_unshared(slots, arrays, node))
