@@ -76,5 +76,5 @@ def test_settings_are_no_layers(maker):
 
 def test_a_layer_of_several_parts(maker, seen):
     assert seen["Conv1D"].classes == {layers.Conv1D, layers.Activation}
-    assert seen["Conv1D"].functions == {"dense", "activate"}
+    assert seen["Conv1D"].functions == {"conv1d", "activate"}
     assert maker["by_engine"]("torch", {"lstm", "gru"}) == "partly"
