@@ -154,10 +154,15 @@ class NumbaOps(Ops):
             return Rows(ELEMENTWISE[name](x.values), x.index)
         return ELEMENTWISE[name](np.asarray(x))
 
+    def pack_dense(self, kernel: Any, bias: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        """See `Ops.pack_dense`."""
+        kernel, bias = super().pack_dense(kernel, bias)
+        return np.ascontiguousarray(kernel, np.float32), np.ascontiguousarray(bias, np.float32)
+
     def dense(self, x: Array, weights: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
         """See `Ops.dense`."""
-        kernel, bias = weights
-        x = np.asarray(x, np.float32)
+        kernel, bias = map(np.ascontiguousarray, weights)
+        x = np.ascontiguousarray(x, np.float32)
         out = np.empty((*x.shape[:-1], len(bias)), np.float32)
         rows, flat = x.reshape(-1, x.shape[-1]), out.reshape(-1, len(bias))
         self._on_rows(len(rows), lambda first, last: kernels.dense(rows, kernel, bias, flat, first, last))
