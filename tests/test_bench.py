@@ -149,3 +149,75 @@ def test_fresh_weights_are_a_network_of_the_size_asked_for(tmp_path, monkeypatch
     assert (model.vocabulary_size, model.features, model.classes) == (50, 28, 5)
     assert model["bi_lstm_0"].weights()["forward_bias"].reshape(4, 6)[1].tolist() == [1] * 6  # the forget gate's
     assert np.allclose(model.predict(np.array([[1, 2, 3, 0]])).sum(), 1)
+
+
+# Networks of any kind ------------------------------------------------------------------------------------------------
+
+CASE = ROOT / "tests" / "data" / "keras" / "keras3_listed_ends_model_keras" / "model.keras"
+needs_keras = pytest.mark.skipif(
+    not (importlib.util.find_spec("keras") and importlib.util.find_spec("tensorflow")),
+    reason="needs keras and tensorflow: pip install '.[bench]'",
+)
+
+
+@pytest.fixture(scope="module")
+def of_a_network():
+    options = ["--threads", 1, "--rounds", 1, "--count", 7, "--typical", 2, "--format", "json"]
+    return json.loads(bench("--network", CASE, *options))
+
+
+def test_a_network(of_a_network):
+    for table in ("many rows", "one row"):
+        assert sides(of_a_network, table, 1) >= {"npmoji numpy", "npmoji numba"}
+    check_figures(of_a_network)
+    assert 0 < of_a_network["parity"]["npmoji numba"]["largest_difference"] < 1e-5
+    assert of_a_network["work"]["rows"].startswith("7 of b (64,), d (6,)")
+
+
+@needs_onnx
+def test_a_network_beside_onnx_runtime(of_a_network):
+    assert "onnxruntime" in sides(of_a_network, "many rows", 1) & sides(of_a_network, "one row", 1)
+    assert of_a_network["parity"]["onnxruntime"]["largest_difference"] < 1e-5
+
+
+@needs_keras
+def test_a_network_beside_keras(of_a_network):
+    assert "keras predict" in sides(of_a_network, "many rows", 1)
+    assert sides(of_a_network, "one row", 1) >= {"keras predict", "keras predict_on_batch", "keras call"}
+    assert all("keras predict" in row["ratios"] for row in of_a_network["rows"])
+
+
+def test_what_is_not_installed_is_left_out_and_told(of_a_network):
+    for name, module in (("keras", "tensorflow"), ("onnxruntime", "onnxruntime")):
+        told = f"{name}: " in of_a_network["work"].get("left out", "")
+        assert told == (importlib.util.find_spec(module) is None)
+
+
+@pytest.fixture
+def network_tool(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "tools")
+    import bench_network
+
+    return bench_network
+
+
+def test_a_network_whose_sides_disagree(network_tool, monkeypatch):
+    model = npmoji.load(CASE, engine="numpy")
+    job = network_tool.Job(str(CASE), {}, "", network_tool.made_up(model, 3), 1)
+    wrong = network_tool.Side(lambda: np.ones((3, 14)), lambda i: np.ones((1, 14)))
+    plain = next(network_tool.npmoji_sides(job, 1))
+    monkeypatch.setattr(network_tool, "npmoji_sides", lambda job, threads: [plain])
+    monkeypatch.setattr(network_tool, "keras_sides", lambda job, threads: [("keras predict", wrong)])
+    with pytest.raises(network_tool.Disagreement, match="keras predict: outputs off by"):
+        network_tool.prepare(job, 1)
+
+
+def test_made_up_inputs(network_tool):
+    case = CASE.parent.parent / "keras3_one_by_one"
+    model = npmoji.load(case / "model.keras", engine="numpy")
+    arrays = network_tool.made_up(model, 500)
+    assert arrays.keys() == {"ids", "given"} and arrays["given"].shape == (500, 6, 4)
+    ids, lengths = arrays["ids"], np.count_nonzero(arrays["ids"], axis=1)
+    assert ids.max() < model.vocabulary_size and lengths.min() == 1 and 3 < lengths.mean() < 4.5
+    assert all(not row[length:].any() for row, length in zip(ids, lengths))  # padded behind
+    assert network_tool.flat(model.predict(network_tool.some(arrays, slice(3)))).shape[0] == 3

@@ -1,6 +1,7 @@
 """How fast npmoji is on this machine, beside ONNX Runtime with the same weights (`pip install '.[bench]'`).
 
     python tools/bench.py [WEIGHTS.hdf5] [--texts FILE | --ids FILE.npz] [--rounds 5] [--threads 1 2] [--torch]
+    python tools/bench.py --network MODEL.keras    # any network that npmoji loads, beside Keras 3: bench_network.py
 
 Without texts or ids it makes some up, as long as tweets. Each round measures every side in turn; figures are medians
 over the rounds with least and most, ratios are medians of each round's ratio. Before anything is timed, the
@@ -376,8 +377,8 @@ def inputs(arguments: argparse.Namespace, folder: Path) -> Inputs:
     tokens, texts, vocabulary = tokens_and_texts(arguments, model, folder)
     lengths = np.count_nonzero(tokens, axis=1)
     order = np.argsort(-lengths, kind="stable")
-    spread = np.linspace(0, len(order) - 1, min(len(order), arguments.count)).astype(int)
-    near = np.argsort(np.abs(lengths - lengths.mean()), kind="stable")[: arguments.typical]
+    spread = np.linspace(0, len(order) - 1, min(len(order), arguments.count or 512)).astype(int)
+    near = np.argsort(np.abs(lengths - lengths.mean()), kind="stable")[: arguments.typical or 40]
     job = Job(arguments.weights, graphs(model, folder), tokens[order[spread]], tokens[near], arguments.torch)
     return Inputs(job, texts, texts[near[0]], vocabulary)
 
@@ -404,9 +405,11 @@ UNITS = {
     "cold memory": "MiB at the peak of the same",
     "compile": "seconds of the first process ever that uses the numba engine",
     "tokenizer": "texts a second on one core",
+    "many rows": "rows a second; ratios are of speed",
+    "one row": "milliseconds; ratios are of time",
     "classifier": "seconds for the features of 2,000 texts (numba), alone and with a classifier fitted on them",
 }
-BASELINES = (*ORT, "onnxruntime", "import numpy", "encode")
+BASELINES = (*ORT, "onnxruntime", "keras predict", "import numpy", "encode")
 
 
 def lines(table: str, times: Times, threads: int | None = None) -> list[dict[str, Any]]:
@@ -452,7 +455,7 @@ def machine() -> dict[str, str]:
     with contextlib.suppress(OSError), open("/proc/cpuinfo", encoding="utf-8") as file:
         names = [line.split(":")[1].strip() for line in file if line.startswith("model name")] or names
     load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
-    packages = ("numpy", "numba", "onnxruntime", "onnx", "torch")
+    packages = ("numpy", "numba", "onnxruntime", "onnx", "torch", "keras", "tensorflow")
     return {
         "CPU": f"{names[0]}, {os.cpu_count()} cores{load}",
         "features": " ".join(describe.cpu_features()),
@@ -465,11 +468,10 @@ def as_text(report: dict[str, Any]) -> str:
     """The report for people."""
     out = [f"{name:10}{value}" for name, value in (report["machine"] | report["work"]).items()]
     if report["parity"]:
-        out += ["", f"probabilities, beside those of npmoji numpy fp32 (exact sides agree within {TOLERANCE}: checked)"]
+        out += ["", f"outputs, beside those of npmoji numpy fp32 (exact sides agree within {TOLERANCE}: checked)"]
     for side, found in report["parity"].items():
-        out.append(
-            f"  {side:24}largest difference {found['largest_difference']:.1e}, same top-1 {found['same_top1']:.2%}"
-        )
+        same = f", same top-1 {found['same_top1']:.2%}" if "same_top1" in found else ""
+        out.append(f"  {side:24}largest difference {found['largest_difference']:.1e}{same}")
     table = None
     for line in report["rows"]:
         if line["table"] != table:
@@ -507,13 +509,19 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=5, metavar="N", help="default: 5")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], metavar="N", help="default: 1 2")
     parser.add_argument("--only", nargs="+", choices=MEASURES, default=list(MEASURES), help="default: everything")
-    parser.add_argument("--count", type=int, default=512, metavar="N", help="texts for throughput (default 512)")
+    parser.add_argument("--count", type=int, metavar="N", help="texts for throughput (default 512; of --network 2000)")
     parser.add_argument(
-        "--typical", type=int, default=40, metavar="N", help="texts of mean length for latency (default 40)"
+        "--typical", type=int, metavar="N", help="texts of mean length for latency (default 40; of --network 10)"
+    )
+    parser.add_argument("--network", metavar="FILE", help="time this network beside Keras 3, and nothing else")
+    parser.add_argument(
+        "--layer", action="append", default=[], metavar="NAME=CHOICE", help="as for npmoji: what an attention layer is"
     )
     parser.add_argument("--torch", action="store_true", help="measure torchMoji's algorithm in PyTorch too")
     parser.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
     arguments = parser.parse_args(argv)
+    if arguments.network:
+        return network(arguments)
     if arguments.torch and not find_spec("torch"):
         parser.error("--torch: torch is not installed")
     only = [name for name in arguments.only if hasattr(os, "wait4") or name not in ("cold", "compile")]
@@ -540,9 +548,28 @@ def main(argv: list[str] | None = None) -> int:
         f"{len(job.typical)} of {lengths[1]:.1f} for latency",
         "rounds": str(arguments.rounds),
     }
-    report = {"machine": machine(), "work": work, "parity": parity, "rows": rows}
-    print(json.dumps(report, indent=1) if arguments.format == "json" else as_text(report))
+    show({"machine": machine(), "work": work, "parity": parity, "rows": rows}, arguments.format)
     return 0
+
+
+def network(arguments: argparse.Namespace) -> int:
+    """Measure a network of any kind, print."""
+    import bench_network
+
+    choices = dict(choice.partition("=")[::2] for choice in arguments.layer)
+    settings = arguments.threads, arguments.rounds, arguments.count or 2000, arguments.typical or 10
+    try:
+        found = bench_network.report(arguments.network, choices, *settings)
+    except (bench_network.Disagreement, npmoji.NpmojiError) as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 1
+    show({"machine": machine(), **found}, arguments.format)
+    return 0
+
+
+def show(report: dict[str, Any], form: str) -> None:
+    """Print a report as text or JSON."""
+    print(json.dumps(report, indent=1) if form == "json" else as_text(report))
 
 
 if __name__ == "__main__":

@@ -26,9 +26,18 @@ class Session:
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
         self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
+    @property
+    def inputs(self) -> dict[str, str]:
+        """The types of the inputs by name, in their order."""
+        return {given.name: given.type for given in self._session.get_inputs()}
+
     def run(self, feed: dict[str, np.ndarray]) -> np.ndarray:
         """Probabilities of one batch from `feeds`."""
-        return self._session.run(None, feed)[0]
+        return self.all(feed)[0]
+
+    def all(self, feed: dict[str, np.ndarray]) -> list[np.ndarray]:
+        """All outputs."""
+        return self._session.run(None, feed)
 
 
 def feeds(tokens: np.ndarray, size: int) -> list[dict[str, np.ndarray]]:

@@ -2,8 +2,10 @@
 
     ops.py            every function, the reference
     activations.py    the activation functions
+    windows.py        windows of time steps
     quantised.py      the reference's int8 products
-    numba_ops.py      the fast path, on `kernels`; packing.py: batches without padding
+    numba_ops.py      the fast path, on `kernels`; numba_windows.py: its convolution
+    packing.py        batches without padding
     torch/            PyTorch, on a CPU or a GPU
 
 Layers are given an engine with every call. This module maps names to engines.

@@ -19,6 +19,7 @@ import numpy as np
 from .. import kernels
 from ..precision import float32, halves
 from .activations import ACTIVATIONS
+from .numba_windows import PackedConv, conv1d, pack_conv1d
 from .ops import EPSILON, REFERENCE, Array, Ops, two_biases
 from .packing import Packed, Rows, gather, hold, last_steps, pack
 
@@ -115,6 +116,7 @@ class NumbaOps(Ops):
         self.threads = threads
         self._pool = kernels.Pool(threads)
         self._products = products(precision)
+        self._scratch = kernels.Scratch()
         #: packings of the masks of a pass, by shape and bits
         self._packings: dict[tuple[tuple[int, ...], bytes], Packed] | None = None
 
@@ -156,14 +158,27 @@ class NumbaOps(Ops):
             return Rows(ELEMENTWISE[name](x.values), x.index)
         return ELEMENTWISE[name](np.asarray(x))
 
+    def pack_dense(self, kernel: Any, bias: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        """See `Ops.pack_dense`."""
+        kernel, bias = super().pack_dense(kernel, bias)
+        return np.ascontiguousarray(kernel, np.float32), np.ascontiguousarray(bias, np.float32)
+
     def dense(self, x: Array, weights: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
         """See `Ops.dense`."""
-        kernel, bias = weights
-        x = np.asarray(x, np.float32)
+        kernel, bias = map(np.ascontiguousarray, weights)
+        x = np.ascontiguousarray(x, np.float32)
         out = np.empty((*x.shape[:-1], len(bias)), np.float32)
         rows, flat = x.reshape(-1, x.shape[-1]), out.reshape(-1, len(bias))
         self._on_rows(len(rows), lambda first, last: kernels.dense(rows, kernel, bias, flat, first, last))
         return out
+
+    def pack_conv1d(self, kernel: np.ndarray, bias: np.ndarray | None) -> PackedConv:
+        """See `Ops.pack_conv1d`."""
+        return pack_conv1d(kernel, bias)
+
+    def conv1d(self, x: Array, weights: PackedConv, strides: int, dilation: int, ends: tuple[int, int]) -> np.ndarray:
+        """See `Ops.conv1d`."""
+        return conv1d(x, weights, strides, dilation, ends, self._scratch, self._on_rows)
 
     def feature_sum(self, x: Array) -> np.ndarray:
         """See `Ops.feature_sum`."""
@@ -302,7 +317,7 @@ class NumbaOps(Ops):
             part = outputs[:, :, column : column + weights.units]
             flat = outputs.reshape(-1, outputs.shape[2])[:, column : column + weights.units]
             state = direction.state_of(texts)
-            projected = np.empty((len(values), len(weights.bias)), np.float32)
+            projected = self._scratch.array(len(values), len(weights.bias), len(projecting))
             project = partial(weights.matmul, values, weights.kernel, weights.bias, projected)
             recur = partial(
                 *(direction.recur, projected, index, weights.recurrent_kernel, packed.batch_sizes, flat, places),

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..precision import float32, half
 from .activations import ACTIVATIONS
+from .windows import windows
 
 EPSILON = np.float32(1e-7)  # Keras' K.epsilon(), added to the sum of the attention weights
 
@@ -118,6 +119,16 @@ class Ops:
         """``x · kernel + bias`` on the last axis: (..., F) -> (..., C); one product for all rows."""
         kernel, bias = weights
         return (np.asarray(x).reshape(-1, kernel.shape[0]) @ kernel + bias).reshape(*x.shape[:-1], kernel.shape[1])
+
+    def pack_conv1d(self, kernel: np.ndarray, bias: np.ndarray | None) -> Any:
+        """The weights of a convolution, float32 (size, F, C) and (C,) or None, in the form `conv1d` takes."""
+        return len(kernel), self.pack_dense(np.ascontiguousarray(kernel.reshape(-1, kernel.shape[2])), bias)
+
+    def conv1d(self, x: Array, weights: Any, strides: int, dilation: int, ends: tuple[int, int]) -> Array:
+        """Convolution over time: (N, T, F) -> (N, steps, C), with ``ends`` steps of zeros before and after."""
+        size, kernel = weights
+        views = windows(np.pad(np.asarray(x), ((0, 0), ends, (0, 0))), size, strides, dilation)
+        return self.dense(np.ascontiguousarray(views).reshape(*views.shape[:2], size * views.shape[3]), kernel)
 
     def concatenate(self, values: Sequence[Array]) -> Array:
         """Arrays concatenated along the last axis."""

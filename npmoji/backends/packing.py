@@ -55,6 +55,15 @@ def gather(x: np.ndarray | Rows, packed: Packed) -> tuple[np.ndarray, np.ndarray
     return x[packed.rows, packed.steps], np.arange(len(packed.rows))
 
 
+def as_rows(x: np.ndarray | Rows) -> tuple[np.ndarray, np.ndarray]:
+    """x (N, T, F) as its distinct rows, as far as it knows them, (U, F), and each step's index among them, (N, T)."""
+    if isinstance(x, Rows):
+        return np.ascontiguousarray(x.values, np.float32), np.ascontiguousarray(x.index, np.int64)
+    x = np.ascontiguousarray(x, np.float32)
+    N, T, F = x.shape
+    return x.reshape(N * T, F), np.arange(N * T).reshape(N, T)
+
+
 def last_steps(mask: np.ndarray, go_backwards: bool) -> np.ndarray:
     """(N,) the last valid step of each text in the direction of travel; arbitrary for a text without any."""
     return np.argmax(mask, axis=1) if go_backwards else mask.shape[1] - 1 - np.argmax(mask[:, ::-1], axis=1)

@@ -24,6 +24,7 @@ What Python calls:
     int8.py         the same with quantised weights, on int8_blocks.py; not imported until asked for
     gru.py          GRU direction in float32; compiled on first use
     elementwise.py  tanh, exp and the sigmoids on arrays
+    windows.py      what a convolution's positions give, summed
     heads.py        what follows the LSTMs: dot products, softmax, weighted sums
     threads.py      Python threads for them; they release the GIL
 """
@@ -32,13 +33,16 @@ from .elementwise import exp, hard_sigmoid, hard_sigmoid_keras3, sigmoid, tanh
 from .float32 import lstm, matmul
 from .gru import arrange_gates, gru, pack_gru
 from .heads import attention_weights, dense, dot_rows, softmax, weighted_sum
-from .panels import interleave_gates, pack_bias, pack_gates, pack_half_gates
+from .memory import Scratch
+from .panels import interleave_gates, pack_bias, pack_columns, pack_gates, pack_half_gates
 from .target import GATES
 from .threads import Pool
+from .windows import window_sums
 
 __all__ = [
     "GATES",
     "Pool",
+    "Scratch",
     "arrange_gates",
     "attention_weights",
     "dense",
@@ -51,6 +55,7 @@ __all__ = [
     "lstm",
     "matmul",
     "pack_bias",
+    "pack_columns",
     "pack_gates",
     "pack_gru",
     "pack_half_gates",
@@ -58,4 +63,5 @@ __all__ = [
     "softmax",
     "tanh",
     "weighted_sum",
+    "window_sums",
 ]

@@ -11,7 +11,7 @@ import numpy as np
 from numba import types
 
 from .elementwise import exp
-from .target import jit
+from .target import inner, jit
 
 _IN_3 = types.Array(types.float32, 3, "A", readonly=True)
 _IN_2 = types.Array(types.float32, 2, "A", readonly=True)
@@ -20,27 +20,75 @@ _MASK = types.Array(types.boolean, 2, "A", readonly=True)
 _OUT_2 = types.Array(types.float32, 2, "A")
 _OUT_1 = types.Array(types.float32, 1, "A")
 _SUMS_32 = types.Array(types.float32, 1, "C")
-_SUMS_64 = types.Array(types.float64, 1, "C")
+_ROWS = types.Array(types.float32, 2, "C", readonly=True)
+_VECTOR = types.Array(types.float32, 1, "C", readonly=True)
+_OUT_ROWS = types.Array(types.float32, 2, "C")
+_SUMS_4 = types.Array(types.float64, 2, "C")
 
 WIDE = 16  # running sums of a dot product: enough for the widest vectors, and the same number on every machine
 
 
-@jit(types.void(_IN_2, _IN_2, _IN_1, _OUT_2, _SUMS_64, types.int64, types.int64))
+@inner
+def _add_four(x, row, kernel, sums):
+    """sums (4, C) += four rows of x · kernel: they share each load of the kernel, and two of its rows one of a sum."""
+    a, b, c, d = sums[0], sums[1], sums[2], sums[3]
+    xa, xb, xc, xd = x[row], x[row + 1], x[row + 2], x[row + 3]
+    even = len(kernel) - len(kernel) % 2
+    for k in range(0, even, 2):
+        kernel_0, kernel_1 = kernel[k], kernel[k + 1]
+        a0, a1, b0, b1 = np.float64(xa[k]), np.float64(xa[k + 1]), np.float64(xb[k]), np.float64(xb[k + 1])
+        c0, c1, d0, d1 = np.float64(xc[k]), np.float64(xc[k + 1]), np.float64(xd[k]), np.float64(xd[k + 1])
+        for i in range(len(a)):
+            w0, w1 = np.float64(kernel_0[i]), np.float64(kernel_1[i])
+            a[i] = a[i] + a0 * w0 + a1 * w1
+            b[i] = b[i] + b0 * w0 + b1 * w1
+            c[i] = c[i] + c0 * w0 + c1 * w1
+            d[i] = d[i] + d0 * w0 + d1 * w1
+    for k in range(even, len(kernel)):
+        for r in range(4):
+            for i in range(len(a)):
+                sums[r, i] += np.float64(x[row + r, k]) * np.float64(kernel[k, i])
+
+
+@inner
+def _add_one(x, row, kernel, sums):
+    """The same for one row, and the first row of the sums."""
+    a = sums[0]
+    whole = len(kernel) - len(kernel) % 4
+    for k in range(0, whole, 4):
+        x0, x1 = np.float64(x[row, k]), np.float64(x[row, k + 1])
+        x2, x3 = np.float64(x[row, k + 2]), np.float64(x[row, k + 3])
+        for i in range(len(a)):
+            first = a[i] + x0 * np.float64(kernel[k, i]) + x1 * np.float64(kernel[k + 1, i])
+            a[i] = first + x2 * np.float64(kernel[k + 2, i]) + x3 * np.float64(kernel[k + 3, i])
+    for k in range(whole, len(kernel)):
+        for i in range(len(a)):
+            a[i] += np.float64(x[row, k]) * np.float64(kernel[k, i])
+
+
+@jit(types.void(_ROWS, _ROWS, _VECTOR, _OUT_ROWS, _SUMS_4, types.int64, types.int64))
 def _dense(x, kernel, bias, out, sums, first, last):
-    for row in range(first, last):
-        for c in range(len(bias)):
-            sums[c] = bias[c]
-        for k in range(x.shape[1]):
-            value = np.float64(x[row, k])
-            for c in range(len(bias)):
-                sums[c] += value * kernel[k, c]
-        for c in range(len(bias)):
-            out[row, c] = sums[c]
+    """A product of two floats is exact in float64: the bits depend on the order of the sums only, which is that of k,
+    however many rows and products are computed side by side."""
+    row = first
+    while row < last:
+        count = 4 if row + 4 <= last else 1
+        for r in range(count):
+            for i in range(len(bias)):
+                sums[r, i] = bias[i]
+        if count == 4:
+            _add_four(x, row, kernel, sums)
+        else:
+            _add_one(x, row, kernel, sums)
+        for r in range(count):
+            for i in range(len(bias)):
+                out[row + r, i] = sums[r, i]
+        row += count
 
 
 def dense(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray, out: np.ndarray, first: int, last: int) -> None:
-    """out[first:last] = x[first:last] · kernel + bias: (M, K), (K, C), (C,) -> (M, C)."""
-    _dense(x, kernel, bias, out, np.empty(len(bias)), first, last)
+    """out[first:last] = x[first:last] · kernel + bias: (M, K), (K, C), (C,) -> (M, C), all contiguous."""
+    _dense(x, kernel, bias, out, np.empty((4, len(bias))), first, last)
 
 
 @jit(types.void(_IN_2, _IN_1, _OUT_1, _SUMS_32, types.int64, types.int64))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 
 import numpy as np
 
@@ -16,6 +17,24 @@ def aligned_empty(shape: tuple[int, ...], dtype: type[np.generic] = np.float32) 
     memory = np.empty(size + CACHE_LINE, np.uint8)
     skip = -memory.__array_interface__["data"][0] % CACHE_LINE
     return memory[skip : skip + size].view(dtype).reshape(shape)
+
+
+class Scratch(threading.local):
+    """Memory that a thread uses again and again: fresh memory costs about as much as what is computed in it."""
+
+    MOST = 1 << 22  # floats to keep
+
+    def __init__(self) -> None:
+        self._kept: dict[int, np.ndarray] = {}
+
+    def array(self, rows: int, width: int, which: int = 0) -> np.ndarray:
+        """Uninitialised float32 (rows, width), until the thread asks for another of this number."""
+        size = rows * width
+        if size > self.MOST:
+            return aligned_empty((rows, width))
+        if which not in self._kept or size > len(self._kept[which]):
+            self._kept[which] = aligned_empty((size,))
+        return self._kept[which][:size].reshape(rows, width)
 
 
 @inner

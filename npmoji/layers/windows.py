@@ -7,17 +7,10 @@ from typing import Any
 import numpy as np
 
 from ..backends.ops import Array, Ops
+from ..backends.windows import windows
 from ..errors import WeightsError
 from .base import Layer, given
 from .shapes import Unmasked
-
-
-def windows(x: np.ndarray, size: int, strides: int, dilation: int = 1) -> np.ndarray:
-    """Views of x (N, T, F) as (N, steps, size, F): window s holds steps ``s strides + dilation (0 .. size - 1)``."""
-    N, T, F = x.shape
-    steps = max(0, (T - (size - 1) * dilation - 1) // strides + 1)
-    n, t, f = x.strides
-    return np.lib.stride_tricks.as_strided(x, (N, steps, size, F), (n, t * strides, t * dilation, f), writeable=False)
 
 
 def padding(T: int, size: int, strides: int, dilation: int, kind: str) -> tuple[int, int]:
@@ -106,13 +99,17 @@ class Conv1D(Grouped):
         self.check_groups()
 
     def forward(self, ops: Ops, x: Array) -> Array:
-        x = np.asarray(x)
         size, width, _ = self.kernel.shape
         if x.ndim != 3 or x.shape[2] != width * self.groups:
             raise WeightsError(f"layer {self.name!r}: kernel has shape {self.kernel.shape}, but its input {x.shape}")
         ends = padding(x.shape[1], size, self.strides, self.dilation, self.padding)
-        views = windows(np.pad(x, ((0, 0), ends, (0, 0))), size, self.strides, self.dilation)
+        if self.groups == 1:
+            return ops.conv1d(x, self.packed(ops), self.strides, self.dilation, ends)
+        views = windows(np.pad(np.asarray(x), ((0, 0), ends, (0, 0))), size, self.strides, self.dilation)
         return self.product(ops, views, *views.shape[:2], -1)
+
+    def pack(self, ops: Ops) -> Any:
+        return ops.pack_conv1d(self.kernel, self.bias) if self.groups == 1 else super().pack(ops)
 
 
 class Pooling1D(Unmasked):
