@@ -21,7 +21,7 @@ import npmoji
 from npmoji import formats, loading
 from npmoji.backends.ops import Ops
 from npmoji.export.onnx.layers import KINDS as ONNX
-from npmoji.graph import Graph
+from npmoji.graph import FREE_STEPS, Graph
 from npmoji.keras.config import CONTAINERS
 from npmoji.keras.known import KINDS
 from npmoji.layers import Layer, Pass
@@ -160,18 +160,13 @@ def function_name(layer: Layer) -> str:
 
 def calls(graph: Graph) -> dict[Layer, set[str]]:
     """The engine's functions that each layer calls."""
-    for size in graph.sizes():
-        found, ops, X = {}, Listening(), graph.row(size)
-        run = Pass(ops)
-        try:
-            for layer in ancestors([*graph.outputs, *graph.layers]):
-                ops.called = set()
-                layer.pull(X, run)
-                found[layer] = ops.called
-        except npmoji.WeightsError:
-            continue
-        return found
-    raise ValueError("a network that takes no number of steps")
+    found, ops, X = {}, Listening(), graph.row(graph.size or FREE_STEPS)
+    run = Pass(ops)
+    for layer in ancestors([*graph.outputs, *graph.layers]):
+        ops.called = set()
+        layer.pull(X, run)
+        found[layer] = ops.called
+    return found
 
 
 # What the code has ------------------------------------------------------------------------------------------------
