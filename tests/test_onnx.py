@@ -6,12 +6,14 @@ import re
 import numpy as np
 import pytest
 from conftest import DATA, LAYERS, ROOT, model_cases
+from test_keras_graphs import by_place
 
 import npmoji
 from npmoji import layers
 from npmoji.cli import main
 from npmoji.export.convert import convert
 from npmoji.layers.operations import FUNCTIONS
+from npmoji.outputs import paths
 
 onnx = pytest.importorskip("onnx", reason="needs onnx and onnxruntime: pip install '.[onnx]'")
 onnxruntime = pytest.importorskip("onnxruntime", reason="needs onnx and onnxruntime: pip install '.[onnx]'")
@@ -159,8 +161,11 @@ def test_other_networks(path):
         runtime(**{name: x.astype(np.int64) if x.dtype.kind in "iu" else x for name, x in given.items()}).values()
     )
     by_name = {layer.name: x for layer, x in some.items()}
-    wanted = model.predict(by_name if len(some) > 1 else next(iter(some.values())))
-    wanted = wanted if isinstance(wanted, list) else [wanted]
+    outputs = by_place(model.predict(by_name if len(some) > 1 else next(iter(some.values()))))
+    order = [*paths(model.graph.structure)]
+    if not isinstance(model.graph.structure, dict):  # by their layers, as the graph lists them
+        order.sort(key=lambda place: place[1])
+    wanted = [outputs[place or "0"] for place, _ in order]
     assert len(found) == len(wanted)
     for one, other in zip(found, wanted):
         assert one.shape == other.shape
@@ -386,3 +391,8 @@ def test_json_of_the_metadata_holds_any_word(small, tmp_path, toy_vocabulary):
     model = npmoji.load(small[0], vocabulary=words, engine="numpy")
     convert(model, tmp_path / "a.onnx")
     assert read_metadata(str(tmp_path / "a.onnx"))["vocabulary"] == json.loads(json.dumps(words))
+
+
+def test_outputs_of_a_dict_have_its_keys():
+    path = DATA / "keras" / "keras3_named_ends" / "model.h5"
+    assert {one.name for one in network(npmoji.load(path)).graph.output} == {"zeta", "alpha"}

@@ -34,6 +34,8 @@ def nested_ends(w: Workshop) -> Any:
     ids = w.tokens("ids")
     x = L.Dense(3)(w.recurrent(4)(L.Embedding(w.WORDS, 3, mask_zero=True)(ids)))
     if w.keras3 and w.chance(0.2):
+        w.inputs.clear()
+        w.named.clear()
         return w.K.Sequential([w.numbers(3), inner])
     found = inner(x)
     if w.chance(0.3):
