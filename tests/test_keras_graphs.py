@@ -303,7 +303,7 @@ def entry(config, class_name):
             {"class_name": "AttentionWeightedAverage"},
             ("3 arrays, expected kernel",),
         ),
-        ("keras3_operators", "Subtract", {"class_name": "Arctan"}, ("'Arctan' is not known",)),
+        ("keras3_operators", "Subtract", {"class_name": "Gamma"}, ("'Gamma' is not known",)),
     ],
 )
 def test_what_is_refused(name, class_name, change, words):

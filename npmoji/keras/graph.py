@@ -15,10 +15,11 @@ from ..formats.fields import check_json, typed
 from ..graph import Graph
 from ..layers import Input, Layer, Named, Part, Remask, TimeDistributed
 from ..layers.base import HiddenMask
-from ..layers.operations import FUNCTIONS, Operation
+from ..layers.functions import FUNCTIONS
 from . import config as description
 from .config import CONTAINERS, Call, Network, Node, Ref, flat, refs_of
-from .known import Known
+from .functions import function_of, operation
+from .known import CODE, Known
 from .place import ANY, LARGEST, Place
 from .shares import shares
 
@@ -81,7 +82,9 @@ class Builder:
         if taker is not None and (shape is None or len(shape) == 1):
             rows = self.arrays[taker]["embeddings"].shape[:1] or (1,)
             return self._enter(Input(vocabulary_size=rows[0], shape=shape or (None,), name=ref.layer))
-        return self._enter(Input(shape=shape, name=ref.layer))
+        layer = Input(shape=shape, name=ref.layer)
+        layer.integers = "int" in str(node.config.get("dtype"))
+        return self._enter(layer)
 
     def run(self, network: Network, values: dict[Ref, Layer], name: str, key: str) -> list[Layer]:
         """Make the layers of a network, given the layers that are its inputs; returns its outputs.
@@ -112,8 +115,7 @@ class Builder:
         """Make a layer for one of its calls; returns its outputs, one layer for each."""
         name, key, call = name + node.name + (f":{i}" if i else ""), key + node.name, node.calls[i]
         if _is_operation(node, key, self.known):
-            arguments = [values[value] if isinstance(value, Ref) else value for value in flat(call.args)]
-            return [Operation(node.class_name, arguments, {**node.config, **call.kwargs}, name=name)]
+            return operation(node, call, values, name, self.file.version)
         previous, states = self._arguments(node, call, values, name)
         if node.class_name in CONTAINERS:
             return self._nested(node, previous, name, key)
@@ -233,7 +235,9 @@ def _in_order(node: Node, args: list[Any]) -> list[Any]:
 
 
 def _is_operation(node: Node, key: str, known: Known) -> bool:
-    """Whether a node that may be a function of Keras 3, by its config, is one: some layers' configs look alike."""
+    """Whether a node that may be a function, by its config, is one: some layers' configs look alike."""
+    if node.class_name in CODE:
+        return function_of(node) is not None and known.find(node.class_name, key) is None
     return node.operation and (node.class_name in FUNCTIONS or known.find(node.class_name, key) is None)
 
 
@@ -291,6 +295,8 @@ def check_stray(network: Network, file: Contents) -> None:
 def fill(found: Layers, node: Node, file: Contents, known: Known) -> None:
     """Add the arrays of a layer, and of all layers in it, to those found. Raises as `weights_of`."""
     if _is_operation(node, node.name, known):
+        if file.layers.get(node.name):
+            raise WeightsError(f"layer {node.name!r} ({node.class_name}) has arrays, expected none of a function")
         return
     slots = list(_slots(node, "", True, known))
     apart = {slot.layer: file.layers.get(slot.layer, {}) for slot in slots if slot.layer != node.name}

@@ -234,6 +234,7 @@ class Input(Layer):
     ):
         super().__init__(name=name)
         self.class_name = "InputLayer"  # Keras' name
+        self.integers = False  # whether its numbers are integers to the functions that take them
         self.vocabulary_size, self.shape = vocabulary_size, shape
 
     def forward(self, ops: Ops, X: Any) -> Any:

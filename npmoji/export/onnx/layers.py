@@ -19,10 +19,11 @@ from ...layers.base import HiddenMask, ancestors
 from ...layers.merging import Extremum, Merge
 from ...layers.operations import Operation
 from ...precision import float32
-from .functions import activate, kind_of, operation
+from .functions import activate
 from .graph import BOOL, FLOAT, INT64, Graph
 from .masks import everything
 from .node import Names, Node, Value
+from .operations import kind_of, operation
 from .recurrent import bidirectional, recurrent
 from .refused import Refused
 from .windows import WINDOWS
