@@ -20,7 +20,7 @@ from . import config as description
 from .config import CONTAINERS, Call, Network, Node, Ref, flat, refs_of
 from .functions import function_of, operation
 from .known import CODE, Known
-from .place import ANY, LARGEST, Place
+from .place import ANY, KINDS, LARGEST, Place
 from .shares import shares
 
 
@@ -236,9 +236,11 @@ def _in_order(node: Node, args: list[Any]) -> list[Any]:
 
 def _is_operation(node: Node, key: str, known: Known) -> bool:
     """Whether a node that may be a function, by its config, is one: some layers' configs look alike."""
+    found = known.find(node.class_name, key)
     if node.class_name in CODE:
-        return function_of(node) is not None and known.find(node.class_name, key) is None
-    return node.operation and (node.class_name in FUNCTIONS or known.find(node.class_name, key) is None)
+        return function_of(node) is not None and found is None
+    ours = node.class_name in FUNCTIONS and found is KINDS.get(node.class_name)  # and no class of the caller's own
+    return node.operation and (found is None or ours)
 
 
 def _axes(name: str, shape: Any) -> tuple[int | None, ...]:

@@ -10,7 +10,7 @@
     activations.py, normalisation.py, shapes.py    what else Keras' text models are made of
     wrappers.py        layers around layers
     scaling.py         numbers on another scale
-    operations.py      single functions of Keras 3's graphs
+    operations.py      single functions between layers; the table of them, functions/
     sparse.py          inputs that are mostly zeros
     copying.py         copies of connected layers
 

@@ -27,6 +27,7 @@ class Operation(Layer):
 
     Attributes:
         bound: all its arguments by the names of the function's parameters.
+        lengths: the sizes of the axes of the arrays among them, which inputs may have to have too.
     """
 
     def __init__(self, class_name: str, arguments: Sequence[Any], settings: Mapping[str, Any], name: str | None = None):
@@ -40,6 +41,8 @@ class Operation(Layer):
             raise self._not_understood(str(error)) from error
         if not self.previous:
             raise self._not_understood("no layer among its arguments")
+        constants = [value for value in leaves(list(self.bound.values())) if isinstance(value, np.ndarray)]
+        self.lengths = tuple(n for array in constants for n in array.shape)
         # as often as it is an argument, in their order
         self.previous = tuple(value for value in leaves(list(self.bound.values())) if isinstance(value, Layer))
 
