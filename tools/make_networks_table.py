@@ -21,12 +21,15 @@ import npmoji
 from npmoji import formats, loading
 from npmoji.backends.ops import Ops
 from npmoji.export.onnx.layers import KINDS as ONNX
+from npmoji.export.onnx.layers import OF_WORDS
+from npmoji.export.onnx.operations import OPERATIONS
 from npmoji.graph import FREE_STEPS, Graph
 from npmoji.keras.config import CONTAINERS
 from npmoji.keras.known import KINDS
 from npmoji.layers import Layer, Pass
 from npmoji.layers.base import ancestors
-from npmoji.layers.operations import FUNCTIONS, Operation
+from npmoji.layers.functions import FUNCTIONS
+from npmoji.layers.operations import Operation
 
 PAGE = ROOT / "docs" / "networks.md"
 DATA = ROOT / "tests" / "data"
@@ -251,8 +254,11 @@ def tables() -> str:
         raise ValueError(f"notes about {sorted(strangers)}, which are no layers")
     head = ["layer", "numba", "torch", "gradient", "ONNX", *versions, ""]
     rows = [layer_row(name, found, versions) for name in sorted(names, key=str.lower)]
-    functions = [function_row(name, found, versions) for name in sorted(FUNCTIONS)]
-    return f"{_table(head, rows)}\n\nFunctions between layers:\n\n{_table(['function', *head[3:-1]], functions)}"
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for name in sorted(FUNCTIONS):
+        alike.setdefault(function_ticks(name, found, versions), []).append(name)
+    functions = [[", ".join(names), *ticks] for ticks, names in sorted(alike.items(), reverse=True)]
+    return f"{_table(head, rows)}\n\nFunctions between layers:\n\n{_table(['functions', *head[3:-1]], functions)}"
 
 
 def layer_row(name: str, found: dict[str, Seen], versions: list[str]) -> list[str]:
@@ -263,16 +269,17 @@ def layer_row(name: str, found: dict[str, Seen], versions: list[str]) -> list[st
     classes = {cls for cls in entry.classes if cls is not npmoji.Input}
     engines = [by_engine(engine, entry.functions) if classes else "?" for engine in ENGINES]
     gradient = _all(classes, lambda cls: cls.__name__ in rules)
-    onnx = _all(classes, lambda cls: any(kind in ONNX for kind in cls.__mro__))
+    onnx = _all(classes, lambda cls: any(kind in ONNX for kind in cls.__mro__) and cls not in OF_WORDS)
     label = f"{name} ({', '.join(older)})" if older else name
     return [label, *engines, gradient, onnx, *(_tick(version in seen_as) for version in versions), NOTES.get(name, "")]
 
 
-def function_row(name: str, found: dict[str, Seen], versions: list[str]) -> list[str]:
-    """The row of a function."""
+def function_ticks(name: str, found: dict[str, Seen], versions: list[str]) -> tuple[str, ...]:
+    """What the row of a function says."""
     entry = found.get(f".{name}", Seen(set(), set(), set()))
-    have = [name in mentioned(path) for path in ("learn/gradients/operations.py", "export/onnx/functions.py")]
-    return [name, *map(_tick, have), *(_tick(version in entry.versions) for version in versions)]
+    trained = any(name in mentioned(f"learn/gradients/{file}.py") for file in ("operations", "functions"))
+    have = [trained, name in OPERATIONS, *(version in entry.versions for version in versions)]
+    return tuple(map(_tick, have))
 
 
 def _all(classes: set[type], holds: Callable[[type], bool]) -> str:

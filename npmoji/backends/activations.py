@@ -16,6 +16,7 @@ Function = Callable[[np.ndarray], np.ndarray]
 
 ZERO, HALF, ONE = np.float32(0), np.float32(0.5), np.float32(1)
 SLOPE = np.float32(0.2)  # of Keras 2's hard sigmoid
+FOUR = np.float32(4)
 
 
 def hard_sigmoid(x: np.ndarray) -> np.ndarray:
@@ -99,6 +100,61 @@ def leaky_relu(x: np.ndarray) -> np.ndarray:
     return np.where(x >= 0, x, np.float32(0.2) * x)
 
 
+def celu(x: np.ndarray, exp: Function = np.exp) -> np.ndarray:
+    """`elu`, whose slope is 1 at 0 with any setting; it has none here."""
+    return elu(x, exp)
+
+
+def hard_tanh(x: np.ndarray) -> np.ndarray:
+    """``x`` from -1 to 1."""
+    return np.clip(x, -ONE, ONE)
+
+
+def log_sigmoid(x: np.ndarray, exp: Function = np.exp) -> np.ndarray:
+    """The logarithm of the logistic function."""
+    return -softplus(-x, exp)
+
+
+def tanh_shrink(x: np.ndarray, tanh: Function = np.tanh) -> np.ndarray:
+    """``x - tanh(x)``."""
+    return x - tanh(x)
+
+
+def hard_shrink(x: np.ndarray, threshold: np.float32 = HALF) -> np.ndarray:
+    """``x`` where it is larger than the threshold, whatever its sign, else 0."""
+    return np.where(np.abs(x) > threshold, x, ZERO)
+
+
+def soft_shrink(x: np.ndarray, threshold: np.float32 = HALF) -> np.ndarray:
+    """The same, nearer to 0 by the threshold."""
+    return np.where(x > threshold, x - threshold, np.where(x < -threshold, x + threshold, ZERO))
+
+
+def squareplus(x: np.ndarray, b: np.float32 = FOUR) -> np.ndarray:
+    """``(x + sqrt(x² + b)) / 2``."""
+    return (x + np.sqrt(x * x + b)) / np.float32(2)
+
+
+def sparse_plus(x: np.ndarray) -> np.ndarray:
+    """0 up to -1, ``x`` from 1 on, and a parabola between."""
+    return np.where(x <= -1, ZERO, np.where(x < 1, np.float32(0.25) * np.square(x + ONE), x))
+
+
+def sparse_sigmoid(x: np.ndarray) -> np.ndarray:
+    """``(x + 1) / 2``, from 0 to 1."""
+    return np.where(x <= -1, ZERO, np.where(x >= 1, ONE, HALF * (x + ONE)))
+
+
+def sparsemax(x: np.ndarray) -> np.ndarray:
+    """What Keras has by this name: not quite arXiv:1602.02068, as it adds up all sums of the largest values instead of
+    taking the last of them, so that the results do not always add up to 1."""
+    ordered = np.flip(np.sort(x, axis=-1), -1)
+    sums = np.cumsum(ordered, axis=-1, dtype=np.float32)
+    support = ordered - (sums - ONE) / np.arange(1, x.shape[-1] + 1, dtype=np.float32) > 0
+    total = np.cumsum(np.where(support, sums, ZERO), axis=-1, dtype=np.float32)[..., -1:]
+    return np.maximum(x - (total - ONE) / support.sum(axis=-1, keepdims=True).astype(np.float32), ZERO)
+
+
 def log_softmax(x: np.ndarray, exp: Function = np.exp) -> np.ndarray:
     """The logarithm of `softmax`."""
     x = x - x.max(axis=-1, keepdims=True)
@@ -133,4 +189,14 @@ ACTIVATIONS: dict[str, Function] = {
     "leaky_relu": leaky_relu,
     "log_softmax": log_softmax,
     "exponential": np.exp,
+    "celu": celu,
+    "hard_tanh": hard_tanh,
+    "log_sigmoid": log_sigmoid,
+    "tanh_shrink": tanh_shrink,
+    "hard_shrink": hard_shrink,
+    "soft_shrink": soft_shrink,
+    "squareplus": squareplus,
+    "sparse_plus": sparse_plus,
+    "sparse_sigmoid": sparse_sigmoid,
+    "sparsemax": sparsemax,
 }

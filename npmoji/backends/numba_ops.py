@@ -33,9 +33,13 @@ ELEMENTWISE: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "hard_sigmoid_keras3": kernels.hard_sigmoid_keras3,
     "softmax": kernels.softmax,
     "exponential": kernels.exp,
-    **{name: partial(ACTIVATIONS[name], exp=kernels.exp) for name in ("elu", "selu", "softplus", "log_softmax")},
+    **{
+        name: partial(ACTIVATIONS[name], exp=kernels.exp)
+        for name in ("elu", "selu", "softplus", "log_softmax", "celu", "log_sigmoid")
+    },
     **{name: partial(ACTIVATIONS[name], sigmoid=kernels.sigmoid) for name in ("swish", "silu")},
     "mish": partial(ACTIVATIONS["mish"], tanh=kernels.tanh, exp=kernels.exp),
+    "tanh_shrink": partial(ACTIVATIONS["tanh_shrink"], tanh=kernels.tanh),
 }
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from .. import layers
 from ..errors import WeightsError
 from ..layers import Layer
+from .activations import activated, activation_layer, name_before
 from .place import Place, affine, are_axes, axes, axis, channels_last, kind, number, sizes, whole
 
 # One step at a time ------------------------------------------------------------------------------------------------
@@ -25,6 +26,8 @@ def _embedding(at: Place) -> Layer:
 
 @kind("Dense", arrays=affine)
 def _dense(at: Place) -> Layer:
+    if activation_layer(at) is not None:
+        return activated(at, layers.Dense(at.previous[0], **at.arrays, name=name_before(at)))
     return layers.Dense(
         at.previous[0], **at.arrays, activation=at.activation(), name=at.name, logits=f"{at.name}/logits"
     )
@@ -32,6 +35,8 @@ def _dense(at: Place) -> Layer:
 
 @kind("Activation")
 def _activation(at: Place) -> Layer:
+    if activation_layer(at) is not None:
+        return activated(at, at.previous[0])
     return layers.Activation(at.previous[0], at.activation(), name=at.name)
 
 

@@ -17,6 +17,7 @@ from ..errors import WeightsError
 from ..formats.fields import item, typed
 
 CONTAINERS = ("Sequential", "Model", "Functional")
+MOST_OUTPUTS = 1000  # of one layer
 
 
 class Ref(NamedTuple):
@@ -25,6 +26,13 @@ class Ref(NamedTuple):
     layer: str
     node: int = 0
     tensor: int = 0
+
+
+class Constant(NamedTuple):
+    """An array among what a layer is called with: its numbers in lists, and their type."""
+
+    value: Any
+    dtype: str
 
 
 class Call(NamedTuple):
@@ -46,6 +54,7 @@ class Node(NamedTuple):
         operation: a function of Keras 3 (mask arithmetic, say) and no layer, as far as the config says.
         first: the number of its first call: 1 for a model used as a layer, whose own making counts as a call, else 0.
         keras3: its calls are stored as Keras 3 does.
+        used: how many outputs it must have for all that refers to them.
     """
 
     name: str
@@ -55,6 +64,7 @@ class Node(NamedTuple):
     operation: bool = False
     first: int = 0
     keras3: bool = False
+    used: int = 1
 
 
 class Network(NamedTuple):
@@ -219,7 +229,11 @@ def _renumbered(nodes: list[Node], outputs: list[Ref]) -> tuple[list[Node], list
         else:
             first[name] = outer[name] = int(max(own + given, default=0) >= calls)
     outputs = [ref._replace(node=ref.node - outer.get(ref.layer, 0) + first.get(ref.layer, 0)) for ref in outputs]
-    return [node._replace(first=first.get(node.name, 0)) for node in nodes], outputs
+    used: dict[str, int] = {}
+    for ref in [*called, *outputs]:
+        used[ref.layer] = max(used.get(ref.layer, 1), min(ref.tensor + 1, MOST_OUTPUTS))
+    nodes = [node._replace(first=first.get(node.name, 0), used=used.get(node.name, 1)) for node in nodes]
+    return nodes, outputs
 
 
 def flat(values: Iterable[Any]) -> Iterator[Any]:
@@ -292,12 +306,13 @@ def _call(node: Any, where: str = "a layer") -> Call:
         kwargs = {name: value for name, value in kwargs.items() if value is not None or name == "mask"}
         return Call([_tensor(arg, where) for arg in args], kwargs)
     # Keras 2: [[layer, node, tensor, kwargs], ...]
-    tensors = [node] if isinstance(node, list) and node and isinstance(node[0], str) else node
+    one = isinstance(node, list) and bool(node) and isinstance(node[0], str)
+    tensors = [node] if one else node
     kwargs = {}
     for tensor in _references(tensors, where):
         if len(tensor) > 3 and isinstance(tensor[3], dict):
             kwargs.update({name: _reference(value, where) for name, value in tensor[3].items() if name != "training"})
-    return Call([_reference(tensors, where)], {name: v for name, v in kwargs.items() if v is not None})
+    return Call([_reference(node if one else tensors, where)], {name: v for name, v in kwargs.items() if v is not None})
 
 
 def _references(value: Any, where: str) -> Iterator[list]:
@@ -324,7 +339,25 @@ def _tensor(value: Any, where: str) -> Any:
     if isinstance(value, dict) and value.get("class_name") == "__keras_tensor__":
         return _ref(item(item(value, "config", where, dict), "keras_history", where, list), where)
     if isinstance(value, dict) and "class_name" in value:
-        raise WeightsError(f"a layer is called with a {value['class_name']!r}, which is not understood")
+        return _special(value, where)
     if isinstance(value, dict):
         return {key: _tensor(inner, where) for key, inner in value.items()}
     return [_tensor(inner, where) for inner in value] if isinstance(value, list) else value
+
+
+def constants(value: Any, where: str) -> Any:
+    """A value of Keras 3's settings, with what it has in the place of arrays and slices."""
+    return _tensor(value, where)
+
+
+def _special(value: dict[str, Any], where: str) -> Any:
+    """Keras 3: a slice as a dict of its ends, an ellipsis as ``"..."``, an array as a `Constant`."""
+    kind, config = value["class_name"], item(value, "config", where, dict, default={})
+    if kind == "__slice__":
+        return {key: _tensor(config.get(key), where) for key in ("start", "stop", "step")}
+    if kind == "__ellipsis__":
+        return "..."
+    if kind in ("__numpy__", "__tensor__"):
+        found = item(config, "value", where, list, int, float, bool)
+        return Constant(found, item(config, "dtype", where, str))
+    raise WeightsError(f"{where} with a {kind!r:.60}, which is not understood")

@@ -15,12 +15,13 @@ from ..formats.fields import check_json, typed
 from ..graph import Graph
 from ..layers import Input, Layer, Named, Part, Remask, TimeDistributed
 from ..layers.base import HiddenMask
-from ..layers.operations import FUNCTIONS, Operation
+from ..layers.functions import FUNCTIONS
 from . import config as description
 from . import quantised, text
 from .config import CONTAINERS, Call, Network, Node, Ref, flat, refs_of
-from .known import Known
-from .place import ANY, LARGEST, Place
+from .functions import function_of, operation
+from .known import CODE, Known
+from .place import ANY, KINDS, LARGEST, Place
 from .shares import shares
 
 
@@ -86,7 +87,9 @@ class Builder:
             rows = self.arrays[taker]["embeddings"].shape[:1] or (1,)
             return self._enter(Input(vocabulary_size=rows[0], shape=shape or (None,), name=ref.layer))
         dtype = text.dtype_of(node, (taker for _, taker in takers))
-        return self._enter(Input(shape=shape, name=ref.layer, dtype=dtype))
+        layer = Input(shape=shape, name=ref.layer, dtype=dtype)
+        layer.integers = "int" in str(node.config.get("dtype"))
+        return self._enter(layer)
 
     def run(self, network: Network, values: dict[Ref, Layer], name: str, key: str) -> list[Layer]:
         """Make the layers of a network, given the layers that are its inputs; returns its outputs.
@@ -118,8 +121,7 @@ class Builder:
         """Make a layer for one of its calls; returns its outputs, one layer for each."""
         name, key, call = name + node.name + (f":{i}" if i else ""), key + node.name, node.calls[i]
         if _is_operation(node, key, self.known):
-            arguments = [values[value] if isinstance(value, Ref) else value for value in flat(call.args)]
-            return [Operation(node.class_name, arguments, {**node.config, **call.kwargs}, name=name)]
+            return operation(node, call, values, name, self.file.version)
         previous, states = self._arguments(node, call, values, name)
         if node.class_name in CONTAINERS:
             return self._nested(node, previous, name, key)
@@ -249,8 +251,12 @@ def _in_order(node: Node, args: list[Any]) -> list[Any]:
 
 
 def _is_operation(node: Node, key: str, known: Known) -> bool:
-    """Whether a node that may be a function of Keras 3, by its config, is one: some layers' configs look alike."""
-    return node.operation and (node.class_name in FUNCTIONS or known.find(node.class_name, key) is None)
+    """Whether a node that may be a function, by its config, is one: some layers' configs look alike."""
+    found = known.find(node.class_name, key)
+    if node.class_name in CODE:
+        return function_of(node) is not None and found is None
+    ours = node.class_name in FUNCTIONS and found is KINDS.get(node.class_name)  # and no class of the caller's own
+    return node.operation and (found is None or ours)
 
 
 def _axes(name: str, shape: Any) -> tuple[int | None, ...]:
@@ -307,6 +313,8 @@ def check_stray(network: Network, file: Contents) -> None:
 def fill(found: Layers, node: Node, file: Contents, known: Known) -> None:
     """Add the arrays of a layer, and of all layers in it, to those found. Raises as `weights_of`."""
     if _is_operation(node, node.name, known):
+        if file.layers.get(node.name):
+            raise WeightsError(f"layer {node.name!r} ({node.class_name}) has arrays, expected none of a function")
         return
     slots = list(_slots(node, "", True, known))
     apart = {slot.layer: file.layers.get(slot.layer, {}) for slot in slots if slot.layer != node.name}

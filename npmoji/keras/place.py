@@ -11,9 +11,7 @@ from ..backends.activations import ACTIVATIONS
 from ..errors import WeightsError
 from ..formats.fields import item
 from ..layers import Layer
-from ..layers.operations import MOST_AXES
-
-LARGEST = 1 << 16  # a size in a config beyond this is damage, and might exhaust the memory
+from ..layers.functions.arguments import LARGEST, MOST_AXES
 
 
 class Place(NamedTuple):

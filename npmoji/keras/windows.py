@@ -7,6 +7,7 @@ from typing import Any
 from .. import layers
 from ..errors import WeightsError
 from ..layers import Layer
+from .activations import activated, name_before
 from .place import Place, affine, channels_last, kind, pair, two, whole
 
 # Along time --------------------------------------------------------------------------------------------------------
@@ -21,25 +22,15 @@ def _conv1d(at: Place) -> Layer:
         "groups": whole(at, "groups", 1),
     }
     conv = layers.Conv1D(
-        at.previous[0], **at.arrays, padding=at.setting("padding", "valid"), **options, name=_linear(at)
+        at.previous[0], **at.arrays, padding=at.setting("padding", "valid"), **options, name=name_before(at)
     )
-    return _activated(at, conv)
-
-
-def _linear(at: Place) -> str:
-    """What the part of a layer before its activation is called."""
-    return at.name if at.activation() == "linear" else f"{at.name}/linear"
-
-
-def _activated(at: Place, layer: Layer) -> Layer:
-    """The layer with its activation behind it."""
-    return layer if at.activation() == "linear" else layers.Activation(layer, at.activation(), name=at.name)
+    return activated(at, conv)
 
 
 @kind("DepthwiseConv1D", arrays=affine)
 def _depthwise(at: Place) -> Layer:
     channels_last(at)
-    return _activated(at, _each_feature(at, at.arrays["kernel"], at.arrays.get("bias"), _linear(at)))
+    return activated(at, _each_feature(at, at.arrays["kernel"], at.arrays.get("bias"), name_before(at)))
 
 
 def _each_feature(at: Place, kernel: Any, bias: Any, name: str) -> Layer:
@@ -55,7 +46,7 @@ def _separable(at: Place) -> Layer:
     channels_last(at)
     first = _each_feature(at, at.arrays["depthwise"], None, f"{at.name}/depthwise")
     arrays = {name: array for name, array in at.arrays.items() if name != "depthwise"}
-    return _activated(at, layers.Conv1D(first, **arrays, name=_linear(at)))
+    return activated(at, layers.Conv1D(first, **arrays, name=name_before(at)))
 
 
 @kind("LocallyConnected1D", arrays=affine)
@@ -65,7 +56,7 @@ def _locally_connected(at: Place) -> Layer:
         found = f"implementation {at.setting('implementation')!r:.20}, padding {at.setting('padding')!r:.20}"
         raise WeightsError(f"layer {at.name!r}: {found}, expected 1 and 'valid'")
     sizes = {"size": whole(at, "kernel_size"), "strides": whole(at, "strides", 1)}
-    return _activated(at, layers.LocallyConnected1D(at.previous[0], **at.arrays, **sizes, name=_linear(at)))
+    return activated(at, layers.LocallyConnected1D(at.previous[0], **at.arrays, **sizes, name=name_before(at)))
 
 
 @kind("MaxPooling1D", "AveragePooling1D")
@@ -107,7 +98,7 @@ def _conv2d(at: Place) -> Layer:
         "groups": whole(at, "groups", 1),
     }
     padding = at.setting("padding", "valid")
-    return _activated(at, layers.Conv2D(at.previous[0], **at.arrays, padding=padding, **options, name=_linear(at)))
+    return activated(at, layers.Conv2D(at.previous[0], **at.arrays, padding=padding, **options, name=name_before(at)))
 
 
 @kind("MaxPooling2D", "AveragePooling2D")

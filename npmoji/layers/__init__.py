@@ -11,8 +11,8 @@
     wrappers.py        layers around layers
     scaling.py         numbers on another scale
     vectorization.py   texts to numbers of words; lookup.py, categories.py, by vocabularies and hashes
-    operations.py      single functions of Keras 3's graphs
     quantised.py       Keras' layers of whole numbers
+    operations.py      single functions between layers; the table of them, functions/
     sparse.py          inputs that are mostly zeros
     copying.py         copies of connected layers
 

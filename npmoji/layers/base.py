@@ -243,6 +243,7 @@ class Input(Layer):
     ):
         super().__init__(name=name)
         self.class_name = "InputLayer"  # Keras' name
+        self.integers = False  # whether its numbers are integers to the functions that take them
         self.vocabulary_size, self.shape, self.dtype = vocabulary_size, shape, dtype
 
     def forward(self, ops: Ops, X: Any) -> Any:

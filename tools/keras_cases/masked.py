@@ -98,6 +98,6 @@ def states_and_masks(w: Workshop) -> Any:
 
 @recipe(("keras3", 1, "model.keras"))
 def operators(w: Workshop) -> Any:
-    """Arithmetic between tensors, which Keras 3 stores as operations (and tf_keras as code, which is refused)."""
+    """Arithmetic between tensors, which Keras 3 stores as operations."""
     x, y = w.numbers(3), w.numbers(3)
     return w.model([x, y], w.L.Dense(2)((x + y) * 0.5 - x / 3.0))

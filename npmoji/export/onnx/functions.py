@@ -1,4 +1,4 @@
-"""Activations and single functions in ONNX' operators."""
+"""Activations in ONNX' operators."""
 
 from __future__ import annotations
 
@@ -6,11 +6,8 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from ...layers import Layer
-from ...layers.operations import Operation
-from .graph import BOOL, FLOAT, INT32, INT64, Graph
+from .graph import FLOAT, Graph
 from .refused import Refused
 
 # Activations ---------------------------------------------------------------------------------------------------------
@@ -43,6 +40,39 @@ def _hard_sigmoid_keras3(g: Graph, x: str) -> str:
     return g.add("Div", _relu6(g, g.add("Add", x, g.number(3))), g.number(6))
 
 
+def _squareplus(g: Graph, x: str) -> str:
+    root = g.add("Sqrt", g.add("Add", g.add("Mul", x, x), g.number(4)))
+    return g.add("Mul", g.add("Add", x, root), g.number(0.5))
+
+
+def _sparse_sigmoid(g: Graph, x: str) -> str:
+    return g.add("Clip", g.add("Mul", g.add("Add", x, g.number(1)), g.number(0.5)), g.number(0), g.number(1))
+
+
+def _sparse_plus(g: Graph, x: str) -> str:
+    more = g.add("Add", x, g.number(1))
+    parabola = g.add("Mul", g.number(0.25), g.add("Mul", more, more))
+    low = g.add("Where", g.add("Less", x, g.number(-1)), g.number(0), parabola)
+    return g.add("Where", g.add("Less", x, g.number(1)), low, x)
+
+
+def _sparsemax(g: Graph, x: str) -> str:
+    size = g.add("Shape", x, start=-1)
+    ordered, _ = g.add("TopK", x, size, outputs=2, axis=-1, sorted=1)
+    sums = g.add("CumSum", ordered, g.axes(-1).reshape(()))
+    ranks = g.cast(g.add("Range", g.axes(1).reshape(()), _after(g, size), g.axes(1).reshape(())), FLOAT)
+    least = g.add("Div", g.add("Sub", sums, g.number(1)), ranks)
+    support = g.cast(g.add("Greater", ordered, least), FLOAT)
+    count = g.add("ReduceSum", support, g.axes(-1))
+    total = g.add("ReduceSum", g.add("Mul", sums, support), g.axes(-1))
+    return g.add("Relu", g.add("Sub", x, g.add("Div", g.add("Sub", total, g.number(1)), count)))
+
+
+def _after(g: Graph, size: str) -> str:
+    """One more, as a number without axes."""
+    return g.add("Squeeze", g.add("Add", size, g.axes(1)))
+
+
 #: the same names as in `backends.activations`
 ACTIVATIONS: dict[str, Function] = {
     "linear": lambda g, x: x,
@@ -66,6 +96,16 @@ ACTIVATIONS: dict[str, Function] = {
     "hard_silu": lambda g, x: g.add("Mul", x, _hard_sigmoid_keras3(g, x)),
     "leaky_relu": _plain("LeakyRelu", alpha=0.2),
     "exponential": _plain("Exp"),
+    "celu": _plain("Elu"),
+    "hard_tanh": lambda g, x: g.add("Clip", x, g.number(-1), g.number(1)),
+    "log_sigmoid": lambda g, x: g.add("Neg", g.add("Softplus", g.add("Neg", x))),
+    "tanh_shrink": lambda g, x: g.add("Sub", x, g.add("Tanh", x)),
+    "hard_shrink": _plain("Shrink", lambd=0.5, bias=0.0),
+    "soft_shrink": _plain("Shrink", lambd=0.5, bias=0.5),
+    "squareplus": _squareplus,
+    "sparse_plus": _sparse_plus,
+    "sparse_sigmoid": _sparse_sigmoid,
+    "sparsemax": _sparsemax,
 }
 
 
@@ -74,69 +114,3 @@ def activate(g: Graph, layer: Layer, name: str, x: str) -> str:
     if name not in ACTIVATIONS:
         raise Refused(layer, f"activation {name!r}")
     return ACTIVATIONS[name](g, x)
-
-
-# Operations ----------------------------------------------------------------------------------------------------------
-
-ARITHMETIC = {"Add": "Add", "Subtract": "Sub", "Multiply": "Mul", "Divide": "Div", "TrueDivide": "Div"}
-COMPARISONS = {"Equal": "Equal", "NotEqual": "Equal", "Greater": "Greater", "Less": "Less"}
-LOGIC = {"LogicalAnd": "And", "LogicalOr": "Or"}
-UNARY = {"Negative": "Neg", "Absolute": "Abs", "LogicalNot": "Not"}
-
-
-def kind_of(value: Any) -> int:
-    """ONNX' element type for numbers like these."""
-    return {"b": BOOL, "i": INT64, "u": INT64}.get(np.asarray(value).dtype.kind, FLOAT)
-
-
-def operation(g: Graph, layer: Operation, names: list[str], like: list[Any]) -> str:
-    """One function of layers' outputs and constants.
-
-    Args:
-        like: values of the same types as those outputs.
-    """
-    outputs = iter(zip(names, like))
-    values = [next(outputs) if isinstance(argument, Layer) else (None, argument) for argument in layer.arguments]
-    name, settings = layer.class_name, layer.settings
-    if name in ARITHMETIC:
-        return g.add(ARITHMETIC[name], *_common(g, values, (FLOAT,) if "Divide" in name else ()))
-    if name in COMPARISONS:
-        found = g.add(COMPARISONS[name], *_common(g, values))
-        return g.add("Not", found) if name == "NotEqual" else found
-    if name in LOGIC:
-        return g.add(LOGIC[name], *_common(g, values, (BOOL,)))
-    if name in UNARY:
-        return g.add(UNARY[name], *_common(g, values, (BOOL,) if name == "LogicalNot" else ()))
-    if name == "Concatenate":
-        return g.add("Concat", *_common(g, values), axis=settings.get("axis", -1))
-    x, kind = values[0][0], kind_of(values[0][1])
-    given = values[1][1] if len(values) > 1 else settings.get("dtype" if name == "Cast" else "axis")
-    axes = None if given is None or name == "Cast" else g.axes(*np.atleast_1d(given))
-    if name == "ExpandDims":
-        return g.add("Unsqueeze", x, axes)
-    if name == "Squeeze":
-        return g.add("Squeeze", x, axes)
-    if name == "Cast":
-        return g.cast(x, kind_of(np.zeros(0, given)))
-    if name in ("ZerosLike", "OnesLike"):
-        kind = kind_of(np.zeros(0, settings["dtype"])) if settings.get("dtype") else kind
-        fill = g.onnx.numpy_helper.from_array(np.array([name == "OnesLike"], np.int64), "fill")
-        return g.cast(g.add("ConstantOfShape", g.add("Shape", x), value=fill), kind)
-    if name in ("Any", "All"):
-        operator = "ReduceMax" if name == "Any" else "ReduceMin"
-        ints = g.cast(g.cast(x, BOOL), INT32)
-        return g.cast(g.add(operator, ints, axes, keepdims=int(bool(settings.get("keepdims")))), BOOL)
-    raise Refused(layer, f"the operation {name!r}")
-
-
-def _common(g: Graph, values: list[tuple[str | None, Any]], kinds: tuple[int, ...] = ()) -> list[Any]:
-    """The values as one type: the given one, or else that of all of them, or float32 if they differ."""
-    own = {kind_of(value) for name, value in values if name is not None} | {
-        FLOAT for name, value in values if name is None and isinstance(value, float)
-    }
-    (kind,) = kinds or (own if len(own) == 1 else {FLOAT})
-    dtype = {FLOAT: np.float32, INT64: np.int64, BOOL: np.bool_}[kind]
-    return [
-        np.asarray(value, dtype) if name is None else name if kind_of(value) == kind else g.cast(name, kind)
-        for name, value in values
-    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -20,11 +21,13 @@ class Graph:
     Attributes:
         opset: of operators.
         nodes, constants: of ONNX' own kinds, in order.
+        taken: names that are those of the network's inputs and outputs.
     """
 
     opset = OPSET
 
-    def __init__(self) -> None:
+    def __init__(self, taken: Iterable[str] = ()) -> None:
+        self.taken = frozenset(taken)
         self.onnx = need("onnx", "onnx", "writing an ONNX file")
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
@@ -37,6 +40,8 @@ class Graph:
         key = (array.dtype.str, array.shape, array.tobytes()) if array.size <= 64 else id(array)
         if key not in self._names:
             label = name or f"constant_{len(self.constants)}"
+            while label in self.taken:
+                label += "_"
             self.constants.append(self.onnx.numpy_helper.from_array(array, label))
             self._names[key] = label, array
         return self._names[key][0]
@@ -50,6 +55,8 @@ class Graph:
         """
         names = ["" if x is None else x if isinstance(x, str) else self.constant(x) for x in inputs]
         label = called or f"{operator.lower()}_{len(self.nodes)}"
+        while label in self.taken and not called:
+            label += "_"
         results = [label] if outputs == 1 else [f"{label}/{i}" for i in range(outputs)]
         self.nodes.append(self.onnx.helper.make_node(operator, names, results, **attributes))
         return results[0] if outputs == 1 else results

@@ -19,10 +19,11 @@ from ...layers.base import HiddenMask, ancestors
 from ...layers.merging import Extremum, Merge
 from ...layers.operations import Operation
 from ...precision import float32
-from .functions import activate, kind_of, operation
+from .functions import activate
 from .graph import BOOL, FLOAT, INT64, Graph
 from .masks import everything
 from .node import Names, Node, Value
+from .operations import kind_of, operation
 from .quantised import QUANTISED
 from .recurrent import bidirectional, recurrent
 from .refused import Refused
@@ -397,6 +398,8 @@ def _of_words(n: Node) -> str:
     raise Refused(n.layer, "what is made of texts and categories")
 
 
+#: refused by name: ONNX has few operators for texts, and none that hash
+OF_WORDS = (kinds.CategoryEncoding, kinds.Hashing, kinds.IntegerLookup, kinds.StringLookup, kinds.TextVectorization)
 #: the class of a layer -> how it is written
 KINDS: dict[type, Callable[[Node], Names | Value]] = {
     **WINDOWS,
@@ -431,10 +434,7 @@ KINDS: dict[type, Callable[[Node], Names | Value]] = {
     kinds.Rescaling: _rescaling,
     kinds.Reshape: _reshape,
     kinds.Softmax: _softmax,
-    **dict.fromkeys(
-        (kinds.CategoryEncoding, kinds.Hashing, kinds.IntegerLookup, kinds.StringLookup, kinds.TextVectorization),
-        _of_words,
-    ),
+    **dict.fromkeys(OF_WORDS, _of_words),
     kinds.ThresholdedReLU: _thresholded_relu,
     kinds.TimeDistributed: _time_distributed,
     kinds.TopK: _top_k,

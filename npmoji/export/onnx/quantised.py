@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ... import layers as kinds
-from .functions import activate, kind_of
+from .functions import activate
 from .graph import BOOL, FLOAT, INT8, INT64
 from .node import Node, Value
+from .values import kind_of
 
 
 def _dense(n: Node) -> str:

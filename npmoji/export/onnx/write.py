@@ -16,6 +16,7 @@ from ...model import Model
 from ...outputs import paths
 from .graph import FLOAT, INT32, INT64, IR_VERSION, Graph
 from .layers import Value, written
+from .values import kind_of
 
 TOKENS = "tokens"  # the one input of token ids
 IDS = {"int64": INT64, "int32": INT32}
@@ -41,15 +42,16 @@ def network(model: Model, outputs: Sequence[str] | None = None, ids: str = "int6
     wanted = _layers(model, outputs)
     layers = ancestors(list(wanted.values()))
     like, longer = model.graph.try_out(), model.graph.try_out(FREE_STEPS + 16)  # what differs between them is free
-    g = Graph()
+    names = input_names(model)
+    g = Graph([*wanted, *names.values()])
     helper = g.onnx.helper
     sources = [layer for layer in model.graph.inputs if layer in layers]
-    names = input_names(model)
     kinds = {layer: FLOAT if layer.vocabulary_size is None else IDS[ids] for layer in sources}
     done = {layer: Value(names[layer] if kinds[layer] != INT32 else g.cast(names[layer], INT64)) for layer in sources}
     written(g, layers, done, like)
     for name, layer in wanted.items():
-        g.add("Identity", done[layer].name, called=name)
+        kind = kind_of(like[layer][0])  # outputs are float32, those of functions too
+        g.add("Identity", done[layer].name if kind == FLOAT else g.cast(done[layer].name, FLOAT), called=name)
     info = helper.make_tensor_value_info
     given = [info(names[layer], kinds[layer], _shape(like[layer][0], longer[layer][0])) for layer in sources]
     results = [info(name, FLOAT, _shape(like[layer][0], longer[layer][0])) for name, layer in wanted.items()]

@@ -8,7 +8,7 @@
     recurrent.py     LSTM, GRU, SimpleRNN, Bidirectional
     attention.py     weighted averages over time
     merging.py       several arrays to one, other shapes, layers around layers
-    operations.py    single functions of Keras 3's graphs
+    operations.py    single functions between layers; functions.py, those with a gradient
     windows.py       convolution, pooling, normalisation
     quantised.py     layers of whole numbers, which are not trained
     texts.py         numbers of words, which have no gradient

@@ -42,6 +42,20 @@ def hard_sigmoid_keras3(x: Tensor) -> Tensor:
     return torch.clamp(x + 3, 0, 6) / 6
 
 
+def sparsemax(x: Tensor, dim: int = -1) -> Tensor:
+    """Keras', over one axis; see `backends.activations`."""
+    ordered = torch.sort(x, dim=dim, descending=True).values.movedim(dim, -1)
+    sums, ranks = ordered.cumsum(-1), torch.arange(1, ordered.shape[-1] + 1, dtype=x.dtype, device=x.device)
+    support = (ordered - (sums - 1) / ranks > 0).to(x.dtype)
+    least = ((sums * support).sum(-1, keepdim=True) - 1) / support.sum(-1, keepdim=True)
+    return torch.relu(x - least.movedim(-1, dim))
+
+
+def sparse_plus(x: Tensor) -> Tensor:
+    """A parabola between 0 and the identity."""
+    return torch.where(x <= -1, torch.zeros_like(x), torch.where(x < 1, 0.25 * (x + 1) ** 2, x))
+
+
 #: the functions of `backends.activations.ACTIVATIONS`
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "linear": lambda x: x,
@@ -65,6 +79,16 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "leaky_relu": lambda x: torch.where(x >= 0, x, 0.2 * x),
     "log_softmax": lambda x: torch.log_softmax(x, -1),
     "exponential": torch.exp,
+    "celu": functional.elu,
+    "hard_tanh": lambda x: torch.clamp(x, -1, 1),
+    "log_sigmoid": functional.logsigmoid,
+    "tanh_shrink": lambda x: x - torch.tanh(x),
+    "hard_shrink": lambda x: x * (x.abs() > 0.5),
+    "soft_shrink": functional.softshrink,
+    "squareplus": lambda x: (x + torch.sqrt(x * x + 4)) / 2,
+    "sparse_plus": sparse_plus,
+    "sparse_sigmoid": lambda x: torch.clamp((x + 1) / 2, 0, 1),
+    "sparsemax": sparsemax,
 }
 
 
