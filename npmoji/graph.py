@@ -115,6 +115,7 @@ class Graph:
     def sizes(self, steps: int = FREE_STEPS) -> list[int]:
         """The sizes of free axes that the network may take: so many, or one of the fixed ones, largest first."""
         fixed = {n for layer in self.inputs for n in layer.shape or () if n is not None}
+        fixed |= {n for layer in self.named.values() for n in layer.lengths}
         return [steps, *sorted(fixed, reverse=True)]
 
     def row(self, steps: int) -> dict[str, np.ndarray]:

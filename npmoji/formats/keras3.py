@@ -23,6 +23,7 @@ from .zip_file import Zip, ZipError, mapped
 
 FOLDERS = ("layers", "_layer_checkpoint_dependencies")
 PARTS = ("forward_layer", "backward_layer", "cell", "layer")  # in the order of their arrays
+NEWEST = "3.15"  # of the versions held against: weights alone do not tell theirs
 MOST_JSON, LARGEST = 1 << 28, 1 << 48  # bytes of a JSON, of the weights
 
 
@@ -45,7 +46,7 @@ def weights(path: str, root: Mapping, version: str = "") -> Contents:
         if nameless
         else {n: arrays for _, n, arrays in found if n}
     )
-    return Contents(path, layers, version or ("3.0" if folder == "layers" else "2.12.0"))
+    return Contents(path, layers, version or (NEWEST if folder == "layers" else "2.12.0"))
 
 
 def with_config(file: Contents, config: dict[str, Any]) -> Contents:
@@ -146,7 +147,23 @@ def _layers(
         if inner is not None:
             yield from _layers(path, inner, f"{group}{key}/", None if full is None else f"{full}/")
         else:
-            yield group + key, full, numbered(_arrays(path, layer, full or group + key))
+            label = full or group + key
+            yield group + key, full, {**numbered(_arrays(path, layer, label)), **dict(_deeper(path, layer, label, ""))}
+
+
+def _deeper(path: str, layer: Mapping, name: str, prefix: str) -> Iterator[tuple[str, np.ndarray]]:
+    """The arrays of the layers that a layer has under names of its own, by the way to them: ``query_dense/0``."""
+    for key in layer:
+        part = layer[key]
+        if not isinstance(part, Mapping) or key in ("vars", "seed_generator") or (not prefix and key in PARTS[:3]):
+            continue
+        own = "layers" if key in FOLDERS else key.lstrip("_")
+        within = prefix if key == "layer" and not prefix else f"{prefix}{own}/"
+        held = part.get("vars", {}) if within else {}
+        for i in sorted(held, key=lambda key: (len(key), key)) if isinstance(held, Mapping) else ():
+            if not isinstance(held[i], Mapping) and held[i].dtype.kind == "f":
+                yield within + i, float_array(path, held[i], f"layer {name!r}: weight {within}{i}")
+        yield from _deeper(path, part, name, within)
 
 
 def _inner(layer: Mapping) -> Mapping | None:

@@ -19,7 +19,7 @@ from .place import Place, affine, are_axes, axes, axis, channels_last, kind, num
 # One step at a time ------------------------------------------------------------------------------------------------
 
 
-@kind("Embedding", arrays=lambda config: ["embeddings"])
+@kind("Embedding", arrays=lambda config: ["embeddings"], tables=("embeddings",))
 def _embedding(at: Place) -> Layer:
     return layers.Embedding(at.previous[0], at.arrays["embeddings"], at.flag("mask_zero"), name=at.name)
 
@@ -86,7 +86,8 @@ def _thresholded_relu(at: Place) -> Layer:
 
 @kind("Softmax")
 def _softmax(at: Place) -> Layer:
-    return layers.Softmax(at.previous[0], axis(at), masked_is_zero=at.keras3, name=at.name)
+    zero, robust = at.version >= (3, 10), at.flag("robust_masking")
+    return layers.Softmax(at.previous[0], axis(at), masked_is_zero=zero, added=not (zero or robust), name=at.name)
 
 
 def _normalised(config: dict[str, Any]) -> list[str]:

@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from ..errors import WeightsError
 from ..formats.fields import item, typed
 
@@ -298,10 +300,26 @@ def _reference(value: Any, where: str) -> Any:
     return [_reference(inner, where) for inner in value] if isinstance(value, list) else value
 
 
+def constant(value: dict[str, Any], where: str) -> np.ndarray:
+    """Keras 3: an array among what a layer is called with, as ``{"class_name": "__tensor__", ...}``."""
+    config = item(value, "config", where, dict)
+    dtype = item(config, "dtype", where, str, default="float32")
+    try:
+        found = np.asarray(config.get("value"))
+        if found.dtype.kind not in "biuf" or np.dtype(dtype).kind not in "biuf":
+            raise ValueError(f"{found.dtype} as {dtype}")
+        with np.errstate(all="ignore"):
+            return found.astype(np.float32 if np.dtype(dtype).kind == "f" else dtype)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise WeightsError(f"{where}: an array that cannot be understood ({error})") from error
+
+
 def _tensor(value: Any, where: str) -> Any:
     """Keras 3: the same."""
     if isinstance(value, dict) and value.get("class_name") == "__keras_tensor__":
         return _ref(item(item(value, "config", where, dict), "keras_history", where, list), where)
+    if isinstance(value, dict) and value.get("class_name") in ("__tensor__", "__numpy__"):
+        return constant(value, where)
     if isinstance(value, dict) and "class_name" in value:
         raise WeightsError(f"a layer is called with a {value['class_name']!r}, which is not understood")
     if isinstance(value, dict):

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from ..errors import InputError, WeightsError
 from ..layers import Layer
-from . import classes, scaling, windows  # noqa: F401  fill KINDS
+from . import classes, queries, scaling, transformer, windows  # noqa: F401  fill KINDS
 from .choices import CHOICES
 from .place import KINDS, Kind, any_number
 
@@ -60,7 +60,7 @@ def _own(where: str, make: Any, arrays: Any = ()) -> Kind:
             raise InputError(f"{where}: expected the names of the weights as a list, its function gave {found!r:.60}")
         return list(found)
 
-    return Kind(lambda at: make(*at.previous, config=at.config, name=at.name, **at.arrays), names)
+    return Kind(lambda at: make(*at.previous, config=at.config, name=at.name, **at.arrays), names, parameters=None)
 
 
 def _are_names(value: Any) -> bool:

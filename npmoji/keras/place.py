@@ -28,6 +28,8 @@ class Place(NamedTuple):
         first: whether no other recurrent layer comes before it.
         zero_masked: whether a recurrent layer within a Bidirectional gives 0 at masked steps, see
             `Contents.holds_masked_outputs`.
+        called: what it is called with by the names of its call's parameters, of a kind that names them: layers, lists
+            of them, and constants; else only the constants.
         takes_mask: whether its class's ``call`` takes a mask, as Keras 3's Functional models say; None where none does.
     """
 
@@ -40,6 +42,7 @@ class Place(NamedTuple):
     states: tuple[Layer, ...] = ()
     first: bool = False
     takes_mask: bool | None = None
+    called: dict[str, Any] = {}  # noqa: RUF012  never changed
 
     @property
     def keras3(self) -> bool:
@@ -75,11 +78,19 @@ class Kind(NamedTuple):
         make: a function of a `Place` that returns the layer, or a list of layers, one for each output.
         arrays: a function of the config that returns the names of the layer's arrays, in the order of the file.
         frozen: the names of those that are not trained by gradients: Keras stores them last.
+        parameters: the names of what its call takes, in order, if it takes more than its inputs: then `Place.called`
+            tells which is which. None for any: those passed by keyword come after the others.
+        tables: the names of arrays of which what it is called with chooses rows: then these are token ids.
+        takes_masks_off: whether Keras, from 3.8 on, takes the masks off what the layer is called with, for all layers
+            that are called later.
     """
 
     make: Callable[[Place], Layer | list[Layer]]
     arrays: Callable[[dict[str, Any]], list[str]] = lambda config: []
     frozen: tuple[str, ...] = ()
+    parameters: tuple[str, ...] | None = ()
+    takes_masks_off: bool = False
+    tables: tuple[str, ...] = ()
 
 
 KINDS: dict[str, Kind] = {}  # by class
@@ -93,12 +104,19 @@ def any_number(config: dict[str, Any]) -> list[str]:
     return [ANY]
 
 
-def kind(*class_names: str, arrays: Callable[[dict], list[str]] | None = None, frozen: tuple[str, ...] = ()):
-    """Decorator: the function makes the layers of these classes."""
+def kind(
+    *class_names: str,
+    arrays: Callable[[dict], list[str]] | None = None,
+    frozen: tuple[str, ...] = (),
+    parameters: tuple[str, ...] = (),
+    takes_masks_off: bool = False,
+    tables: tuple[str, ...] = (),
+):
+    """Decorator: the function makes the layers of these classes; for the options see `Kind`."""
 
     def enter(make: Callable[[Place], Layer | list[Layer]]):
         for class_name in class_names:
-            KINDS[class_name] = Kind(make, arrays or (lambda config: []), frozen)
+            KINDS[class_name] = Kind(make, arrays or (lambda config: []), frozen, parameters, takes_masks_off, tables)
         return make
 
     return enter

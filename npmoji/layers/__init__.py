@@ -4,6 +4,8 @@
     core.py            look-up, affine maps, activations, masking
     recurrent.py       LSTM, GRU, SimpleRNN, Bidirectional
     attention.py       DeepMoji's attention, and that of Kaggle's text classifiers
+    queries.py         Keras' attention of queries to keys; heads.py, with several heads
+    einsum.py          affine maps along any axes; positions.py, what tells steps apart by their place
     merging.py         several arrays to one
     windows.py         convolution and pooling
     planes.py          the same along two axes; separate.py, with a kernel for each feature or place
@@ -40,6 +42,8 @@ from .core import Dense as Dense
 from .core import Dropout as Dropout
 from .core import Embedding as Embedding
 from .core import Masking as Masking
+from .einsum import EinsumDense as EinsumDense
+from .heads import MultiHeadAttention as MultiHeadAttention
 from .merging import Add as Add
 from .merging import Average as Average
 from .merging import Concatenate as Concatenate
@@ -57,6 +61,9 @@ from .planes import Conv2D as Conv2D
 from .planes import GlobalAveragePooling2D as GlobalAveragePooling2D
 from .planes import GlobalMaxPooling2D as GlobalMaxPooling2D
 from .planes import Pooling2D as Pooling2D
+from .positions import PositionEmbedding as PositionEmbedding
+from .queries import AdditiveAttention as AdditiveAttention
+from .queries import DotAttention as DotAttention
 from .recurrent import GRU as GRU
 from .recurrent import LSTM as LSTM
 from .recurrent import Bidirectional as Bidirectional

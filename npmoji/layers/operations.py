@@ -48,6 +48,7 @@ FUNCTIONS: dict[str, Callable[..., np.ndarray]] = {
     "Any": lambda settings, a: np.any(a, _axis(settings), keepdims=bool(settings.get("keepdims"))),
     "All": lambda settings, a: np.all(a, _axis(settings), keepdims=bool(settings.get("keepdims"))),
     "Cast": lambda settings, a, *dtype: np.asarray(a).astype(dtype[0] if dtype else settings["dtype"]),
+    "ConvertToTensor": lambda settings, a: a,
     "Concatenate": lambda settings, *a: np.concatenate(a, axis=settings.get("axis", -1)),
     "Add": _number(operator.add),
     "Subtract": _number(operator.sub),
@@ -61,7 +62,9 @@ FUNCTIONS: dict[str, Callable[..., np.ndarray]] = {
 
 #: how many arguments a function takes, if not two
 COUNTS = {
-    **dict.fromkeys(("LogicalNot", "ZerosLike", "OnesLike", "Any", "All", "Negative", "Absolute"), (1, 1)),
+    **dict.fromkeys(
+        ("ConvertToTensor", "LogicalNot", "ZerosLike", "OnesLike", "Any", "All", "Negative", "Absolute"), (1, 1)
+    ),
     **dict.fromkeys(("ExpandDims", "Squeeze", "Cast"), (1, 2)),
     "Concatenate": (1, 1000),
 }
@@ -96,6 +99,7 @@ class Operation(Layer):
         if class_name not in FUNCTIONS:
             raise WeightsError(f"layer {self.name!r}: the operation {class_name!r} is not known")
         self.class_name, self.arguments, self.settings = class_name, arguments, settings
+        self.lengths = tuple(n for one in arguments if isinstance(one, np.ndarray) for n in one.shape)
         self._check_arguments()
 
     def _check_arguments(self) -> None:
@@ -105,10 +109,15 @@ class Operation(Layer):
             raise self._not_understood(f"{len(self.arguments)} arguments, {len(self.previous)} of them layers,")
         values, (key, needed) = list(self.arguments), SETTINGS.get(self.class_name, ("", False))
         setting = values.pop() if most == 2 and least < len(values) else self.settings.get(key)
-        wrong = [value for value in values if not isinstance(value, Layer) and type(value) not in (int, float, bool)]
+        plain = (Layer, np.ndarray, int, float)
+        wrong = [value for value in values if not isinstance(value, plain)]
         if wrong:
             raise self._not_understood(f"the argument {wrong[0]!r:.60}")
-        fits = setting in DTYPES if key == "dtype" else _are_axes(setting, self.class_name != "Concatenate")
+        fits = (
+            isinstance(setting, str) and setting in DTYPES
+            if key == "dtype"
+            else _are_axes(setting, self.class_name != "Concatenate")
+        )
         if key and not (fits or (setting is None and not needed)):
             raise self._not_understood(f"{key} {setting!r:.60}")
 

@@ -3,6 +3,7 @@
     graph.py        nodes and constants as they are added
     masks.py        valid steps moved together for operators that know lengths only, and back
     recurrent.py    LSTM, GRU, SimpleRNN and Bidirectional
+    queries.py      attention of queries to keys
     layers.py       every other layer: a table of functions
     write.py        a whole network: inputs, outputs, metadata
     rounding.py     fp16 and int8 as ONNX Runtime has them, and how well they agree

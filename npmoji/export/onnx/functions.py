@@ -81,7 +81,7 @@ def activate(g: Graph, layer: Layer, name: str, x: str) -> str:
 ARITHMETIC = {"Add": "Add", "Subtract": "Sub", "Multiply": "Mul", "Divide": "Div", "TrueDivide": "Div"}
 COMPARISONS = {"Equal": "Equal", "NotEqual": "Equal", "Greater": "Greater", "Less": "Less"}
 LOGIC = {"LogicalAnd": "And", "LogicalOr": "Or"}
-UNARY = {"Negative": "Neg", "Absolute": "Abs", "LogicalNot": "Not"}
+UNARY = {"Negative": "Neg", "Absolute": "Abs", "LogicalNot": "Not", "ConvertToTensor": "Identity"}
 
 
 def kind_of(value: Any) -> int:
@@ -132,7 +132,9 @@ def operation(g: Graph, layer: Operation, names: list[str], like: list[Any]) -> 
 def _common(g: Graph, values: list[tuple[str | None, Any]], kinds: tuple[int, ...] = ()) -> list[Any]:
     """The values as one type: the given one, or else that of all of them, or float32 if they differ."""
     own = {kind_of(value) for name, value in values if name is not None} | {
-        FLOAT for name, value in values if name is None and isinstance(value, float)
+        FLOAT
+        for name, value in values
+        if name is None and isinstance(value, (float, np.ndarray)) and kind_of(value) == FLOAT
     }
     (kind,) = kinds or (own if len(own) == 1 else {FLOAT})
     dtype = {FLOAT: np.float32, INT64: np.int64, BOOL: np.bool_}[kind]

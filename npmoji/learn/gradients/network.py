@@ -13,7 +13,7 @@ from ...graph import Graph
 from ...layers import BatchNormalization, Bidirectional, Dropout, Embedding, Layer, Recurrent, TimeDistributed
 from ...layers.base import ancestors
 from ...precision import float32, is_finite
-from . import attention, elementwise, merging, operations, planes, recurrent, windows  # noqa: F401  fill RULES
+from . import attention, elementwise, merging, operations, planes, queries, recurrent, windows  # noqa: F401  fill RULES
 from .table import RULES, Drop, Run, no_gradient, place
 
 Tensor = torch.Tensor

@@ -7,6 +7,7 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 
 from ...backends.ops import REFERENCE
@@ -28,7 +29,7 @@ ARITHMETIC: dict[str, Callable[..., Any]] = {
 SHAPES = ("ExpandDims", "Squeeze", "Concatenate")
 #: no gradient gets through
 FLAT = ("NotEqual", "Equal", "Greater", "Less", "LogicalOr", "LogicalAnd", "LogicalNot", "Any", "All",
-        "ZerosLike", "OnesLike")  # fmt: skip
+        "ZerosLike", "OnesLike", "ConvertToTensor")  # fmt: skip
 
 
 @rule(Operation)
@@ -36,7 +37,7 @@ def _operation(run: Run, layer: Operation, values: list[Any], masks: list[Any]) 
     name, axis = layer.class_name, layer.settings.get("axis")
     if name in FLAT or not any(map(needs_gradient, values)):
         return run.tensor(layer.forward(REFERENCE, *map(plain, values)))
-    arguments = list(layer._filled(iter(values)))
+    arguments = [run.tensor(one) if isinstance(one, np.ndarray) else one for one in layer._filled(iter(values))]
     if name in ARITHMETIC:
         return ARITHMETIC[name](*arguments)
     if name == "Cast" and str(layer.settings.get("dtype") or arguments[-1]) == "float32":
