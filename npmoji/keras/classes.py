@@ -293,9 +293,16 @@ def weighted_average(at: Place, previous: Layer, kernel: np.ndarray, both: bool)
 # Several to one, and other shapes ----------------------------------------------------------------------------------
 
 
+def _several(at: Place) -> list[Layer]:
+    """The inputs of a layer that combines several: Keras 3.0 to 3.3 let none of their masks through."""
+    if not (3, 0) <= at.version < (3, 4):
+        return at.previous
+    return [layers.DroppedMask(layer, name=f"{at.name}/unmasked{i}") for i, layer in enumerate(at.previous)]
+
+
 @kind("Concatenate")
 def _concatenate(at: Place) -> Layer:
-    return layers.Concatenate(*at.previous, axis=axis(at), any_valid=at.keras3, name=at.name)
+    return layers.Concatenate(*_several(at), axis=axis(at), any_valid=at.keras3, name=at.name)
 
 
 @kind("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum")
@@ -304,7 +311,7 @@ def _merge(at: Place) -> Layer:
         raise WeightsError(
             f"layer {at.name!r}: {at.config['class_name']} of {len(at.previous)} inputs, expected several"
         )
-    return getattr(layers, at.config["class_name"])(*at.previous, any_valid=at.keras3, name=at.name)
+    return getattr(layers, at.config["class_name"])(*_several(at), any_valid=at.keras3, name=at.name)
 
 
 @kind("Dot")

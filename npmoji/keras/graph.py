@@ -192,7 +192,7 @@ class Builder:
         if parameters:
             masks = dict(zip(parameters, args)).get("mask", masks)
             named = {**dict(zip(parameters, args)), **kwargs}
-            args = [named.pop(key) for key in parameters if key in named and key in INPUTS]
+            args = [named[key] for key in parameters if key in INPUTS and named.get(key) is not None]
             kwargs = {key: value for key, value in kwargs.items() if key not in parameters}
         elif parameters is None:  # of a class of the caller's own
             args, kwargs = [*args, *kwargs.values()], {}
