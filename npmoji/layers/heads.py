@@ -174,9 +174,13 @@ class MultiHeadAttention(Layer):
         return valid, "uniform" if self.fused and rank == 4 else self.masked
 
     def _weights(self, ops: Ops, scores: np.ndarray, valid: np.ndarray | None, masked: str, axes: int) -> np.ndarray:
-        """The softmax over the keys' axes, the last ones."""
-        if valid is not None:
-            scores = np.where(valid, scores, scores + VERY_SMALL if masked == "added" else VERY_SMALL)
+        """The softmax over the keys' axes, the last ones; changes the scores."""
+        if valid is not None and valid.all():
+            valid = None
+        if valid is not None and masked == "added":
+            np.add(scores, VERY_SMALL, out=scores, where=~valid)
+        elif valid is not None:
+            np.copyto(scores, VERY_SMALL, where=~valid)
         flat = scores.reshape(*scores.shape[:-axes], math.prod(scores.shape[-axes:]))
         weights = np.asarray(ops.activate("softmax", flat)).reshape(scores.shape)
         return np.where(valid, weights, np.float32(0)) if valid is not None and masked == "zero" else weights
