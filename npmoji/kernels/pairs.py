@@ -13,7 +13,7 @@ from .blocks import address_of
 from .checks import FLOAT32, check_range
 from .memory import aligned_empty, store_group, zero_floats
 from .panels import round_up
-from .products import multiply_panels
+from .products import multiply_panel, multiply_panels
 from .target import FLOAT_BYTES, FLOATS, GROUP, ROW_CHUNK, TILE, compiled
 
 _IN = types.Array(types.float32, 3, "A", readonly=True)
@@ -41,7 +41,12 @@ def _pairs(x, y, out, panels, first, last, z):
             a = address_of(x) + pair * x.strides[0] + row * x.strides[1]
             for column in range(0, y.shape[2], GROUP):
                 zero_floats(address_of(z), rows * GROUP)
-                multiply_panels(rows, a, x.strides[1], panels, column // GROUP, address_of(z))
+                if rows < 4 or rows == 7:  # what register blocks of one panel cannot make up
+                    multiply_panels(rows, a, x.strides[1], panels, column // GROUP, address_of(z))
+                else:
+                    for start in range(0, min(GROUP, y.shape[2] - column), TILE):
+                        b = address_of(panels) + (column + start) * k * FLOAT_BYTES
+                        multiply_panel(rows, a, x.strides[1], b, address_of(z) + start * FLOAT_BYTES, k, panels.dtype)
                 for r in range(rows):
                     store_group(out[pair], row + r, column, z, r)
 
