@@ -22,6 +22,7 @@ _MODULES: dict[str, str] = {
         "errors": "InputError NpmojiError VocabularyError WeightsError",
         "keras.known": "register_layer",
         "layers": """
+        AdditiveAttention DotAttention EinsumDense MultiHeadAttention PositionEmbedding
         ELU GRU LSTM Activation Add AttentionWeightedAverage AttentionWithContext Average BatchNorm
         BatchNormalization Bidirectional CategoryEncoding Concatenate Conv1D Conv2D Cropping1D Dense
         DepthwiseConv1D Dot Dropout Embedding Flatten GlobalAveragePooling1D GlobalAveragePooling2D
@@ -58,6 +59,7 @@ if TYPE_CHECKING:  # the same for type checkers, which read no tables; a test co
     from .layers import LSTM as LSTM
     from .layers import Activation as Activation
     from .layers import Add as Add
+    from .layers import AdditiveAttention as AdditiveAttention
     from .layers import AttentionWeightedAverage as AttentionWeightedAverage
     from .layers import AttentionWithContext as AttentionWithContext
     from .layers import Average as Average
@@ -72,7 +74,9 @@ if TYPE_CHECKING:  # the same for type checkers, which read no tables; a test co
     from .layers import Dense as Dense
     from .layers import DepthwiseConv1D as DepthwiseConv1D
     from .layers import Dot as Dot
+    from .layers import DotAttention as DotAttention
     from .layers import Dropout as Dropout
+    from .layers import EinsumDense as EinsumDense
     from .layers import Embedding as Embedding
     from .layers import Flatten as Flatten
     from .layers import GlobalAveragePooling1D as GlobalAveragePooling1D
@@ -89,11 +93,13 @@ if TYPE_CHECKING:  # the same for type checkers, which read no tables; a test co
     from .layers import Masking as Masking
     from .layers import Maximum as Maximum
     from .layers import Minimum as Minimum
+    from .layers import MultiHeadAttention as MultiHeadAttention
     from .layers import Multiply as Multiply
     from .layers import Normalization as Normalization
     from .layers import Permute as Permute
     from .layers import Pooling1D as Pooling1D
     from .layers import Pooling2D as Pooling2D
+    from .layers import PositionEmbedding as PositionEmbedding
     from .layers import Projection as Projection
     from .layers import ReLU as ReLU
     from .layers import RepeatVector as RepeatVector

@@ -140,6 +140,7 @@ class Graph:
         from .fitting import APART, guesses  # seldom needed
 
         fixed = {n for one in self.inputs for n in one.shape or () if n is not None}
+        fixed |= {n for one in self.named.values() for n in one.lengths}
         if all(None not in (one.shape or (None,)) for one in self.inputs):
             return []
         found = guesses(layer, first.done, self.reached(first.size + APART).done, first.size)

@@ -131,3 +131,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "slow" not in item.keywords and item.path.stem.removeprefix("test_") not in SLOW_FILES:
             item.add_marker("quick")
+
+
+def head_maps(F, H, D, K=None, gate=False):
+    """The maps of several heads, K of them for keys and values, as `layers.MultiHeadAttention` takes them."""
+    rng = np.random.default_rng(5)
+    sizes = {"query": (F, H, D), "key": (F, K or H, D), "value": (F, K or H, D), "output": (H, D, F)}
+    sizes |= {"gate": (F, H, D)} if gate else {}
+    shapes = {part: (shape, shape[2:] if part == "output" else shape[1:]) for part, shape in sizes.items()}
+    return {
+        f"{part}_dense": tuple(rng.standard_normal(s).astype(np.float32) for s in both) for part, both in shapes.items()
+    }

@@ -154,10 +154,14 @@ def test_what_a_file_leaves_open(class_name, shapes, options, choices, registere
     check(file, choices[-1], {class_name: choices[-1]})  # what is given comes before what is registered
 
 
-@pytest.mark.parametrize("config", [{"use_scale": True}, {"score_mode": "dot"}])
-def test_keras_own_attention_is_told_from_those_of_its_name(config):
-    with pytest.raises(WeightsError, match="'att': class 'Attention'.*Keras' own"):
+@pytest.mark.parametrize(
+    "config, wanted", [({"use_scale": True}, "scale"), ({"score_mode": "dot"}, "none"), ({"use_scale": False}, "none")]
+)
+def test_keras_own_attention_is_told_from_those_of_its_name(config, wanted):
+    with pytest.raises(WeightsError, match=f"'att' .Attention. has 2 arrays, expected {wanted}"):
         loading.build(sequence_model("Attention", [(F, 1), (T, 1)], **config))
+    with pytest.raises(WeightsError, match="'att': called with 1 inputs, expected query, value"):
+        loading.build(sequence_model("Attention", [()] if wanted == "scale" else [], **config))
 
 
 def test_a_choice_that_does_not_fit():

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 import test_keras_graphs as keras_cases
-from conftest import SHARED, needs_shared
+from conftest import SHARED, head_maps, needs_shared
 from test_keras_files import built, layer, model
 from test_random_graphs import Maker, inputs
 
@@ -184,6 +184,12 @@ def masked_merges(x):
     return layers.Concatenate(*made, layers.Average(x, other, x), layers.Subtract(x, other))
 
 
+def two_axes(x):
+    wide = layers.Reshape(dense(x, 4, 6), (-1, 2, 3))
+    both = layers.MultiHeadAttention(wide, wide, **head_maps(3, 2, 2), axes=(2, 1))
+    return layers.EinsumDense(both, "abcd,dce->aeb", numbers((3, 2, 4), 3), numbers((4, 1), 2), "tanh")
+
+
 #: classes and options that the random networks lack, each over rows (N, T, 4) with a mask
 OTHERS = {
     "states": with_states,
@@ -210,6 +216,18 @@ OTHERS = {
     "attention and weights": lambda x: layers.Part(
         layers.AttentionWithContext(x, numbers((4, 1), 2), return_attention=True), 1
     ),
+    "dot attention": lambda x: layers.DotAttention(x, dense(x, 4, 4), scale=np.float32(0.3), causal=True),
+    "concat attention": lambda x: layers.Concatenate(
+        *(layers.Part(layers.DotAttention(x, x, x, *np.float32([0.3, 0.6]), return_scores=True), i) for i in (0, 1))
+    ),
+    "additive attention": lambda x: layers.AdditiveAttention(dense(x, 4, 4), x, scale=numbers(4, 5)),
+    "heads": lambda x: layers.MultiHeadAttention(x, dense(x, 4, 4), **head_maps(4, 2, 3), causal=True),
+    "shared heads": lambda x: layers.MultiHeadAttention(
+        x, x, x, **head_maps(4, 4, 2, K=2, gate=True), masked="zero", window=2
+    ),
+    "two axes": two_axes,
+    "own kernels": lambda x: layers.EinsumDense(layers.ZeroPadding1D(x, 1, 0), "abc,bcd->abd", numbers((8, 4, 2), 1)),
+    "positions": lambda x: layers.PositionEmbedding(x, numbers((9, 4), 3)),
     "every step": lambda x: layers.TimeDistributed(x, dense(Input(), 4, 3, activation="tanh")),
     "hidden mask": lambda x: layers.GlobalAveragePooling1D(layers.base.HiddenMask(layers.wrappers.Named(x))),
     "no mask": lambda x: layers.GlobalAveragePooling1D(layers.DroppedMask(x)),

@@ -5,7 +5,7 @@ import re
 
 import numpy as np
 import pytest
-from conftest import DATA, LAYERS, ROOT, model_cases
+from conftest import DATA, LAYERS, ROOT, head_maps, model_cases
 from test_keras_graphs import by_place
 
 import npmoji
@@ -228,6 +228,10 @@ MADE = {
     "context": lambda x: layers.AttentionWithContext(
         x, np.ones((4, 3), np.float32), np.ones(3, np.float32), np.ones((3, 1), np.float32)
     ),
+    "heads that share": lambda x: layers.MultiHeadAttention(
+        x, x, x, **head_maps(4, 4, 2, K=2, gate=True), masked="zero", window=2, causal=True
+    ),
+    "positions alone": lambda x: layers.PositionEmbedding(x, np.ones((100, 4), np.float32), added=False),
     "keras 3 product": lambda x: layers.Multiply(x, layers.Activation(x, "tanh"), any_valid=True),
     "keras 3 maximum": lambda x: layers.Maximum(x, layers.Activation(x, "tanh"), any_valid=True),
 }

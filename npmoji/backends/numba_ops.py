@@ -184,6 +184,27 @@ class NumbaOps(Ops):
         """See `Ops.conv1d`."""
         return conv1d(x, weights, strides, dilation, ends, self._scratch, self._on_rows)
 
+    def pack_matrix(self, kernel: np.ndarray, bias: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, int]:
+        """See `Ops.pack_matrix`."""
+        bias = np.zeros(kernel.shape[1], np.float32) if bias is None else bias
+        return kernels.pack_columns(float32(kernel)), kernels.pack_bias(bias), len(bias)
+
+    def multiply(self, x: Array, weights: tuple[np.ndarray, np.ndarray, int]) -> np.ndarray:
+        """See `Ops.multiply`."""
+        panels, bias, columns = weights
+        x = np.ascontiguousarray(x, np.float32)
+        rows, out = x.reshape(-1, x.shape[-1]), np.empty((*x.shape[:-1], columns), np.float32)
+        flat = out.reshape(-1, columns)
+        self._on_rows(len(rows), lambda first, last: kernels.matmul(rows, panels, bias, flat, first, last))
+        return out
+
+    def pair_products(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """See `Ops.pair_products`."""
+        x, y = np.ascontiguousarray(x, np.float32), np.asarray(y, np.float32)
+        out = np.empty((*x.shape[:2], y.shape[2]), np.float32)
+        self._on_rows(len(x), lambda first, last: kernels.pairs(x, y, out, first, last))
+        return out
+
     def feature_sum(self, x: Array) -> np.ndarray:
         """See `Ops.feature_sum`."""
         return self._dot(x, np.ones(x.shape[-1], np.float32))

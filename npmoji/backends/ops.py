@@ -130,6 +130,18 @@ class Ops:
         views = windows(np.pad(np.asarray(x), ((0, 0), ends, (0, 0))), size, strides, dilation)
         return self.dense(np.ascontiguousarray(views).reshape(*views.shape[:2], size * views.shape[3]), kernel)
 
+    def pack_matrix(self, kernel: np.ndarray, bias: np.ndarray | None) -> Any:
+        """The weights (F, C) and (C,) or None in the form `multiply` takes."""
+        return self.pack_dense(kernel, bias)
+
+    def multiply(self, x: Array, weights: Any) -> Array:
+        """As `dense`, where sums of float32 do: for many rows."""
+        return self.dense(x, weights)
+
+    def pair_products(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """The product of each pair of matrices: (B, M, K), (B, K, N) -> (B, M, N)."""
+        return np.matmul(x, y)
+
     def concatenate(self, values: Sequence[Array]) -> Array:
         """Arrays concatenated along the last axis."""
         return np.concatenate(values, axis=-1)

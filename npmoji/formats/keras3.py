@@ -26,6 +26,8 @@ from .zip_file import Zip, ZipError, mapped
 FOLDERS = ("layers", "_layer_checkpoint_dependencies")
 PARTS = ("forward_layer", "backward_layer", "cell", "layer")  # in the order of their arrays
 CELLS = "cells"  # of several cells upon each other
+APART = "@"  # before the name of an array of one of several parts, until `in_order` has put them in order
+NEWEST = "3.15"  # of the versions held against: weights alone do not tell theirs
 MOST_JSON, LARGEST = 1 << 28, 1 << 48  # bytes of a JSON, of the weights
 
 
@@ -48,7 +50,7 @@ def weights(path: str, root: Mapping, version: str = "") -> Contents:
         if nameless
         else {n: arrays for _, n, arrays in found if n}
     )
-    return Contents(path, layers, version or ("3.0" if folder == "layers" else "2.12.0"))
+    return Contents(path, layers, version or (NEWEST if folder == "layers" else "2.12.0"))
 
 
 def with_config(file: Contents, config: dict[str, Any]) -> Contents:
@@ -192,17 +194,21 @@ def in_order(arrays: dict[str, Any], entry: dict[str, Any], name: str) -> dict[s
     Raises:
         WeightsError: parts that the config does not have.
     """
-    if not any("/" in key for key in arrays):
+    apart = {key.removeprefix(APART): array for key, array in arrays.items() if key.startswith(APART)}
+    if not apart:
         return arrays
+    apart |= {key: array for key, array in arrays.items() if key.isdigit()}
+    others = {key: array for key, array in arrays.items() if "/" in key and not key.startswith(APART)}
     if entry["class_name"] not in ("Bidirectional", "RNN", "TimeDistributed"):  # a class that is not Keras' own
-        return numbered(arrays.values())
+        by_number = sorted(apart, key=lambda key: int(key.rpartition("/")[2]))
+        return numbered(apart[key] for key in by_number) | others
     order = {place: (not trained, i) for i, (place, trained) in enumerate(_parts(entry, "", True, f"layer {name!r}"))}
-    unknown = {key.rpartition("/")[0] for key in arrays} - order.keys()
+    unknown = {key.rpartition("/")[0] for key in apart} - order.keys()
     if unknown:
         raise WeightsError(
             f"the file holds weights {sorted(unknown)} of layer {name!r}, but the config has no such parts"
         )
-    return numbered(arrays[key] for key in sorted(arrays, key=lambda key: order[key.rpartition("/")[0]]))
+    return numbered(apart[key] for key in sorted(apart, key=lambda key: order[key.rpartition("/")[0]])) | others
 
 
 def _parts(entry: dict[str, Any], place: str, trained: bool, where: str) -> Iterator[tuple[str, bool]]:
@@ -250,15 +256,29 @@ def _layers(
         if inner is not None:
             yield from _layers(path, inner, f"{group}{key}/", None if full is None else f"{full}/")
         else:
-            yield group + key, full, _named(_arrays(path, layer, full or group + key, ""))
+            label = full or group + key
+            found = _arrays(path, layer, label, "")
+            yield group + key, full, {**_named(found), **dict(_deeper(path, layer, label, ""))}
 
 
 def _named(found: Iterable[tuple[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """Arrays by number, with the part of the layer before it where there are several."""
-    arrays: dict[str, np.ndarray] = {}
-    for part, array in found:
-        arrays[f"{part}{len(arrays)}"] = array
-    return arrays
+    """Arrays by number; those of one of several parts with `APART` and the part before it, for `in_order`."""
+    return {f"{APART if part else ''}{part}{i}": array for i, (part, array) in enumerate(found)}
+
+
+def _deeper(path: str, layer: Mapping, name: str, prefix: str) -> Iterator[tuple[str, np.ndarray]]:
+    """The arrays of the layers that a layer has under names of its own, by the way to them: ``query_dense/0``."""
+    for key in layer:
+        part = layer[key]
+        if not isinstance(part, Mapping) or key in ("vars", "seed_generator") or (not prefix and key in PARTS[:3]):
+            continue
+        own = "layers" if key in FOLDERS else key.lstrip("_")
+        within = prefix if key == "layer" and not prefix else f"{prefix}{own}/"
+        held = part.get("vars", {}) if within else {}
+        for i in sorted(held, key=lambda key: (len(key), key)) if isinstance(held, Mapping) else ():
+            if not isinstance(held[i], Mapping) and held[i].dtype.kind == "f":
+                yield within + i, float_array(path, held[i], f"layer {name!r}: weight {within}{i}")
+        yield from _deeper(path, part, name, within)
 
 
 def _inner(layer: Mapping) -> Mapping | None:
@@ -269,8 +289,14 @@ def _inner(layer: Mapping) -> Mapping | None:
     return _inner(layer["layer"]) if "layer" in layer and isinstance(layer["layer"], Mapping) else None
 
 
-def _arrays(path: str, layer: Mapping, name: str, place: str) -> Iterator[tuple[str, np.ndarray]]:
-    """The arrays of a layer, each with the part that it is of: ``"backward_layer/gru_cell/"``, or nothing."""
+def _arrays(
+    path: str, layer: Mapping, name: str, place: str, stacked: bool = False
+) -> Iterator[tuple[str, np.ndarray]]:
+    """The arrays of a layer, each with the part that it is of: ``"backward_layer/gru_cell/"``, or nothing.
+
+    Args:
+        stacked: whether it may be several cells upon each other.
+    """
     held = layer.get("vars", {})
     if not isinstance(held, Mapping):
         raise WeightsError(f"{path}: layer {name!r}: its 'vars' are an array, expected a group")
@@ -279,8 +305,8 @@ def _arrays(path: str, layer: Mapping, name: str, place: str) -> Iterator[tuple[
     for part in PARTS:
         if part in layer and isinstance(layer[part], Mapping):
             apart = f"{place}{part}/" if part.endswith("_layer") else place
-            yield from _arrays(path, layer[part], name, apart)
-    cells = layer.get(CELLS, {})
+            yield from _arrays(path, layer[part], name, apart, stacked=part == "cell")
+    cells = layer.get(CELLS, {}) if stacked else {}
     for key in cells if isinstance(cells, Mapping) else ():
         if isinstance(cells[key], Mapping):
-            yield from _arrays(path, cells[key], name, f"{place}{key}/")
+            yield from _arrays(path, cells[key], name, f"{place}{key}/", stacked=True)

@@ -13,6 +13,7 @@ Without a mask there is no difference. What remains ambiguous is refused, and th
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from ..errors import WeightsError
 from ..layers import DroppedMask, Layer
 from .classes import weighted_average
 from .place import Place, any_number, kind
+from .queries import dot_arrays, dot_attention
 
 #: what a choice's name is made of
 SCORES = {
@@ -106,15 +108,20 @@ def settled(at: Place, scores: tuple[str, ...]) -> str | None:
     return None
 
 
-@kind("Attention", "AttentionWithContext", "AttLayer", arrays=any_number)
+def _arrays(config: dict[str, Any]) -> list[str]:
+    return dot_arrays(config) if _is_keras_own(config) else any_number(config)
+
+
+@kind("Attention", "AttentionWithContext", "AttLayer", arrays=_arrays)
 def _attention_of_several_authors(at: Place) -> Layer | list[Layer]:
     name = at.config["class_name"]
     scores = ("context",) if name == "AttentionWithContext" else scores_of(list(at.arrays.values()))
-    if _is_keras_own(at) or not scores:
-        what = "Keras' own, which npmoji does not have" if _is_keras_own(at) else "none of the attention layers known"
+    if _is_keras_own(at.config):
+        return dot_attention(at)
+    if len(at.previous) > 1 or not scores:
         raise WeightsError(
-            f"layer {at.name!r}: class {name!r} with {len(at.previous)} inputs and arrays {shapes(at)} is {what}; "
-            f"npmoji.register_layer({at.name!r}, ...) can supply it"
+            f"layer {at.name!r}: class {name!r} with {len(at.previous)} inputs and arrays {shapes(at)} is none of the "
+            f"attention layers known; npmoji.register_layer({at.name!r}, ...) can supply it"
         )
     found = settled(at, scores)
     if found is not None:
@@ -126,9 +133,9 @@ def _attention_of_several_authors(at: Place) -> Layer | list[Layer]:
     return CHOICES[f"{scores[0]}-masked"](at._replace(previous=[guard]))
 
 
-def _is_keras_own(at: Place) -> bool:
-    """Whether it is `keras.layers.Attention`, a product of several inputs: custom classes only share its name."""
-    return not {"use_scale", "score_mode"}.isdisjoint(at.config) or len(at.previous) > 1
+def _is_keras_own(config: dict[str, Any]) -> bool:
+    """Whether it is `keras.layers.Attention`, by its settings: others only share its name."""
+    return not {"use_scale", "score_mode"}.isdisjoint(config)
 
 
 def unsettled(at: Place, scores: tuple[str, ...]) -> str:

@@ -19,7 +19,7 @@ from .place import Place, affine, are_axes, axes, axis, channels_last, kind, num
 # One step at a time ------------------------------------------------------------------------------------------------
 
 
-@kind("Embedding", arrays=lambda config: ["embeddings"])
+@kind("Embedding", arrays=lambda config: ["embeddings"], tables=("embeddings",))
 def _embedding(at: Place) -> Layer:
     return layers.Embedding(at.previous[0], at.arrays["embeddings"], at.flag("mask_zero"), name=at.name)
 
@@ -90,7 +90,8 @@ def _thresholded_relu(at: Place) -> Layer:
 
 @kind("Softmax")
 def _softmax(at: Place) -> Layer:
-    return layers.Softmax(at.previous[0], axis(at), masked_is_zero=at.keras3, name=at.name)
+    zero, robust = at.version >= (3, 10), at.flag("robust_masking")
+    return layers.Softmax(at.previous[0], axis(at), masked_is_zero=zero, added=not (zero or robust), name=at.name)
 
 
 def _normalised(config: dict[str, Any]) -> list[str]:
@@ -245,9 +246,16 @@ def weighted_average(at: Place, previous: Layer, kernel: np.ndarray, both: bool)
 # Several to one, and other shapes ----------------------------------------------------------------------------------
 
 
+def _several(at: Place) -> list[Layer]:
+    """The inputs of a layer that combines several: Keras 3.0 to 3.3 let none of their masks through."""
+    if not (3, 0) <= at.version < (3, 4):
+        return at.previous
+    return [layers.DroppedMask(layer, name=f"{at.name}/unmasked{i}") for i, layer in enumerate(at.previous)]
+
+
 @kind("Concatenate")
 def _concatenate(at: Place) -> Layer:
-    return layers.Concatenate(*at.previous, axis=axis(at), any_valid=at.keras3, name=at.name)
+    return layers.Concatenate(*_several(at), axis=axis(at), any_valid=at.keras3, name=at.name)
 
 
 @kind("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum")
@@ -256,7 +264,7 @@ def _merge(at: Place) -> Layer:
         raise WeightsError(
             f"layer {at.name!r}: {at.config['class_name']} of {len(at.previous)} inputs, expected several"
         )
-    return getattr(layers, at.config["class_name"])(*at.previous, any_valid=at.keras3, name=at.name)
+    return getattr(layers, at.config["class_name"])(*_several(at), any_valid=at.keras3, name=at.name)
 
 
 @kind("Dot")

@@ -13,7 +13,7 @@ from ..errors import WeightsError, noted
 from ..formats.contents import Contents, Layers, numbered
 from ..formats.fields import check_json, typed
 from ..graph import Graph
-from ..layers import Input, Layer, Named, Part, Remask, TimeDistributed
+from ..layers import Dropout, DroppedMask, Input, Layer, Named, Part, Remask, TimeDistributed
 from ..layers.base import HiddenMask
 from ..layers.functions import FUNCTIONS
 from . import config as description
@@ -21,7 +21,8 @@ from . import quantised, text
 from .config import CONTAINERS, Call, Network, Node, Ref, flat, refs_of
 from .functions import function_of, operation
 from .known import CODE, Known
-from .place import ANY, KINDS, LARGEST, Place
+from .order import all_calls, execution_order
+from .place import ANY, KINDS, LARGEST, Kind, Place
 from .shares import shares
 
 
@@ -36,6 +37,8 @@ class Slot(NamedTuple):
 
 MOST_NUMBERS = 1 << 22  # in one row of an input: a shape of more is damage
 RECURRENT = ("Bidirectional", "LSTM", "CuDNNLSTM", "GRU", "CuDNNGRU", "SimpleRNN", "RNN")
+MASKS_OFF = (3, 8)  # the version of Keras from which some layers take masks off
+INPUTS = ("query", "value", "key", "inputs")  # the parameters that are `Place.previous`
 
 
 def build(file: Contents, known: Known | None = None) -> Graph:
@@ -67,6 +70,7 @@ class Builder:
         self.file, self.arrays, self.known = file, arrays, known
         self.made: list[Layer] = []
         self._recurrent_yet = False
+        self._unmasked: set[Layer] = set()  # whose masks Keras has taken off, see `Kind.takes_masks_off`
 
     def apart(self) -> Builder:
         """A builder of what is in a layer."""
@@ -80,11 +84,16 @@ class Builder:
         shape = node.config.get("batch_shape") or node.config.get("batch_input_shape")
         shape = None if shape is None else _axes(node.name, shape)
         takers = list(_takers(network, ref, ""))
-        tables = (key for key, taker in takers if taker.class_name == "Embedding")
-        # a class of the caller's own has arrays of other names
-        taker = next((key for key in tables if "embeddings" in self.arrays.get(key, {})), None)
-        if taker is not None and (shape is None or len(shape) == 1):
-            rows = self.arrays[taker]["embeddings"].shape[:1] or (1,)
+        kinds = ((key, self.known.find(taker.class_name, key)) for key, taker in takers)
+        tables = (  # a class of the caller's own has arrays of other names
+            self.arrays[key][name]
+            for key, kind in kinds
+            for name in (kind.tables if kind else ())
+            if name in self.arrays.get(key, {})
+        )
+        table = next(tables, None)
+        if table is not None and (shape is None or len(shape) == 1):
+            rows = table.shape[:1] or (1,)
             return self._enter(Input(vocabulary_size=rows[0], shape=shape or (None,), name=ref.layer))
         dtype = text.dtype_of(node, (taker for _, taker in takers))
         layer = Input(shape=shape, name=ref.layer, dtype=dtype)
@@ -97,7 +106,8 @@ class Builder:
         ``name`` and ``key`` come before those of the layers: ``"outer/"`` for a nested model.
         """
         values = dict(values)
-        waiting = [(node, i) for node in network.nodes for i in range(len(node.calls)) if Ref(node.name) not in values]
+        calls = execution_order(network) if self._takes_masks_off(network, key) else all_calls(network)
+        waiting = [(node, i) for node, i in calls if Ref(node.name) not in values]
         while waiting:  # configs are in topological order but for layers that are shared
             later = []
             for node, i in waiting:
@@ -122,12 +132,16 @@ class Builder:
         name, key, call = name + node.name + (f":{i}" if i else ""), key + node.name, node.calls[i]
         if _is_operation(node, key, self.known):
             return operation(node, call, values, name, self.file.version)
-        previous, states = self._arguments(node, call, values, name)
+        values = {ref: self._seen(values[ref], name) for ref in refs_of(call)}
+        kind = None if node.class_name in (*CONTAINERS, "TimeDistributed") else self.known.kind(node.class_name, key)
+        previous, states, called = self._arguments(node, call, values, name, kind)
         if node.class_name in CONTAINERS:
             return self._nested(node, previous, name, key)
         if node.class_name == "TimeDistributed":
             return [self._enter(self._time_distributed(node, previous, name, key), node)]
-        layer = self._make(node, previous, states, name, key, "mask" in call.kwargs if node.keras3 else None)
+        layer = self._make(node, previous, states, name, key, "mask" in call.kwargs if node.keras3 else None, called)
+        if kind is not None and kind.takes_masks_off and self.file.version >= MASKS_OFF:
+            self._unmasked.update(same_tensor(values[ref]) for ref in refs_of(call))
         several = layer if isinstance(layer, list) else [layer]
         self._enter(several[0], node)
         return [Part(several[0], i) for i in range(several[0].outputs)] if several[0].outputs > 1 else several
@@ -140,6 +154,7 @@ class Builder:
         name: str,
         key: str,
         takes_mask: bool | None = None,
+        called: dict[str, Any] | None = None,
     ) -> Any:
         config = {**node.config, "class_name": node.class_name.rpartition(">")[2]}
         recurrent = node.class_name in RECURRENT
@@ -155,6 +170,7 @@ class Builder:
             states=states,
             first=first,
             takes_mask=takes_mask,
+            called=called or {},
         )
         kind = self.known.kind(node.class_name, key)
         try:
@@ -170,15 +186,26 @@ class Builder:
         return made
 
     def _arguments(
-        self, node: Node, call: Call, values: dict[Ref, Layer], name: str
-    ) -> tuple[list[Layer], tuple[Layer, ...]]:
-        """What a layer is called with, and the initial states among it; an explicit mask goes with the first."""
+        self, node: Node, call: Call, values: dict[Ref, Layer], name: str, kind: Kind | None
+    ) -> tuple[list[Layer], tuple[Layer, ...], dict[str, Any]]:
+        """What a layer is called with, the initial states among it, and what `Place.called` holds; an explicit mask
+        goes with the input that it is given for."""
+        parameters = kind.parameters if kind else ()
         kwargs = {
             key: value for key, value in call.kwargs.items() if any(isinstance(ref, Ref) for ref in flat([value]))
         }
-        masks, states = kwargs.pop("mask", None), list(flat([kwargs.pop("initial_state", [])]))
-        args = call.args
-        if not args and len(kwargs) == 1:  # the input by its name, whatever that is
+        args, masks, states = call.args, kwargs.pop("mask", None), list(flat([kwargs.pop("initial_state", [])]))
+        called = {
+            key: _layers(value, values) for key, value in {**dict(zip(parameters or (), args)), **call.kwargs}.items()
+        }
+        if parameters:
+            masks = dict(zip(parameters, args)).get("mask", masks)
+            named = {**dict(zip(parameters, args)), **kwargs}
+            args = [named[key] for key in parameters if key in INPUTS and named.get(key) is not None]
+            kwargs = {key: value for key, value in kwargs.items() if key not in parameters}
+        elif parameters is None:  # of a class of the caller's own
+            args, kwargs = [*args, *kwargs.values()], {}
+        elif not args and len(kwargs) == 1:  # the input by its name, whatever that is
             args = [kwargs.popitem()[1]]
         positional = list(flat(_in_order(node, args)))
         if not positional or not all(isinstance(ref, Ref) for ref in positional + states):
@@ -200,7 +227,25 @@ class Builder:
         for i, mask in enumerate(given[: len(previous)]):
             if mask is not None:
                 previous[i] = Remask(previous[i], values[mask], name=f"{name}/mask{i or ''}")
-        return previous, tuple(values[ref] for ref in states)
+            elif any(given):  # said to have none
+                previous[i] = DroppedMask(previous[i], name=f"{name}/mask{i or ''}")
+        return previous, tuple(values[ref] for ref in states), called
+
+    def _seen(self, layer: Layer, name: str) -> Layer:
+        """A layer as one that is called now sees it: without its mask, if Keras has taken that off."""
+        return DroppedMask(layer, name=f"{name}/unmasked") if same_tensor(layer) in self._unmasked else layer
+
+    def _takes_masks_off(self, network: Network, key: str) -> bool:
+        """Whether any layer of the network takes masks off, so that it matters which is called first."""
+        if self.file.version < MASKS_OFF:
+            return False
+        for node in network.nodes:
+            if node.class_name in CONTAINERS:
+                if self._takes_masks_off(description.parse(node.config["model"]), f"{key}{node.name}/"):
+                    return True
+            elif (found := self.known.find(node.class_name, key + node.name)) and found.takes_masks_off:
+                return True
+        return False
 
     def _nested(self, node: Node, previous: list[Layer], name: str, key: str) -> list[Layer]:
         """The outputs of a model used as a layer; its own layers are called ``outer/inner``."""
@@ -236,6 +281,23 @@ def _all_of(node: Node, values: dict[Ref, Layer]) -> list[Ref]:
     """All outputs of a layer's last call; of an input that is called by nothing the one there is."""
     call = node.first + max(len(node.calls) - 1, 0)
     return [ref for ref in values if (ref.layer, ref.node) == (node.name, call)]
+
+
+def _layers(value: Any, values: dict[Ref, Layer]) -> Any:
+    """What a call takes with layers in place of references; a list of a single one is that one."""
+    if isinstance(value, Ref):
+        return values[value]
+    if isinstance(value, list):
+        found = [_layers(one, values) for one in value]
+        return found[0] if len(found) == 1 and isinstance(found[0], Layer) else found
+    return value
+
+
+def same_tensor(layer: Layer) -> Layer:
+    """The layer whose output another one returns, the same object in Keras."""
+    while isinstance(layer, (Dropout, Named, DroppedMask)):
+        layer = layer.previous[0]
+    return layer
 
 
 def _in_order(node: Node, args: list[Any]) -> list[Any]:
@@ -370,6 +432,11 @@ def _fill(found: Layers, slots: list[Slot], arrays: dict[str, np.ndarray], node:
         for i in range(count)
     ]
     by_name = len(slots) == len(arrays.keys() & {slot.name for slot in slots})  # else the order tells
+    if not by_name and any("/" in name for name in arrays):
+        raise WeightsError(
+            f"layer {node.name!r} ({node.class_name}) has the arrays {', '.join(arrays)}, "
+            f"expected {', '.join(slot.name for slot in slots)}"
+        )
     for slot, array in zip(slots, arrays.values()):
         own = found.setdefault(slot.layer, {})
         if slot.name in own:

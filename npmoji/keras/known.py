@@ -7,7 +7,7 @@ from typing import Any
 
 from ..errors import InputError, WeightsError
 from ..layers import Layer
-from . import cells, classes, quantised, scaling, text, windows  # noqa: F401  fill KINDS
+from . import cells, classes, quantised, queries, scaling, text, transformer, windows  # noqa: F401  fill KINDS
 from .choices import CHOICES
 from .place import KINDS, Kind, Names, any_number
 
@@ -58,7 +58,7 @@ def _own(where: str, make: Any, arrays: Any = ()) -> Kind:
             raise InputError(f"{where}: expected the names of the weights as a list, its function gave {found!r:.60}")
         return list(found)
 
-    return Kind(lambda at: make(*at.previous, config=at.config, name=at.name, **at.arrays), names)
+    return Kind(lambda at: make(*at.previous, config=at.config, name=at.name, **at.arrays), names, parameters=None)
 
 
 def _are_names(value: Any) -> bool:

@@ -26,6 +26,8 @@ class Place(NamedTuple):
         first: whether no other recurrent layer comes before it.
         zero_masked: whether a recurrent layer within a Bidirectional gives 0 at masked steps, see
             `Contents.holds_masked_outputs`.
+        called: what it is called with by the names of its call's parameters, of a kind that names them: layers, lists
+            of them, and constants; else only the constants.
         takes_mask: whether its class's ``call`` takes a mask, as Keras 3's Functional models say; None where none does.
     """
 
@@ -38,6 +40,7 @@ class Place(NamedTuple):
     states: tuple[Layer, ...] = ()
     first: bool = False
     takes_mask: bool | None = None
+    called: dict[str, Any] = {}  # noqa: RUF012  never changed
 
     @property
     def keras3(self) -> bool:
@@ -78,12 +81,20 @@ class Kind(NamedTuple):
         frozen: the names of those that are not trained by gradients: Keras stores them last; or a function of the
             config that returns them.
         quantised: whether it makes the layers that Keras has quantised to int8, too.
+        parameters: the names of what its call takes, in order, if it takes more than its inputs: then `Place.called`
+            tells which is which. None for any: those passed by keyword come after the others.
+        tables: the names of arrays of which what it is called with chooses rows: then these are token ids.
+        takes_masks_off: whether Keras, from 3.8 on, takes the masks off what the layer is called with, for all layers
+            that are called later.
     """
 
     make: Callable[[Place], Layer | list[Layer]]
     arrays: Callable[[dict[str, Any]], list[str]] = lambda config: []
     frozen: Names = ()
     quantised: bool = False
+    parameters: tuple[str, ...] | None = ()
+    takes_masks_off: bool = False
+    tables: tuple[str, ...] = ()
 
     def frozen_names(self, config: dict[str, Any]) -> Sequence[str]:
         """The names in ``frozen`` for a layer of this config."""
@@ -101,12 +112,26 @@ def any_number(config: dict[str, Any]) -> list[str]:
     return [ANY]
 
 
-def kind(*class_names: str, arrays: Callable[[dict], list[str]] | None = None, frozen: Names = ()):
-    """Decorator: the function makes the layers of these classes."""
+def kind(
+    *class_names: str,
+    arrays: Callable[[dict], list[str]] | None = None,
+    frozen: Names = (),
+    parameters: tuple[str, ...] = (),
+    takes_masks_off: bool = False,
+    tables: tuple[str, ...] = (),
+):
+    """Decorator: the function makes the layers of these classes; for the options see `Kind`."""
 
     def enter(make: Callable[[Place], Layer | list[Layer]]):
         for class_name in class_names:
-            KINDS[class_name] = Kind(make, arrays or (lambda config: []), frozen)
+            KINDS[class_name] = Kind(
+                make,
+                arrays or (lambda config: []),
+                frozen,
+                parameters=parameters,
+                takes_masks_off=takes_masks_off,
+                tables=tables,
+            )
         return make
 
     return enter

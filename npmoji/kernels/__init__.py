@@ -23,6 +23,7 @@ What Python calls:
     float32.py      matrix product and LSTM direction; weights may be halves
     int8.py         the same with quantised weights, on int8_blocks.py; not imported until asked for
     gru.py          GRU direction in float32; compiled on first use
+    pairs.py        products of many small matrices with each other; compiled on first use
     elementwise.py  tanh, exp and the sigmoids on arrays
     windows.py      what a convolution's positions give, summed
     heads.py        what follows the LSTMs: dot products, softmax, weighted sums
@@ -34,6 +35,7 @@ from .float32 import lstm, matmul
 from .gru import arrange_gates, gru, pack_gru
 from .heads import attention_weights, dense, dot_rows, softmax, weighted_sum
 from .memory import Scratch
+from .pairs import pairs
 from .panels import interleave_gates, pack_bias, pack_columns, pack_gates, pack_half_gates
 from .target import GATES
 from .threads import Pool
@@ -59,6 +61,7 @@ __all__ = [
     "pack_gates",
     "pack_gru",
     "pack_half_gates",
+    "pairs",
     "sigmoid",
     "softmax",
     "tanh",

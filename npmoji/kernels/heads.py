@@ -17,6 +17,7 @@ _IN_3 = types.Array(types.float32, 3, "A", readonly=True)
 _IN_2 = types.Array(types.float32, 2, "A", readonly=True)
 _IN_1 = types.Array(types.float32, 1, "A", readonly=True)
 _MASK = types.Array(types.boolean, 2, "A", readonly=True)
+_ROWS = types.Array(types.float32, 2, "C")
 _OUT_2 = types.Array(types.float32, 2, "A")
 _OUT_1 = types.Array(types.float32, 1, "A")
 _SUMS_32 = types.Array(types.float32, 1, "C")
@@ -130,11 +131,21 @@ def attention_weights(logits: np.ndarray, mask: np.ndarray, epsilon: np.float32)
     return a
 
 
+@jit(types.void(_ROWS))
+def _shares(a):
+    for row in range(a.shape[0]):
+        total = np.float32(0)
+        for t in range(a.shape[1]):
+            total += a[row, t]
+        for t in range(a.shape[1]):
+            a[row, t] /= total
+
+
 def softmax(x: np.ndarray) -> np.ndarray:
     """exp(x - maximum) over its sum, on the last axis."""
-    a = exp(x - x.max(axis=-1, keepdims=True))
-    rows = a.reshape(-1, a.shape[-1])
-    _normalise(rows, np.ones(rows.shape, bool), np.float32(0))
+    a = np.ascontiguousarray(x - x.max(axis=-1, keepdims=True))
+    exp(a, a)
+    _shares(a.reshape(-1, a.shape[-1]))
     return a
 
 

@@ -35,7 +35,7 @@ def _multiply_few(rows, a, a_stride, group, z, k, dtype):
 
 
 @inner
-def _multiply_panel(rows, a, a_stride, b, c, k, dtype):
+def multiply_panel(rows, a, a_stride, b, c, k, dtype):
     """c[:, :TILE] += a b for `rows` rows, a sum of blocks of 4 to 6, and a slice of K of one panel."""
     c_stride = GROUP * FLOAT_BYTES
     row = 0
@@ -66,7 +66,7 @@ def _multiply_group(rows, a, a_stride, group, z, k, dtype):
         for start in range(0, k, k_block):
             b = group + (panel * k + start) * TILE * bytes_of(dtype)
             c = z + panel * TILE * FLOAT_BYTES
-            _multiply_panel(many, a + start * FLOAT_BYTES, a_stride, b, c, min(k_block, k - start), dtype)
+            multiply_panel(many, a + start * FLOAT_BYTES, a_stride, b, c, min(k_block, k - start), dtype)
 
 
 @inlined

@@ -4,6 +4,8 @@
     core.py            look-up, affine maps, activations, masking
     recurrent.py       LSTM, GRU, SimpleRNN, Bidirectional; cells.py, several upon each other
     attention.py       DeepMoji's attention, and that of Kaggle's text classifiers
+    queries.py         Keras' attention of queries to keys; heads.py, with several heads
+    einsum.py          affine maps along any axes; positions.py, what tells steps apart by their place
     merging.py         several arrays to one
     windows.py         convolution and pooling
     planes.py          the same along two axes; separate.py, with a kernel for each feature or place
@@ -45,6 +47,8 @@ from .core import Dense as Dense
 from .core import Dropout as Dropout
 from .core import Embedding as Embedding
 from .core import Masking as Masking
+from .einsum import EinsumDense as EinsumDense
+from .heads import MultiHeadAttention as MultiHeadAttention
 from .lookup import IntegerLookup as IntegerLookup
 from .lookup import StringLookup as StringLookup
 from .merging import Add as Add
@@ -64,8 +68,11 @@ from .planes import Conv2D as Conv2D
 from .planes import GlobalAveragePooling2D as GlobalAveragePooling2D
 from .planes import GlobalMaxPooling2D as GlobalMaxPooling2D
 from .planes import Pooling2D as Pooling2D
+from .positions import PositionEmbedding as PositionEmbedding
 from .quantised import Int8Dense as Int8Dense
 from .quantised import Int8Embedding as Int8Embedding
+from .queries import AdditiveAttention as AdditiveAttention
+from .queries import DotAttention as DotAttention
 from .recurrent import GRU as GRU
 from .recurrent import LSTM as LSTM
 from .recurrent import Bidirectional as Bidirectional

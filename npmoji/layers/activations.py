@@ -16,15 +16,23 @@ class Softmax(Layer):
 
     Args:
         axis: the axis along which the probabilities add up to 1.
-        masked_is_zero: also if a whole slice is masked (Keras 3); if False, such a slice is uniform (Keras 2).
+        masked_is_zero: also if a whole slice is masked (Keras from 3.10 on); if False, such a slice is uniform.
+        added: masked elements are lowered by 1e9, and not set to -1e9: then what is uniform is so but for rounding.
 
     >>> npmoji.Softmax(npmoji.Input())(np.float32([[1, 1, 1, 1]]))
     array([[0.25, 0.25, 0.25, 0.25]], dtype=float32)
     """
 
-    def __init__(self, previous: Layer, axis: int = -1, masked_is_zero: bool = True, name: str | None = None):
+    def __init__(
+        self,
+        previous: Layer,
+        axis: int = -1,
+        masked_is_zero: bool = True,
+        name: str | None = None,
+        added: bool = False,
+    ):
         super().__init__(previous, name=name)
-        self.axis, self.masked_is_zero = axis, masked_is_zero
+        self.axis, self.masked_is_zero, self.added = axis, masked_is_zero, added
 
     def evaluate(self, ops: Ops, values: list[Any], masks: list[Any]) -> tuple[Any, Any]:
         x, mask = values[0], masks[0]
@@ -38,7 +46,8 @@ class Softmax(Layer):
         return np.moveaxis(np.asarray(ops.activate("softmax", last)), -1, self.axis)
 
     def _masked(self, ops: Ops, x: Array, mask: np.ndarray) -> np.ndarray:
-        out = self.forward(ops, np.where(mask, np.asarray(x), np.float32(-1e9)))
+        x = np.asarray(x)
+        out = self.forward(ops, np.where(mask, x, (x if self.added else 0) + np.float32(-1e9)))
         return np.where(mask, np.asarray(out), np.float32(0)) if self.masked_is_zero else out
 
 

@@ -27,6 +27,7 @@ from . import (
     IntegerLookup,
     Layer,
     LayerNormalization,
+    MultiHeadAttention,
     Named,
     Normalization,
     Part,
@@ -40,6 +41,7 @@ from . import (
     TextVectorization,
     UnitNormalization,
 )
+from .heads import MASKED
 
 #: what a recurrent layer takes besides what `Recurrent` does
 OPTIONS: dict[type, tuple[str, ...]] = {
@@ -120,6 +122,7 @@ NUMBER = Wanted("a number", lambda value: _is_number(value) and abs(_plain(value
 FLAG = Wanted("true or false", lambda value: type(_plain(value)) in (bool, int))
 FUNCTION = _names(*ACTIVATIONS)
 AXIS = Wanted("the number of an axis", lambda value: type(_plain(value)) is int and abs(_plain(value)) <= 32)
+BIAS = _optional(ARRAY)
 NUMBERS = Wanted("a number or an array", lambda value: NUMBER.fits(value) or ARRAY.fits(value))
 AXES = Wanted("the numbers of axes", lambda value: AXIS.fits(value) or _several(AXIS).fits(value))
 SIZES = _several(_optional(_integer(-1)))
@@ -130,23 +133,31 @@ WHOLE = Wanted("a whole number", lambda value: type(_plain(value)) is int and ab
 SALT = Wanted("two whole numbers", lambda value: _several(WHOLE).fits(value) and len(value) == 2)
 LOOKUP = {"output_mode": TEXT, "width": _optional(_integer(1)), "idf_weights": _optional(ARRAY)}
 CELL = Wanted("LSTM, GRU, SimpleRNN or StackedRNN", lambda value: isinstance(value, type) and value in OPTIONS)
+AFFINE = Wanted(
+    "a kernel and its bias or None",
+    lambda value: isinstance(value, tuple) and len(value) == 2 and ARRAY.fits(value[0]) and BIAS.fits(value[1]),
+)
 
 #: by parameter; all others are flags
 TABLE: dict[str, Wanted] = {
-    **dict.fromkeys(("previous", "layer"), LAYER),
+    **dict.fromkeys(("previous", "layer", "query", "value"), LAYER),
+    **dict.fromkeys(("key", "attention_mask"), _optional(LAYER)),
     "initial_state": _several(LAYER),
     **dict.fromkeys(
         ("kernel", "recurrent_kernel", "embeddings", "mean", "variance", "kernel_scale", "embeddings_scale"), ARRAY
     ),
-    **dict.fromkeys(("bias", "gamma", "beta", "context", "scale"), _optional(ARRAY)),
+    **dict.fromkeys(("bias", "gamma", "beta", "context", "scale", "concat_weight"), BIAS),
     **dict.fromkeys(("forward", "backward"), WEIGHTS),
+    **dict.fromkeys(("query_dense", "key_dense", "value_dense", "output_dense"), AFFINE),
+    "gate_dense": _optional(AFFINE),
+    "equation": TEXT,
     **dict.fromkeys(("name", "complaint"), _optional(TEXT)),
     **dict.fromkeys(("logits", "padding", "kind"), TEXT),
     **dict.fromkeys(("activation", "gate"), FUNCTION),
     "merge_mode": _optional(_names("concat", "sum", "mul", "ave")),
     "axis": AXIS,
     **dict.fromkeys(("dilation", "groups", "pool_size"), _integer(1)),
-    **dict.fromkeys(("strides", "vocabulary_size"), _optional(_integer(1))),
+    **dict.fromkeys(("strides", "vocabulary_size", "window"), _optional(_integer(1))),
     "size": _integer(1),
     **dict.fromkeys(("n", "k", "index", "before", "after"), _integer(0)),
     **dict.fromkeys(
@@ -189,6 +200,7 @@ OWN: dict[type, dict[str, Wanted]] = {
     },
     Pooling2D: {"strides": _optional(PAIR), "pool_size": PAIR},
     LayerNormalization: {"axis": AXES},
+    MultiHeadAttention: {"axes": _optional(_several(AXIS)), "masked": _names(*MASKED)},
     Normalization: {"axes": _several(AXIS)},
     Rescaling: {"scale": NUMBERS, "offset": NUMBERS},
     RMSNormalization: {"axis": AXES},

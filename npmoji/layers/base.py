@@ -61,6 +61,7 @@ class Layer:
     #: whether the next layer's arithmetic treats all steps as valid; the mask propagates all the same
     hides_mask = False
     outputs = 1  # how many outputs the layer has
+    lengths: tuple[int, ...] = ()  # sizes that an axis of its input may have to have, or not to exceed
     class_name: str  # that of the class, or a file's own name of it
     #: whether `forward` takes an engine's own kind of array; npmoji's layers do, others get NumPy's
     takes_any_array = False

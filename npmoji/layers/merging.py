@@ -238,7 +238,4 @@ def row_products(ops: Ops, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """x (N, A, D) times y (N, B, D) of the same text -> (N, A, B), summed by the engine in its fixed order."""
     if 1 in (x.shape[1], y.shape[1]):
         return np.asarray(ops.feature_sum(x * y)).reshape(len(x), x.shape[1], y.shape[1])
-    out = np.empty((len(x), x.shape[1], y.shape[1]), np.float32)
-    for own, left, right in zip(out, x, np.ascontiguousarray(y.swapaxes(1, 2))):
-        own[:] = ops.dense(left, ops.pack_dense(right, None))
-    return out
+    return np.asarray(ops.pair_products(x, y.swapaxes(1, 2)))

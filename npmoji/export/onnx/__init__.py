@@ -3,6 +3,7 @@
     graph.py        nodes and constants as they are added
     masks.py        valid steps moved together for operators that know lengths only, and back
     recurrent.py    LSTM, GRU, SimpleRNN and Bidirectional
+    queries.py      attention of queries to keys
     layers.py       every other layer: a table of functions
     quantised.py    layers of whole numbers
     write.py        a whole network: inputs, outputs, metadata

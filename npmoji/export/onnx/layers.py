@@ -25,6 +25,7 @@ from .masks import everything
 from .node import Names, Node, Value
 from .operations import kind_of, operation
 from .quantised import QUANTISED
+from .queries import QUERIES
 from .recurrent import bidirectional, recurrent
 from .refused import Refused
 from .windows import WINDOWS
@@ -146,7 +147,8 @@ def _softmax(n: Node) -> Value:
     mask = n.masks[0]
     if mask is None or n.like_masks[0].shape != np.shape(n.like[0]):
         return Value(n.g.add("Softmax", n.x, axis=n.layer.axis), mask)
-    out = n.g.add("Softmax", n.g.add("Where", mask, n.x, n.g.number(-1e9)), axis=n.layer.axis)
+    less = n.g.add("Add", n.x, n.g.number(-1e9)) if n.layer.added else n.g.number(-1e9)
+    out = n.g.add("Softmax", n.g.add("Where", mask, n.x, less), axis=n.layer.axis)
     return Value(n.g.add("Where", mask, out, n.g.number(0)) if n.layer.masked_is_zero else out, mask)
 
 
@@ -404,6 +406,7 @@ OF_WORDS = (kinds.CategoryEncoding, kinds.Hashing, kinds.IntegerLookup, kinds.St
 KINDS: dict[type, Callable[[Node], Names | Value]] = {
     **WINDOWS,
     **QUANTISED,
+    **QUERIES,
     kinds.Activation: lambda n: activate(n.g, n.layer, n.layer.activation, n.x),
     kinds.AttentionLogits: _attention_logits,
     kinds.AttentionWeightedAverage: _weighted_average,

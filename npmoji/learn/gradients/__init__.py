@@ -7,6 +7,7 @@
     scan.py          the recurrence of LSTMs, with a gradient by hand
     recurrent.py     LSTM, GRU, SimpleRNN, Bidirectional
     attention.py     weighted averages over time
+    queries.py       attention of queries to keys, affine maps along any axes, positions
     merging.py       several arrays to one, other shapes, layers around layers
     operations.py    single functions between layers; functions.py, those with a gradient
     windows.py       convolution, pooling, normalisation

@@ -132,7 +132,7 @@ def _softmax(run: Run, layer: Softmax, values: list[Any], masks: list[Any]) -> A
     if mask is None or tuple(x.shape) != mask.shape:
         return torch.softmax(x, layer.axis)
     valid = run.mask(mask)
-    out = torch.softmax(torch.where(valid, x, torch.full_like(x, -1e9)), layer.axis)
+    out = torch.softmax(torch.where(valid, x, x - 1e9 if layer.added else torch.full_like(x, -1e9)), layer.axis)
     return torch.where(valid, out, torch.zeros_like(out)) if layer.masked_is_zero else out
 
 

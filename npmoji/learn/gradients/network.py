@@ -13,7 +13,7 @@ from ...graph import Graph
 from ...layers import BatchNormalization, Bidirectional, Dropout, Embedding, Layer, Recurrent, TimeDistributed
 from ...layers.base import ancestors
 from ...precision import float32, is_finite, is_whole
-from . import attention, elementwise, merging, operations, planes, quantised, recurrent, texts, windows  # noqa: F401  fill RULES
+from . import attention, elementwise, merging, operations, planes, quantised, queries, recurrent, texts, windows  # noqa: F401  fill RULES
 from .table import RULES, Drop, Run, no_gradient, place
 
 Tensor = torch.Tensor
