@@ -248,6 +248,19 @@ def test_a_server_answers_with_the_numbers_of_a_text_alone(file):
     np.testing.assert_array_equal(found["probabilities"][:1], model.predict(["good"]))
 
 
+def test_what_comes_behind_the_words_is_trained():
+    pytest.importorskip("torch", reason="needs PyTorch: pip install '.[torch]'")
+    from npmoji.learn.trainer import Trainer
+
+    texts, labels = ["good food", "bad bad food", "good", ""], np.array([0, 1, 0, 1])
+    trainer = Trainer(made(), dropout=False, learning_rate=0.05)
+    before = trainer.evaluate(texts, labels)[0]
+    for _ in range(20):
+        trainer.step(texts, labels)
+    assert trainer.evaluate(texts, labels)[0] < before
+    assert trainer.model().predict(texts).shape == (4, 2)
+
+
 # Files ---------------------------------------------------------------------------------------------------------------
 
 

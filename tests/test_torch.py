@@ -442,13 +442,13 @@ NETWORKS = sorted(
 
 
 def values_for(path, graph):
-    """Some rows for each input of a network; ids of sentences, which look like numbers, as the file's golden has
-    them."""
+    """Some rows for each input of a network; texts, and ids of sentences, which look like numbers, as the file's golden
+    has them."""
     rng = np.random.default_rng(0)
     golden = path.parent / "golden.npz"
     given = dict(np.load(golden)) if golden.exists() else {}
     ids = {name.removeprefix("inputs/"): x for name, x in given.items() if name.startswith("inputs/") and x.ndim > 2}
-    if any(x.dtype.kind in "iu" for x in ids.values()):
+    if any(x.dtype.kind in "iu" for x in ids.values()) or graph.takes_texts:
         return {layer.name: given[f"inputs/{layer.name}"] for layer in graph.inputs}
     sizes = {layer: (6, *(8 if n is None else n for n in layer.shape or (8,))) for layer in graph.inputs}
     return {

@@ -101,7 +101,7 @@ class Hashing(Categorical):
         output_mode: ``"int"``: the numbers, int64, in the shape of the input; else as `CategoryEncoding`.
 
     >>> npmoji.Hashing(npmoji.Input(dtype="string"), num_bins=10)(["word"])
-    array([4])
+    array([0])
     """
 
     def __init__(
