@@ -56,9 +56,10 @@ def test_gradients_are_those_of_the_table_of_rules(maker):
     pytest.importorskip("torch", reason="needs PyTorch: pip install '.[torch]'")
     from npmoji.learn.gradients import attention, elementwise  # noqa: F401  fill RULES
     from npmoji.learn.gradients.network import Differentiable  # noqa: F401  all others
-    from npmoji.learn.gradients.table import RULES
+    from npmoji.learn.gradients.table import RULES, without_gradient
 
-    assert {cls.__name__ for cls in RULES} == maker["ruled"]()
+    trained = {cls.__name__ for cls, rule in RULES.items() if rule is not without_gradient}
+    assert trained == maker["ruled"]()
 
 
 def test_versions_are_those_of_the_cases(maker, seen):
@@ -75,6 +76,6 @@ def test_settings_are_no_layers(maker):
 
 
 def test_a_layer_of_several_parts(maker, seen):
-    assert seen["Conv1D"].classes == {layers.Conv1D, layers.Activation}
-    assert seen["Conv1D"].functions == {"conv1d", "activate"}
+    assert {layers.Conv1D, layers.Activation} <= seen["Conv1D"].classes
+    assert {"conv1d", "activate"} <= seen["Conv1D"].functions
     assert maker["by_engine"]("torch", {"lstm", "gru"}) == "partly"

@@ -29,6 +29,7 @@ from npmoji.keras.known import KINDS
 from npmoji.layers import Layer, Pass
 from npmoji.layers.base import ancestors
 from npmoji.layers.functions import FUNCTIONS
+from npmoji.layers.functions.activations import PLAIN
 from npmoji.layers.operations import Operation
 
 PAGE = ROOT / "docs" / "networks.md"
@@ -44,12 +45,16 @@ NOTES = {
     "Bidirectional": "of LSTM, GRU, SimpleRNN",
     "GlobalAveragePooling1D": "0 for a text without any valid step, where Keras divides 0 by 0",
     "LocallyConnected1D": "implementation 1",
+    "RNN": "of the cells of LSTM, GRU, SimpleRNN, also of several upon each other",
     "TimeDistributed": "as the layer within",
+    "TokenAndPositionEmbedding": "KerasHub's, and that of Keras' example, see below",
+    "TransformerBlock": "that of Keras' example, see below",
 }
-#: Keras 1's names of layers
+#: other names of layers, Keras 1's most of them
 OLD_NAMES = {
     "Convolution1D": "Conv1D",
     "Convolution2D": "Conv2D",
+    "GroupedQueryAttention": "GroupQueryAttention",
     "Model": "Functional",
     "SeparableConvolution1D": "SeparableConv1D",
 }
@@ -277,7 +282,9 @@ def layer_row(name: str, found: dict[str, Seen], versions: list[str]) -> list[st
 def function_ticks(name: str, found: dict[str, Seen], versions: list[str]) -> tuple[str, ...]:
     """What the row of a function says."""
     entry = found.get(f".{name}", Seen(set(), set(), set()))
-    trained = any(name in mentioned(f"learn/gradients/{file}.py") for file in ("operations", "functions"))
+    trained = name in PLAIN or any(
+        name in mentioned(f"learn/gradients/{file}.py") for file in ("operations", "functions")
+    )
     have = [trained, name in OPERATIONS, *(version in entry.versions for version in versions)]
     return tuple(map(_tick, have))
 

@@ -17,7 +17,6 @@ _IN_3 = types.Array(types.float32, 3, "A", readonly=True)
 _IN_2 = types.Array(types.float32, 2, "A", readonly=True)
 _IN_1 = types.Array(types.float32, 1, "A", readonly=True)
 _MASK = types.Array(types.boolean, 2, "A", readonly=True)
-_ROWS = types.Array(types.float32, 2, "C")
 _OUT_2 = types.Array(types.float32, 2, "A")
 _OUT_1 = types.Array(types.float32, 1, "A")
 _SUMS_32 = types.Array(types.float32, 1, "C")
@@ -131,7 +130,7 @@ def attention_weights(logits: np.ndarray, mask: np.ndarray, epsilon: np.float32)
     return a
 
 
-@jit(types.void(_ROWS))
+@jit(types.void(_OUT_ROWS))
 def _shares(a):
     for row in range(a.shape[0]):
         total = np.float32(0)

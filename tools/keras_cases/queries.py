@@ -198,3 +198,16 @@ def keras_example(w: Workshop) -> Any:
         x = block(width, w.pick(1, 2), 6)(x)
     x = L.Dropout(0.1)(L.GlobalAveragePooling1D()(x))
     return w.model(ids, L.Dense(2, activation="softmax")(L.Dropout(0.1)(L.Dense(5, activation="relu")(x))))
+
+
+@recipe(("keras3", 1, "model.keras"))
+def hub_positions(w: Workshop) -> Any:
+    """Embeddings of positions from KerasHub, which must be installed (``pip install keras-hub``)."""
+    import keras_hub
+
+    L, ids = w.L, w.tokens()
+    both = keras_hub.layers.TokenAndPositionEmbedding(w.WORDS, 8, 4, mask_zero=w.chance(), tie_weights=w.chance())(ids)
+    words = L.Embedding(w.WORDS, 4, mask_zero=w.chance())(ids)
+    sums = words + keras_hub.layers.PositionEmbedding(8)(words)
+    x = L.Concatenate()([both, sums])
+    return w.model(ids, L.Dense(3, activation="softmax")(L.GlobalMaxPooling1D()(L.Dense(5, activation="tanh")(x))))

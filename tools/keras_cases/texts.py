@@ -112,7 +112,7 @@ def lookup(w: Workshop, kind: str, mode: str, words: list[Any], mask: Any, **opt
     return layer(vocabulary=words, **options)
 
 
-@recipe(("keras3", 9, "model.h5"))
+@recipe(("keras3", 9, "model.h5"), ("tf_keras", 4, "model.h5"))
 def looked_up(w: Workshop) -> Any:
     """Single words and numbers by vocabularies and hashes, and what is made of their places."""
     L, outputs, inputs = w.L, [], []
