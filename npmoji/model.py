@@ -19,7 +19,6 @@ from .formats.contents import Contents
 from .graph import Graph
 from .inputs import Floats, Inputs, Outputs
 from .layers import AttentionWeightedAverage, Checked, Input, Layer
-from .layers.lookup import apart
 from .network import Network, joined
 from .outputs import alone, each
 from .text.emojis import Prediction
@@ -241,7 +240,11 @@ class Model(Network):
         (1, 320)
         """
         arrays = self.arrays(x)
-        parts = apart(arrays) if self.graph.takes_texts else []
+        parts = []
+        if self.graph.takes_texts:
+            from .layers.lookup import apart
+
+            parts = apart(arrays)
         if len(parts) < 2:
             return self.results(arrays, what, progress=progress)
         found = [(rows, self.results(some, what)) for rows, some in parts]

@@ -15,7 +15,6 @@ from .errors import InputError, shortened
 from .graph import Graph, zeros
 from .layers import Checked, Csr, Input, Layer, Pass
 from .layers.base import ancestors
-from .layers.lookup import add_numbers
 from .outputs import each
 
 if TYPE_CHECKING:
@@ -79,6 +78,8 @@ class Network:
             return x
         arrays = self._given(x)
         if self.graph.takes_texts:
+            from .layers.lookup import add_numbers
+
             add_numbers(arrays, self.graph.named.values(), Pass(REFERENCE))
         return arrays
 

@@ -217,7 +217,7 @@ def test_in_pytorch(name):
 def check_pytorch(name, i):
     from test_learn_gradients import check_forward, check_gradients
 
-    from npmoji.layers.base import Checked
+    from npmoji.layers import Checked
     from npmoji.learn.gradients import operations
 
     X = Checked(inputs())

@@ -13,8 +13,8 @@ import npmoji
 from npmoji import InputError, layers
 from npmoji.backends.ops import REFERENCE
 from npmoji.graph import Graph
-from npmoji.layers import Input, Pass
-from npmoji.layers.base import Checked, ancestors
+from npmoji.layers import Checked, Input, Pass
+from npmoji.layers.base import ancestors
 from npmoji.layers.functions import FUNCTIONS
 from npmoji.layers.operations import Operation
 from npmoji.model import Model
@@ -65,7 +65,7 @@ def test_random_networks_compute_the_same(seed):
 
 
 def test_every_class_has_a_function():
-    classes = {cls for cls in vars(layers).values() if isinstance(cls, type) and issubclass(cls, layers.Layer)}
+    classes = {cls for name in layers.__all__ if issubclass(cls := getattr(layers, name), layers.Layer)}
     without = {cls for cls in classes - RULES.keys() if not issubclass(cls, Input)}
     assert without == {layers.Layer, layers.Recurrent}  # of which there is none by itself
     assert elementwise.ACTIVATIONS.keys() == npmoji.backends.activations.ACTIVATIONS.keys()

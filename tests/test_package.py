@@ -119,6 +119,22 @@ def test_type_checkers_see_the_same_names():
     assert seen == {name: (module, name) for name, module in npmoji._MODULES.items() if name not in ("init", "learn")}
 
 
+def test_type_checkers_see_the_same_layers():
+    from npmoji import layers
+
+    tree = ast.parse(FILES["npmoji.layers"].read_text(encoding="utf-8"))
+    block = next(node for node in tree.body if for_checkers(node))
+    seen = {
+        a.asname: (node.module, a.name) for node in block.body if isinstance(node, ast.ImportFrom) for a in node.names
+    }
+    assert seen == {name: (module, name) for name, module in layers._MODULES.items()}
+    other = {node.targets[0].id: node.value.id for node in block.body if isinstance(node, ast.Assign)}
+    assert other == layers._OTHER_NAMES
+    assert all(getattr(layers, name) and name in dir(layers) for name in layers.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'no_such_name'"):
+        layers.no_such_name  # noqa: B018
+
+
 # Who imports whom ----------------------------------------------------------------------------------------------------
 
 

@@ -3,37 +3,23 @@
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Iterator
-from typing import Any, NamedTuple
-
-import numpy as np
+from typing import Any
 
 from ..errors import WeightsError, noted
-from ..formats.contents import Contents, Layers, numbered
+from ..formats.contents import Contents, Layers
 from ..formats.fields import check_json, typed
 from ..graph import Graph
 from ..layers import Dropout, DroppedMask, Input, Layer, Named, Part, Remask, TimeDistributed
 from ..layers.base import HiddenMask
-from ..layers.functions import FUNCTIONS
 from . import config as description
 from . import quantised, text
 from .config import CONTAINERS, Call, Network, Node, Ref, flat, refs_of
-from .functions import function_of, operation
-from .known import CODE, Known
+from .functions import operation
+from .known import Known
 from .order import all_calls, execution_order
-from .place import ANY, KINDS, LARGEST, Kind, Place
-from .shares import shares
-
-
-class Slot(NamedTuple):
-    """An array that the config says a file must have: of which layer (nested ones as ``outer/inner``), its name, and
-    whether training leaves it alone."""
-
-    layer: str
-    name: str
-    frozen: bool
-
+from .place import LARGEST, Kind, Place
+from .weights import as_stored, is_operation, weights_of
 
 MOST_NUMBERS = 1 << 22  # in one row of an input: a shape of more is damage
 RECURRENT = ("Bidirectional", "LSTM", "CuDNNLSTM", "GRU", "CuDNNGRU", "SimpleRNN", "RNN")
@@ -130,7 +116,7 @@ class Builder:
     def _call(self, node: Node, i: int, values: dict[Ref, Layer], name: str, key: str) -> list[Layer]:
         """Make a layer for one of its calls; returns its outputs, one layer for each."""
         name, key, call = name + node.name + (f":{i}" if i else ""), key + node.name, node.calls[i]
-        if _is_operation(node, key, self.known):
+        if is_operation(node, key, self.known):
             return operation(node, call, values, name, self.file.version)
         values = {ref: self._seen(values[ref], name) for ref in refs_of(call)}
         kind = None if node.class_name in (*CONTAINERS, "TimeDistributed") else self.known.kind(node.class_name, key)
@@ -312,15 +298,6 @@ def _in_order(node: Node, args: list[Any]) -> list[Any]:
     return args
 
 
-def _is_operation(node: Node, key: str, known: Known) -> bool:
-    """Whether a node that may be a function, by its config, is one: some layers' configs look alike."""
-    found = known.find(node.class_name, key)
-    if node.class_name in CODE:
-        return function_of(node) is not None and found is None
-    ours = node.class_name in FUNCTIONS and found is KINDS.get(node.class_name)  # and no class of the caller's own
-    return node.operation and (found is None or ours)
-
-
 def _axes(name: str, shape: Any) -> tuple[int | None, ...]:
     """The sizes of an input's axes after the first, None for any."""
     sizes = tuple(typed(shape, f"input {name!r}: its shape", list)[1:])
@@ -343,134 +320,3 @@ def _takers(network: Network, ref: Ref, key: str) -> Iterator[tuple[str, Node]]:
                 given = flat(_in_order(node, call.args or list(call.kwargs.values())))
                 for taker in (own for own, value in zip(inner.inputs, given) if value == ref):
                     yield from _takers(inner, taker, f"{key}{node.name}/")
-
-
-# Weights -----------------------------------------------------------------------------------------------------------
-
-
-def weights_of(network: Network, file: Contents, known: Known) -> Layers:
-    """The file's arrays with the names that the layers' classes give them, nested layers as ``outer/inner``.
-
-    Raises:
-        WeightsError: a layer has too few or too many arrays, or one that the config does not know.
-    """
-    found: Layers = {}
-    check_stray(network, file)
-    for node in network.nodes:
-        fill(found, node, file, known)
-    return found
-
-
-def check_stray(network: Network, file: Contents) -> None:
-    """Raise a WeightsError if the file holds arrays of layers that the network does not have."""
-    names = tuple(node.name for node in network.nodes)
-    outer = tuple(f"{name}/" for name in names)
-    stray = [
-        name for name, arrays in file.layers.items() if arrays and name not in names and not name.startswith(outer)
-    ]
-    if stray:
-        raise WeightsError(f"the file holds weights of layers that its model_config does not have: {stray}")
-
-
-def fill(found: Layers, node: Node, file: Contents, known: Known) -> None:
-    """Add the arrays of a layer, and of all layers in it, to those found. Raises as `weights_of`."""
-    if _is_operation(node, node.name, known):
-        if file.layers.get(node.name):
-            raise WeightsError(f"layer {node.name!r} ({node.class_name}) has arrays, expected none of a function")
-        return
-    slots = list(_slots(node, "", True, known))
-    apart = {slot.layer: file.layers.get(slot.layer, {}) for slot in slots if slot.layer != node.name}
-    apart = apart if any(name in file.layers for name in apart) else {}
-    if apart:  # Keras 3 keeps a nested model's layers apart
-        for name, arrays in apart.items():
-            _fill(found, [slot for slot in slots if slot.layer == name], arrays, node)
-    else:  # Keras 2 keeps them together
-        _fill(found, slots, file.layers.get(node.name, {}), node)
-
-
-def frozen(file: Contents) -> set[str]:
-    """The layers that the config says are not to be trained, nested ones as ``outer/inner``."""
-    return set(_frozen(description.parse(file.config or {}), "", True))
-
-
-def _frozen(network: Network, prefix: str, trainable: bool) -> Iterator[str]:
-    for node in network.nodes:
-        own = trainable and bool(node.config.get("trainable", True))
-        if node.class_name in CONTAINERS:
-            yield from _frozen(description.parse(node.config["model"]), f"{prefix}{node.name}/", own)
-        elif not own:
-            yield prefix + node.name
-
-
-def as_stored(stored: Layers, layers: list[Layer]) -> Layers:
-    """The file's arrays, layer by layer as it keeps them, under the names that the layers made of them have for them.
-
-    Where a layer does not hold them as they are, they have numbers: a nested model's, which Keras 2 keeps together, and
-    cuDNN's, which are rearranged.
-    """
-    held = {layer.name: layer.weights() for layer in layers}
-    return {
-        name: held.get(name, {}) if _are(held.get(name, {}), arrays) else numbered(arrays.values())
-        for name, arrays in stored.items()
-    }
-
-
-def _are(held: dict[str, Any], arrays: dict[str, Any]) -> bool:
-    """Whether a layer holds these very arrays, and no others."""
-    return len(held) == len(arrays) and all(map(operator.is_, held.values(), arrays.values()))
-
-
-def _fill(found: Layers, slots: list[Slot], arrays: dict[str, np.ndarray], node: Node) -> None:
-    if not quantised.in_listed_order(list(arrays.values())):  # those that gradients do not change come last
-        slots = sorted(slots, key=lambda slot: slot.frozen)
-    counts = shares([slot.name for slot in slots], list(arrays.values()))
-    if counts is None:
-        raise WeightsError(_unshared(slots, arrays, node))
-    slots = [
-        slot._replace(name=str(i)) if slot.name == ANY else slot
-        for slot, count in zip(slots, counts)
-        for i in range(count)
-    ]
-    by_name = len(slots) == len(arrays.keys() & {slot.name for slot in slots})  # else the order tells
-    if not by_name and any("/" in name for name in arrays):
-        raise WeightsError(
-            f"layer {node.name!r} ({node.class_name}) has the arrays {', '.join(arrays)}, "
-            f"expected {', '.join(slot.name for slot in slots)}"
-        )
-    for slot, array in zip(slots, arrays.values()):
-        own = found.setdefault(slot.layer, {})
-        if slot.name in own:
-            raise WeightsError(
-                f"two layers of the model_config are called {slot.layer!r}, one of them in a nested model"
-            )
-        own[slot.name] = arrays[slot.name] if by_name else array
-
-
-def _unshared(slots: list[Slot], arrays: dict[str, np.ndarray], node: Node) -> str:
-    """The message where a layer's arrays are not those that its slots want."""
-    wanted = ", ".join("any number" if slot.name == ANY else slot.name for slot in slots) or "none"
-    own = [slot.layer for slot in slots if slot.name == ANY]
-    several = f"; the arrays of {', '.join(map(repr, own))} cannot be told apart" if len(own) > 1 else ""
-    if node.config.get("lora_rank"):
-        several += "; it has LoRA's matrices apart, which a file ending in .keras or .weights.h5 has merged"
-    return f"layer {node.name!r} ({node.class_name}) has {len(arrays)} arrays, expected {wanted}{several}"
-
-
-def _slots(node: Node, prefix: str, trainable: bool, known: Known) -> Iterator[Slot]:
-    """The arrays of a layer, or of all layers of a nested model, in their order."""
-    name = prefix + node.name
-    if node.class_name in CONTAINERS:
-        for inner in description.parse(node.config["model"]).nodes:
-            if not _is_operation(inner, f"{name}/{inner.name}", known):
-                yield from _slots(inner, f"{name}/", trainable, known)
-        return
-    if node.class_name == "TimeDistributed":
-        yield from _slots(description.wrapped(node), prefix, trainable, known)
-        return
-    kind = known.kind(node.class_name, name)
-    quantised.check_mode(kind, node.config, name, node.class_name)
-    trainable = trainable and node.config.get("trainable", True)
-    with noted(f"while the arrays of layer {name!r} of class {node.class_name!r} were asked for"):
-        arrays, frozen = kind.arrays(node.config), kind.frozen_names(node.config)
-    for array in arrays:
-        yield Slot(name, array, array in frozen or not trainable)

@@ -15,9 +15,10 @@ from ..layers import Layer, TimeDistributed
 from ..layers.base import ancestors
 from . import config as description
 from .config import CONTAINERS, Network, Node, Ref, refs_of
-from .graph import Builder, check_stray, fill
+from .graph import Builder
 from .known import CODE, Known
 from .place import Kind, any_number
+from .weights import check_stray, fill
 
 
 class Unknown(Layer):

@@ -9,7 +9,8 @@ import numpy as np
 from ..backends.activations import ACTIVATIONS
 from ..backends.ops import Array, Ops
 from ..errors import InputError, WeightsError
-from .base import Input, Layer, given
+from .base import Layer, given
+from .entry import Input
 from .sparse import Csr
 
 

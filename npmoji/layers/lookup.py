@@ -10,8 +10,9 @@ import numpy as np
 from ..backends.ops import Array, Ops
 from ..errors import InputError, WeightsError
 from ..text.fingerprint import bucket
-from .base import Checked, Input, Layer, Pass, ancestors
+from .base import Layer, Pass, ancestors
 from .categories import NOWHERE, Categorical, encoded, integers
+from .entry import Checked, Input
 
 MODES = ("int", "one_hot", "multi_hot", "count", "tf_idf")
 

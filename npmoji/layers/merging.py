@@ -16,7 +16,6 @@ import numpy as np
 from ..backends.ops import Array, Ops
 from ..errors import WeightsError
 from .base import Layer
-from .normalisation import unit_rows
 
 
 class Concatenate(Layer):
@@ -226,6 +225,8 @@ class Dot(Layer):
         D = x.shape[-1]
         rows = [np.ascontiguousarray(v).reshape(len(v), math.prod(v.shape[1:-1]), D) for v in (x, y)]
         if self.normalize:
+            from .normalisation import unit_rows  # alone here, of what DeepMoji does not need
+
             rows = [unit_rows(ops, v, self.least) for v in rows]
         out = row_products(ops, *rows)
         return out.reshape(len(out), *x.shape[1:-1], *y.shape[1:-1]) if x.ndim + y.ndim > 4 else out[:, 0]

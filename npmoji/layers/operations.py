@@ -9,7 +9,8 @@ import numpy as np
 
 from ..backends.ops import Array, Ops
 from ..errors import WeightsError
-from .base import Input, Layer
+from .base import Layer
+from .entry import Input
 from .functions import FUNCTIONS, Function
 from .functions.arguments import filled, leaves
 

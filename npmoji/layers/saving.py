@@ -24,7 +24,7 @@ from . import Layer
 from .arguments import made
 from .base import ancestors
 
-CLASSES = {name: cls for name, cls in vars(layers).items() if isinstance(cls, type) and issubclass(cls, Layer)}
+CLASSES = {name: cls for name in layers.__all__ if issubclass(cls := getattr(layers, name), Layer)}
 GRAPH = "graph"  # the member that holds the JSON
 NOT_OURS = "not a network written by npmoji"
 

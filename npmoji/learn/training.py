@@ -93,7 +93,7 @@ def frozen_layers(model: Model, given: Collection[str] | None, names: Collection
         file = model.contents
         if model.graph.trims_padding or not file.config:
             return set()
-        from ..keras.graph import frozen
+        from ..keras.weights import frozen
 
         return frozen(file)
     if isinstance(given, str) or not all(isinstance(name, str) for name in given):
