@@ -8,25 +8,16 @@ float32 roundings would be the largest error of the whole network.
 from __future__ import annotations
 
 import numpy as np
-from numba import types
 
+from . import signatures
 from .elementwise import exp
 from .target import jit
-
-_IN_3 = types.Array(types.float32, 3, "A", readonly=True)
-_IN_2 = types.Array(types.float32, 2, "A", readonly=True)
-_IN_1 = types.Array(types.float32, 1, "A", readonly=True)
-_MASK = types.Array(types.boolean, 2, "A", readonly=True)
-_OUT_2 = types.Array(types.float32, 2, "A")
-_OUT_1 = types.Array(types.float32, 1, "A")
-_SUMS_32 = types.Array(types.float32, 1, "C")
-_SUMS_64 = types.Array(types.float64, 1, "C")
 
 WIDE = 16  # running sums of a dot product: enough for the widest vectors, and the same number on every machine
 
 
-@jit(types.void(_IN_2, _IN_2, _IN_1, _OUT_2, _SUMS_64, types.int64, types.int64))
-def _dense(x, kernel, bias, out, sums, first, last):
+@jit(signatures.DENSE)
+def dense_loop(x, kernel, bias, out, sums, first, last):
     for row in range(first, last):
         for c in range(len(bias)):
             sums[c] = bias[c]
@@ -40,11 +31,11 @@ def _dense(x, kernel, bias, out, sums, first, last):
 
 def dense(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray, out: np.ndarray, first: int, last: int) -> None:
     """out[first:last] = x[first:last] · kernel + bias: (M, K), (K, C), (C,) -> (M, C)."""
-    _dense(x, kernel, bias, out, np.empty(len(bias)), first, last)
+    dense_loop(x, kernel, bias, out, np.empty(len(bias)), first, last)
 
 
-@jit(types.void(_IN_2, _IN_1, _OUT_1, _SUMS_32, types.int64, types.int64))
-def _dot_rows(x, w, out, sums, first, last):
+@jit(signatures.DOT_ROWS)
+def dot_rows_loop(x, w, out, sums, first, last):
     whole = len(w) - len(w) % WIDE
     for row in range(first, last):
         sums[:] = 0
@@ -61,11 +52,11 @@ def _dot_rows(x, w, out, sums, first, last):
 
 def dot_rows(x: np.ndarray, w: np.ndarray, out: np.ndarray, first: int, last: int) -> None:
     """out[first:last] = the dot products of these rows of x (M, K) with w (K,): (M,)."""
-    _dot_rows(x, w, out, np.empty(WIDE, np.float32), first, last)
+    dot_rows_loop(x, w, out, np.empty(WIDE, np.float32), first, last)
 
 
-@jit(types.void(_OUT_2, _MASK, types.float32))
-def _normalise(a, mask, epsilon):
+@jit(signatures.NORMALISE)
+def normalise_loop(a, mask, epsilon):
     for row in range(a.shape[0]):
         total = np.float32(0)
         for t in range(a.shape[1]):
@@ -78,7 +69,7 @@ def _normalise(a, mask, epsilon):
 def attention_weights(logits: np.ndarray, mask: np.ndarray, epsilon: np.float32) -> np.ndarray:
     """exp(logits - maximum over all steps) over its sum at the valid steps plus epsilon, 0 at masked steps: (N, T)."""
     a = exp(logits - logits.max(axis=1, keepdims=True))
-    _normalise(a, mask, epsilon)
+    normalise_loop(a, mask, epsilon)
     return a
 
 
@@ -86,12 +77,12 @@ def softmax(x: np.ndarray) -> np.ndarray:
     """exp(x - maximum) over its sum, on the last axis."""
     a = exp(x - x.max(axis=-1, keepdims=True))
     rows = a.reshape(-1, a.shape[-1])
-    _normalise(rows, np.ones(rows.shape, bool), np.float32(0))
+    normalise_loop(rows, np.ones(rows.shape, bool), np.float32(0))
     return a
 
 
-@jit(types.void(_IN_3, _IN_2, _OUT_2, types.int64, types.int64))
-def _weighted_sum(x, weights, out, first, last):
+@jit(signatures.WEIGHTED_SUM)
+def weighted_sum_loop(x, weights, out, first, last):
     for row in range(first, last):
         out[row] = 0
         for t in range(x.shape[1]):
@@ -103,4 +94,4 @@ def _weighted_sum(x, weights, out, first, last):
 
 def weighted_sum(x: np.ndarray, weights: np.ndarray, out: np.ndarray, first: int, last: int) -> None:
     """out[first:last] = the sum over time of x (N, T, F) times weights (N, T) for these rows: (N, F)."""
-    _weighted_sum(x, weights, out, first, last)
+    weighted_sum_loop(x, weights, out, first, last)
