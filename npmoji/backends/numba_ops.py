@@ -22,6 +22,7 @@ from .activations import ACTIVATIONS
 from .ops import EPSILON, REFERENCE, Array, Ops, two_biases
 from .packing import Packed, Rows, gather, hold, last_steps, pack
 
+PROGRAM_STEPS = 128  # for longer texts the kernels take so long that what is around them does not matter
 LEAST_ROWS = 24  # fewer rows than this are not worth splitting among threads
 
 ELEMENTWISE: dict[str, Callable[[np.ndarray], np.ndarray]] = {
@@ -114,6 +115,8 @@ class NumbaOps(Ops):
         super().__init__(precision)
         self.threads = threads
         self._pool = kernels.Pool(threads)
+        if type(self) is NumbaOps:  # the rows of a longer text are split if there are threads for that
+            self.program_steps = PROGRAM_STEPS if threads <= 2 else 2 * LEAST_ROWS - 1
         self._products = products(precision)
         #: packings of the masks of a pass, by shape and bits
         self._packings: dict[tuple[tuple[int, ...], bytes], Packed] | None = None

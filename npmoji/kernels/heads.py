@@ -18,6 +18,7 @@ WIDE = 16  # running sums of a dot product: enough for the widest vectors, and t
 
 @jit(signatures.DENSE)
 def dense_loop(x, kernel, bias, out, sums, first, last):
+    """`dense`; `sums` is scratch for a row of out."""
     for row in range(first, last):
         for c in range(len(bias)):
             sums[c] = bias[c]
@@ -36,6 +37,7 @@ def dense(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray, out: np.ndarray, 
 
 @jit(signatures.DOT_ROWS)
 def dot_rows_loop(x, w, out, sums, first, last):
+    """`dot_rows`; `sums` is scratch for WIDE floats."""
     whole = len(w) - len(w) % WIDE
     for row in range(first, last):
         sums[:] = 0
@@ -57,6 +59,7 @@ def dot_rows(x: np.ndarray, w: np.ndarray, out: np.ndarray, first: int, last: in
 
 @jit(signatures.NORMALISE)
 def normalise_loop(a, mask, epsilon):
+    """Each row of a over its sum where the mask is true, plus epsilon; 0 elsewhere."""
     for row in range(a.shape[0]):
         total = np.float32(0)
         for t in range(a.shape[1]):
@@ -83,6 +86,7 @@ def softmax(x: np.ndarray) -> np.ndarray:
 
 @jit(signatures.WEIGHTED_SUM)
 def weighted_sum_loop(x, weights, out, first, last):
+    """`weighted_sum`."""
     for row in range(first, last):
         out[row] = 0
         for t in range(x.shape[1]):
