@@ -14,6 +14,7 @@ import npmoji
 from npmoji import LSTM, Activation, Bidirectional, Concatenate, Dense, Embedding, Input, Layer, init
 from npmoji.backends import backend
 from npmoji.graph import Graph
+from npmoji.kernels import dense as dense_kernel
 from npmoji.kernels import helpers, one_text
 from npmoji.kernels.helpers import Helper
 from npmoji.layers import AttentionWeightedAverage, Dropout
@@ -194,6 +195,20 @@ def test_wrong_widths_are_told_as_ever():
     end = average(Bidirectional(start(), cell(7, 3, 1), cell(7, 3, 2), name="wrong"), 6)
     with pytest.raises(npmoji.WeightsError, match="layer 'wrong/forward': kernel has shape"):
         Network(Graph([end], [end]), "numba").run([[1, 2]], end)
+
+
+@pytest.mark.parametrize("M, K, C", [(1, 300, 64), (3, 50, 1), (2, 7, 32), (5, 33, 70), (1, 40, 200)])
+def test_dense_is_one_chain_a_column(M, K, C):
+    """Whether a column is computed beside others in registers or not, and however the weights lie in memory."""
+    rng = np.random.default_rng(C)
+    x, kernel, bias = (np.float32(rng.standard_normal(shape)) for shape in ((M, K), (K, C), C))
+    sums = np.repeat(np.float64(bias)[None], M, axis=0)
+    for k in range(K):
+        sums += np.float64(x[:, k : k + 1]) * np.float64(kernel[k])
+    for same in (kernel, np.asfortranarray(kernel), np.repeat(kernel, 2, axis=1)[:, ::2]):
+        out = np.empty((M, C), np.float32)
+        dense_kernel(x, same, bias, out, 0, M)
+        np.testing.assert_array_equal(out, np.float32(sums))
 
 
 # Threads --------------------------------------------------------------------------------------------------------------

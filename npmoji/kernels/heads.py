@@ -10,8 +10,9 @@ from __future__ import annotations
 import numpy as np
 
 from . import signatures
+from .blocks import DENSE_COLUMNS, address_of, dense_columns
 from .elementwise import exp
-from .target import jit
+from .target import FLOAT_BYTES, jit
 
 WIDE = 16  # running sums of a dot product: enough for the widest vectors, and the same number on every machine
 
@@ -19,12 +20,17 @@ WIDE = 16  # running sums of a dot product: enough for the widest vectors, and t
 @jit(signatures.DENSE)
 def dense_loop(x, kernel, bias, out, sums, first, last):
     """`dense`; `sums` is scratch for a row of out."""
+    near = x.strides[1] == FLOAT_BYTES and kernel.strides[1] == FLOAT_BYTES
+    whole = len(bias) - len(bias) % DENSE_COLUMNS if near else 0  # columns that are held in registers
     for row in range(first, last):
         for c in range(len(bias)):
             sums[c] = bias[c]
-        for k in range(x.shape[1]):
+        for c in range(0, whole, DENSE_COLUMNS):
+            source, columns = address_of(x) + row * x.strides[0], address_of(kernel) + c * FLOAT_BYTES
+            dense_columns(source, x.shape[1], columns, kernel.strides[0], address_of(sums) + 2 * c * FLOAT_BYTES)
+        for k in range(x.shape[1] if whole < len(bias) else 0):
             value = np.float64(x[row, k])
-            for c in range(len(bias)):
+            for c in range(whole, len(bias)):
                 sums[c] += value * kernel[k, c]
         for c in range(len(bias)):
             out[row, c] = sums[c]
