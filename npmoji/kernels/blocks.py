@@ -103,8 +103,12 @@ class HalfArithmetic(FloatArithmetic):
 
 def choose_widening(features: frozenset[str], machine: str) -> Callable[[Emit, ir.Value], ir.Value]:
     """Without an instruction for it LLVM would call a library function, one float at a time."""
-    native = "f16c" in features or machine in ("arm64", "aarch64")
-    return widen_half if native else widen_half_by_hand
+    return widen_half if has_halves(features, machine) else widen_half_by_hand
+
+
+def has_halves(features: frozenset[str], machine: str) -> bool:
+    """Whether a target has instructions that turn floats into halves and back."""
+    return "f16c" in features or machine in ("arm64", "aarch64")
 
 
 class _Block:

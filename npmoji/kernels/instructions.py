@@ -22,8 +22,9 @@ from numba.extending import intrinsic
 from numba.np.arrayobj import populate_array
 
 from . import signatures
-from .target import FLOAT_BYTES
-from .vectors import BYTE, F32, I32, I64, Emit, int64
+from .blocks import has_halves
+from .target import FEATURES, FLOAT_BYTES, LANES, MACHINE
+from .vectors import BYTE, F32, I32, I64, Emit, int64, round_half
 
 WORD = 8  # bytes
 
@@ -144,8 +145,20 @@ def _emit_below_largest(context, builder, read):
                 builder.store(builder.select(larger, x, most), largest)
 
 
+def _emit_round_halves(context, builder, read):
+    """Arguments: place, how many. Each number, and those that fill up the last vector, rounded to a half."""
+    place, size = read.word(), read.word()
+    e = Emit(builder)
+    with e.loop(int64(0), size, LANES) as i:
+        at = builder.mul(i, int64(FLOAT_BYTES))
+        e.store(round_half(e, e.load(place, at)), place, at)
+
+
+ROUNDS_HALVES = has_halves(FEATURES, MACHINE)  # else NumPy must
 #: instructions that call no kernel
 _OTHERS = {"copy_rows": _emit_copy_rows, "below_largest": _emit_below_largest}
+if ROUNDS_HALVES:
+    _OTHERS["round_halves"] = _emit_round_halves
 KINDS = [*SIGNATURES, *_OTHERS]
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..kernels.helpers import helpers
+from ..kernels.instructions import ROUNDS_HALVES
 from ..kernels.programs import Program, Text
 from ..layers import LSTM, Bidirectional, Input, Layer
 from ..layers.base import ancestors
@@ -67,7 +68,7 @@ class Plan:
             room = self._idle.pop()
         except IndexError:
             room = Room(self)
-        if not room.fill(ops, ids):
+        if not room.fill(ids):
             return {}
         helpers(ops.threads - 1).run(room.text.words, self.program.shared)
         steps = ids.shape[1]
@@ -92,7 +93,7 @@ class Room:
         )
         self._ahead, self._behind, self._zeroed = held
         self._mask = self.text.view(lowering.mask, (CAPACITY,), (1,), bool)
-        self._rows = [(table, self._view(place, table.shape[1], CAPACITY)) for table, place in lowering.looks]
+        self._looks = [(look, self._view(look.place, look.table.shape[1], CAPACITY)) for look in lowering.looks]
         self._outputs = {value: self._output(value) for value in plan.outputs.values()}
 
     def _view(self, place: Any, width: int, rows: int) -> np.ndarray:
@@ -102,27 +103,25 @@ class Room:
         rows = 1 if value.rows == ONE else CAPACITY
         return self.text.view(value.place, (rows, value.width), (value.stride, 4), np.float32)
 
-    def fill(self, ops: NumbaOps, ids: np.ndarray) -> bool:
+    def fill(self, ids: np.ndarray) -> bool:
         """Write down a text, and say whether its rows of the embeddings are finite, and no larger than they may be."""
         tokens = ids[0].tolist()
         number: dict[int, int] = {}
         numbers = [number.setdefault(token, len(number)) for token in tokens]
         distinct, steps = list(number), len(tokens)
-        whole = ops.precision == "fp32"  # else rows are rounded to halves, see `Ops.embedding`
-        limit = math.inf if whole else LARGEST_HALF**2
-        for table, rows in self._rows:
+        for (table, _, to_halves), rows in self._looks:
             found = np.asarray(table[distinct], np.float32)
             flat = found.reshape(-1)
-            if not np.dot(flat, flat) < limit:  # nor if one is NaN
+            if not np.dot(flat, flat) < (LARGEST_HALF**2 if to_halves else math.inf):  # nor if one is NaN
                 return False
-            rows[: len(distinct)] = found if whole else found.astype(np.float16)
+            rows[: len(distinct)] = found.astype(np.float16) if to_halves and not ROUNDS_HALVES else found
         valid = [step for step, token in enumerate(tokens) if token]
         picked = [numbers[step] for step in valid]
         self._numbers[:steps] = numbers
         self._places[: len(valid)], self._picked[: len(valid)] = valid, picked
         self._mask[:steps] = True
         if len(valid) < steps:
-            self._note_masked(tokens)
+            self._note_masked(tokens, valid)
         masked = Numbers(
             steps,
             len(distinct),
@@ -134,9 +133,15 @@ class Room:
         self.text.set_out([*masked, steps, len(distinct), steps, steps, len(distinct), 0])
         return True
 
-    def _note_masked(self, tokens: list[int]) -> None:
+    def _note_masked(self, tokens: list[int], valid: list[int]) -> None:
         """For each step, the one whose output it has."""
         steps = len(tokens)
+        if valid and valid[-1] == len(valid) - 1:  # padding at the end alone
+            self._mask[len(valid) : steps] = False
+            for held, other in ((self._ahead, valid[-1]), (self._behind, CAPACITY), (self._zeroed, CAPACITY)):
+                held[: len(valid)] = valid
+                held[len(valid) : steps] = other
+            return
         self._mask[:steps] = list(map(bool, tokens))
         self._zeroed[:steps] = [step if token else CAPACITY for step, token in enumerate(tokens)]
         for held, way in ((self._ahead, range(steps)), (self._behind, range(steps - 1, -1, -1))):

@@ -9,6 +9,7 @@ from ..backends.numba_ops import compiled
 from ..backends.ops import EPSILON
 from ..kernels import heads
 from ..kernels.elementwise import elementwise_loop
+from ..kernels.instructions import ROUNDS_HALVES
 from ..kernels.programs import Inside, Instruction
 from ..kernels.target import EXP, FLOAT_BYTES, HARD_SIGMOID, HARD_SIGMOID_KERAS3, SIGMOID, TANH
 from ..layers import (
@@ -43,7 +44,10 @@ def embedding(lowering: Lowering, layer: Embedding, ids: None) -> Value:
     known(type(table) is np.ndarray and table.dtype.kind == "f" and table.dtype.isnative)
     width = table.shape[1]
     place = lowering.writer.reserve(CAPACITY * width * FLOAT_BYTES)
-    lowering.looks.append(Look(table, place))
+    to_halves = lowering.ops.precision != "fp32" and table.dtype != np.float16
+    lowering.looks.append(Look(table, place, to_halves))
+    if to_halves and ROUNDS_HALVES:
+        lowering.writer.stage([Instruction("round_halves", None, (place, late("distinct", scale=width)))])
     return Value(place, width, width * FLOAT_BYTES, DISTINCT, layer.mask_zero)
 
 

@@ -54,6 +54,7 @@ class Look(NamedTuple):
 
     table: np.ndarray
     place: Inside
+    to_halves: bool  # whether they are rounded
 
 
 class Unknown(Exception):
