@@ -11,6 +11,8 @@ import numpy as np
 
 from .one_text import CALLER, HELPER, HELPING, JOINING, STOP, WANTED, run
 
+NAP = 5e-5  # seconds; for a thread that has looked in vain: the one that it waits for may be waiting for its core
+
 
 class Helper:
     """A thread that sleeps until it is wanted. It is a daemon: it has nothing of its own to finish."""
@@ -35,7 +37,7 @@ class Helper:
             who = JOINING
             while program is not None and run(program, who):
                 who = HELPING
-                time.sleep(0)
+                time.sleep(NAP)
 
 
 @functools.cache
@@ -67,7 +69,7 @@ class Helpers:
             if helper is not None:
                 helper.ask(program)
             while run(program, CALLER):
-                time.sleep(0)
+                time.sleep(NAP)
         except BaseException:
             program[STOP] = 1
             raise

@@ -1,7 +1,7 @@
 """A pass of one text through a network in compiled code: the way from kernel to kernel.
 
 In a batch what is between the kernels costs next to nothing. For one text, a dozen Python calls with their checks, new
-arrays and threads to wake took as long as the kernels do at int8. So `lowering` writes a network down once, as a
+arrays and threads to wake took more than half as long as the kernels do at int8. So `lowering` writes a network down once, as a
 program, and `run` goes through it. All arithmetic is the other files' kernels', and so are the bits.
 
 A *program* is an array of words, with places in it for what changes from text to text. It begins with what threads tell
@@ -34,7 +34,7 @@ FIRST = TABLE + 2 + STAGES * ENTRY  # the first instruction's word
 
 IDLE, WANTED, INSIDE = range(3)  # what the word HELPER says: nobody is asked for; somebody is; somebody is at work
 CALLER, JOINING, HELPING = range(3)  # who runs: the thread that wants the result; a helper that comes; one that is back
-LOOKS = 4096  # at the board before a thread lets others have its core: some 100 microseconds
+LOOKS = 8192  # at the board before a thread lets others have its core: some 200 microseconds
 
 
 @jit(types.boolean(types.Array(types.int64, 1, "C"), types.int64))
