@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -49,6 +49,7 @@ class Graph:
         named: all layers that have a name of their own, `layers` and what comes before them.
         weights: the arrays by layer and name, as the file that the graph was built from holds them; else the layers'
             own.
+        plans: what `lowering` made of the graph, for its use; no copy or pickle has it.
         trims_padding: whether one padded step stands for all that follow it, as in DeepMoji.
         size: of the axes that the inputs leave free, if only one was found to fit, see `fit`; else None.
     """
@@ -71,6 +72,7 @@ class Graph:
         self.named.update({layer.name: layer for layer in layers})
         self.inputs = inputs or [layer for layer in everything if isinstance(layer, Input)]
         self.input_names = input_names or [layer.name for layer in self.inputs]
+        self.plans: dict[Hashable, Any] = {}
         self.weights = {layer.name: layer.weights() for layer in layers} if weights is None else weights
 
     def belonging_to(self, network: Any) -> Graph:

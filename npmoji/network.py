@@ -139,6 +139,9 @@ class Network:
                 self._empty(layer, arrays) if width is None else np.zeros((0, width), np.float32)
                 for layer, width in layers.items()
             ]
+        ops = self._backend_for(arrays)
+        if N == 1:
+            return self._run_one(arrays, layers, ops, told)
         found = [Results(N, width) for width in layers.values()]
         found[-1] = Results(N, found[-1].width, told)
 
@@ -149,9 +152,41 @@ class Network:
             for layer, results in zip(layers, found):
                 results.store(rows, np.asarray(layer.compute(some, run)))
 
-        ops = self._backend_for(arrays)
         ops.for_each(self._batches(arrays, ops.batch_tokens), work)
         return [results.out for results in found]
+
+    def _run_one(
+        self, arrays: Checked, layers: dict[Layer, int | None], ops: Ops, told: Told | None
+    ) -> list[np.ndarray]:
+        """The same for one row: without what it takes to put batches together."""
+        self.check_ready()
+        _, some = next(self._batches(arrays, ops.batch_tokens))
+        done, found = self._ahead(some, tuple(layers), ops), []
+        run = None
+        for layer, width in layers.items():
+            if layer in done:
+                values = done[layer][0]
+            else:
+                run = run or Pass(ops, done)
+                values = np.asarray(layer.compute(some, run))
+            if width is not None:
+                values, narrow = np.zeros((1, width, *values.shape[2:]), values.dtype), values
+                values[:, : narrow.shape[1]] = narrow
+            found.append(values)
+        if told is not None:
+            told(1, 1)
+        return found
+
+    def _ahead(self, some: Checked, layers: tuple[Layer, ...], ops: Ops) -> dict[Layer, tuple[Any, Any]]:
+        """Values and masks of layers that the engine computes all at once for one text; the others are called then."""
+        ids = next(iter(some.values()))
+        if not ops.program_steps or len(some) > 1 or not isinstance(ids, np.ndarray) or ids.ndim != 2:
+            return {}
+        if ids.shape[1] > ops.program_steps:
+            return {}
+        from .lowering import ahead  # imports Numba
+
+        return ahead(ops, layers, ids, self.graph.plans)
 
     def run_from(self, layer: Layer, values: np.ndarray, outputs: list[Layer]) -> list[np.ndarray]:
         """The outputs of layers for all rows, given the output of a layer that they are computed from, float32 (N, F).
@@ -272,6 +307,10 @@ def trimmed_batches(tokens: np.ndarray, size: int) -> Iterator[tuple[np.ndarray,
     and the attention's maximum over the padding is the maximum over one of them. So padding costs next to nothing.
     """
     N, T = tokens.shape
+    if N == 1:
+        steps = int(np.flatnonzero(tokens[0]).max(initial=-1)) + 2
+        yield np.zeros(1, np.intp), tokens[:, :steps]
+        return
     lengths = (T - np.argmax(tokens[:, ::-1] != 0, axis=1)) * tokens.any(axis=1)
     order = np.argsort(-lengths, kind="stable")
     start = 0

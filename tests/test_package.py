@@ -24,6 +24,7 @@ CHAIN = (
     ("formats", "kernels"),
     ("backends",),
     ("layers",),
+    ("lowering",),
     ("fitting", "graph", "keras", "deepmoji"),
     ("network",),
     ("pickling", "classes", "explain", "model"),

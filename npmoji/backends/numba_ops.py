@@ -23,6 +23,7 @@ from .numba_windows import PackedConv, conv1d, pack_conv1d
 from .ops import EPSILON, REFERENCE, Array, Ops, two_biases
 from .packing import Packed, Rows, gather, hold, last_steps, pack
 
+PROGRAM_STEPS = 128  # for longer texts the kernels take so long that what is around them does not matter
 LEAST_ROWS = 24  # fewer rows than this are not worth splitting among threads
 
 ELEMENTWISE: dict[str, Callable[[np.ndarray], np.ndarray]] = {
@@ -119,6 +120,8 @@ class NumbaOps(Ops):
         super().__init__(precision)
         self.threads = threads
         self._pool = kernels.Pool(threads)
+        if type(self) is NumbaOps:  # the rows of a longer text are split if there are threads for that
+            self.program_steps = PROGRAM_STEPS if threads <= 2 else 2 * LEAST_ROWS - 1
         self._products = products(precision)
         self._scratch = kernels.Scratch()
         #: packings of the masks of a pass, by shape and bits

@@ -63,9 +63,11 @@ class Ops:
     Attributes:
         packing: engines for which this is equal can use each other's packed weights.
         batch_tokens: how many steps, including padding, a batch should have; more would take fresh memory on a CPU.
+        program_steps: one text of so many steps, or fewer, runs as a program, see `lowering`.
     """
 
     batch_tokens = 1536
+    program_steps = 0
 
     def __init__(self, precision: str = "fp32"):
         self.precision = precision

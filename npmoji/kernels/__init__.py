@@ -16,6 +16,15 @@ What the compiled code is made of:
     recurrence.py   the walk over time that all recurrent kernels share
     lstm_cell.py    what the LSTMs of all precisions share
 
+What takes one text from kernel to kernel, for `lowering`; not imported, nor compiled, before a text comes alone:
+
+    one_text.py     the way through a program, and how two threads share it
+    instructions.py what programs are made of: calls of kernels by their addresses
+    programs.py     programs as they are written, and each text's memory
+    helpers.py      the second thread
+    atomics.py      words that two threads change
+    signatures.py   the types of what the kernels take
+
 What Python calls:
 
     panels.py       weights packed as the kernels read them

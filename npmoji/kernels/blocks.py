@@ -103,8 +103,12 @@ class HalfArithmetic(FloatArithmetic):
 
 def choose_widening(features: frozenset[str], machine: str) -> Callable[[Emit, ir.Value], ir.Value]:
     """Without an instruction for it LLVM would call a library function, one float at a time."""
-    native = "f16c" in features or machine in ("arm64", "aarch64")
-    return widen_half if native else widen_half_by_hand
+    return widen_half if has_halves(features, machine) else widen_half_by_hand
+
+
+def has_halves(features: frozenset[str], machine: str) -> bool:
+    """Whether a target has instructions that turn floats into halves and back."""
+    return "f16c" in features or machine in ("arm64", "aarch64")
 
 
 class _Block:
@@ -222,6 +226,32 @@ def _gates(kind: int) -> Callable:
 gates_hard = _gates(HARD_SIGMOID)
 gates_hard_keras3 = _gates(HARD_SIGMOID_KERAS3)
 gates_sigmoid = _gates(SIGMOID)
+
+
+DENSE_COLUMNS = 4 * LANES
+
+
+def _emit_dense(e, x, rows, kernel, stride, sums):
+    """The next DENSE_COLUMNS sums, in doubles, += x · kernel, multiplied and added one after the other as in plain
+    code."""
+    b, width = e.builder, LANES // 2
+    doubles = ir.VectorType(ir.DoubleType(), width)
+    places = [e.pointer(sums, 2 * FLOAT_BYTES * width * v, doubles) for v in range(DENSE_COLUMNS // width)]
+    acc = [cgutils.alloca_once_value(b, b.load(place, align=FLOAT_BYTES)) for place in places]
+    splat = ir.Constant(ir.VectorType(ir.IntType(32), width), None)
+    with e.loop(int64(0), rows, 1) as row:
+        value = b.fpext(b.load(e.pointer(x, b.mul(row, int64(FLOAT_BYTES)), F32)), ir.DoubleType())
+        empty = ir.Constant(doubles, ir.Undefined)
+        value = b.shuffle_vector(b.insert_element(empty, value, ir.Constant(ir.IntType(32), 0)), empty, splat)
+        line = b.add(kernel, b.mul(row, stride))
+        for v, sum_ in enumerate(acc):
+            weights = b.load(e.pointer(line, FLOAT_BYTES * width * v, ir.VectorType(F32, width)), align=FLOAT_BYTES)
+            b.store(b.fadd(b.load(sum_), b.fmul(value, b.fpext(weights, doubles))), sum_)
+    for place, sum_ in zip(places, acc):
+        b.store(b.load(sum_), place, align=FLOAT_BYTES)
+
+
+dense_columns = on_addresses(5, _emit_dense)
 
 
 def _apply(kind: int) -> Callable:

@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numba import types
 
+from . import signatures
 from .blocks import address_of, apply_exp, apply_hard, apply_hard_keras3, apply_sigmoid, apply_tanh
 from .target import (
     EXP,
     FLOAT_BYTES,
-    FLOATS,
     HARD_SIGMOID,
     HARD_SIGMOID_KERAS3,
     LANES,
     SIGMOID,
     TANH,
-    VECTOR_IN,
     inner,
     jit,
 )
@@ -37,8 +35,8 @@ def _apply_vector(kind, target, source):
         apply_hard_keras3(target, source)
 
 
-@jit(types.void(types.int64, VECTOR_IN, FLOATS, FLOATS))
-def _elementwise(kind, x, out, rest):
+@jit(signatures.ELEMENTWISE)
+def elementwise_loop(kind, x, out, rest):
     """out = function(x); `rest` holds LANES floats: the last, incomplete vector passes through it."""
     whole = x.shape[0] - x.shape[0] % LANES
     for at in range(0, whole * FLOAT_BYTES, LANES * FLOAT_BYTES):
@@ -55,7 +53,7 @@ def _elementwise_function(kind: int, name: str) -> Callable[..., np.ndarray]:
     def apply(x: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
         x = np.ascontiguousarray(x, np.float32)
         out = np.empty_like(x) if out is None else out
-        _elementwise(kind, x.reshape(-1), out.reshape(-1), np.zeros(LANES, np.float32))
+        elementwise_loop(kind, x.reshape(-1), out.reshape(-1), np.zeros(LANES, np.float32))
         return out
 
     apply.__name__ = name

@@ -10,11 +10,12 @@ panels are compiled for either on first use.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from numba import types
 
+from . import signatures
 from .blocks import address_of
 from .checks import check_lstm, check_packed, check_product, check_range, states_for
 from .lstm_cell import lstm_walk_of, projection_of, there_and_back, update_row
@@ -23,22 +24,13 @@ from .products import multiply_panels
 from .recurrence import Batch, chunks
 from .target import (
     FLOAT_BYTES,
-    FLOATS,
     GATES,
     GROUP,
-    INDEX_IN,
-    MATRIX,
-    MATRIX_IN,
     ROW_CHUNK,
     TILE,
-    VECTOR_IN,
     compiled,
     inlined,
 )
-
-
-def _matmul_signature(panels: types.Array) -> types.Type:
-    return types.void(MATRIX_IN, panels, VECTOR_IN, MATRIX, types.int64, types.int64, FLOATS)
 
 
 def _matmul(x, panels, bias, out, first, last, z):
@@ -78,17 +70,20 @@ def _advance(weights, step):
 _walk = lstm_walk_of(_advance)
 
 
-def _lstm_signature(panels: types.Array) -> types.Type:
-    return types.void(
-        MATRIX_IN, INDEX_IN, panels, INDEX_IN, types.boolean, types.int64, MATRIX_IN, MATRIX, MATRIX, INDEX_IN,
-        types.int64, types.int64, FLOATS,
-    )  # fmt: skip
-
-
 def _lstm(projected, index, recurrent, batch_sizes, reverse, kind, initial, cells, out, places, first, last, scratch):
     """One direction of an LSTM layer for the rows first..last, at most ROW_CHUNK, of a packed batch (see `lstm`)."""
     batch = Batch(index, batch_sizes, out, places, reverse, first, last)
     _walk(_Weights(projected, recurrent, kind), batch, initial, cells, scratch)
+
+
+def matmul_loop(weights: np.dtype) -> Callable[..., None]:
+    """The compiled product for panels of this type."""
+    return compiled(_matmul, signatures.matmul, weights)
+
+
+def lstm_loop(weights: np.dtype) -> Callable[..., None]:
+    """The compiled LSTM direction for panels of this type."""
+    return compiled(_lstm, signatures.lstm, weights)
 
 
 # The functions to be called from Python -------------------------------------------------------------------------------
@@ -104,8 +99,7 @@ def matmul(
     last = len(x) if last is None else last
     check_product(x, panels.shape[1], panels.shape[0] * TILE, bias, out)
     check_range(first, last, min(len(x), len(out)))
-    loop = compiled(_matmul, _matmul_signature, panels.dtype)
-    loop(x, panels, bias, out, first, last, aligned_empty((ROW_CHUNK * GROUP,)))
+    matmul_loop(panels.dtype)(x, panels, bias, out, first, last, aligned_empty((ROW_CHUNK * GROUP,)))
 
 
 def lstm(
@@ -142,7 +136,7 @@ def lstm(
     check_lstm(projected, recurrent.shape, out.shape[1], out.shape[1])
     check_packed(projected, index, batch_sizes, out, places)
     initial, cells = states_for(batch_sizes, out.shape[1], initial, cells)
-    loop = compiled(_lstm, _lstm_signature, recurrent.dtype)
+    loop = lstm_loop(recurrent.dtype)
     for row, end, scratch in chunks(batch_sizes, first, last, projected.shape[1] // GROUP):
         arguments = reverse, GATES[gate], initial, cells, out, places, row, end, scratch
         loop(projected, index, recurrent, batch_sizes, *arguments)

@@ -8,22 +8,11 @@ float32 roundings would be the largest error of the whole network.
 from __future__ import annotations
 
 import numpy as np
-from numba import types
 
+from . import signatures
+from .blocks import DENSE_COLUMNS, address_of, dense_columns
 from .elementwise import exp
-from .target import inner, jit
-
-_IN_3 = types.Array(types.float32, 3, "A", readonly=True)
-_IN_2 = types.Array(types.float32, 2, "A", readonly=True)
-_IN_1 = types.Array(types.float32, 1, "A", readonly=True)
-_MASK = types.Array(types.boolean, 2, "A", readonly=True)
-_OUT_2 = types.Array(types.float32, 2, "A")
-_OUT_1 = types.Array(types.float32, 1, "A")
-_SUMS_32 = types.Array(types.float32, 1, "C")
-_ROWS = types.Array(types.float32, 2, "C", readonly=True)
-_VECTOR = types.Array(types.float32, 1, "C", readonly=True)
-_OUT_ROWS = types.Array(types.float32, 2, "C")
-_SUMS_4 = types.Array(types.float64, 2, "C")
+from .target import FLOAT_BYTES, inner, jit
 
 WIDE = 16  # running sums of a dot product: enough for the widest vectors, and the same number on every machine
 
@@ -50,49 +39,51 @@ def _add_four(x, row, kernel, sums):
                 sums[r, i] += np.float64(x[row + r, k]) * np.float64(kernel[k, i])
 
 
-@inner
-def _add_one(x, row, kernel, sums):
-    """The same for one row, and the first row of the sums."""
-    a = sums[0]
-    whole = len(kernel) - len(kernel) % 4
-    for k in range(0, whole, 4):
-        x0, x1 = np.float64(x[row, k]), np.float64(x[row, k + 1])
-        x2, x3 = np.float64(x[row, k + 2]), np.float64(x[row, k + 3])
-        for i in range(len(a)):
-            first = a[i] + x0 * np.float64(kernel[k, i]) + x1 * np.float64(kernel[k + 1, i])
-            a[i] = first + x2 * np.float64(kernel[k + 2, i]) + x3 * np.float64(kernel[k + 3, i])
-    for k in range(whole, len(kernel)):
-        for i in range(len(a)):
-            a[i] += np.float64(x[row, k]) * np.float64(kernel[k, i])
-
-
-@jit(types.void(_ROWS, _ROWS, _VECTOR, _OUT_ROWS, _SUMS_4, types.int64, types.int64))
-def _dense(x, kernel, bias, out, sums, first, last):
+@jit(signatures.DENSE_FOURS)
+def _dense_fours(x, kernel, bias, out, sums, first, last):
     """A product of two floats is exact in float64: the bits depend on the order of the sums only, which is that of k,
     however many rows and products are computed side by side."""
-    row = first
-    while row < last:
-        count = 4 if row + 4 <= last else 1
-        for r in range(count):
+    for row in range(first, last, 4):
+        for r in range(4):
             for i in range(len(bias)):
                 sums[r, i] = bias[i]
-        if count == 4:
-            _add_four(x, row, kernel, sums)
-        else:
-            _add_one(x, row, kernel, sums)
-        for r in range(count):
+        _add_four(x, row, kernel, sums)
+        for r in range(4):
             for i in range(len(bias)):
                 out[row + r, i] = sums[r, i]
-        row += count
+
+
+@jit(signatures.DENSE)
+def dense_loop(x, kernel, bias, out, sums, first, last):
+    """`dense` for single rows; `sums` is scratch for one of out."""
+    near = x.strides[1] == FLOAT_BYTES and kernel.strides[1] == FLOAT_BYTES
+    whole = len(bias) - len(bias) % DENSE_COLUMNS if near else 0  # columns that are held in registers
+    for row in range(first, last):
+        for c in range(len(bias)):
+            sums[c] = bias[c]
+        for c in range(0, whole, DENSE_COLUMNS):
+            source, columns = address_of(x) + row * x.strides[0], address_of(kernel) + c * FLOAT_BYTES
+            dense_columns(source, x.shape[1], columns, kernel.strides[0], address_of(sums) + 2 * c * FLOAT_BYTES)
+        for k in range(x.shape[1] if whole < len(bias) else 0):
+            value = np.float64(x[row, k])
+            for c in range(whole, len(bias)):
+                sums[c] += value * kernel[k, c]
+        for c in range(len(bias)):
+            out[row, c] = sums[c]
 
 
 def dense(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray, out: np.ndarray, first: int, last: int) -> None:
     """out[first:last] = x[first:last] · kernel + bias: (M, K), (K, C), (C,) -> (M, C), all contiguous."""
-    _dense(x, kernel, bias, out, np.empty((4, len(bias))), first, last)
+    fours = last - (last - first) % 4
+    if fours > first:
+        _dense_fours(x, kernel, bias, out, np.empty((4, len(bias))), first, fours)
+    if last > fours:
+        dense_loop(x, kernel, bias, out, np.empty(len(bias)), fours, last)
 
 
-@jit(types.void(_IN_2, _IN_1, _OUT_1, _SUMS_32, types.int64, types.int64))
-def _dot_rows(x, w, out, sums, first, last):
+@jit(signatures.DOT_ROWS)
+def dot_rows_loop(x, w, out, sums, first, last):
+    """`dot_rows`; `sums` is scratch for WIDE floats."""
     whole = len(w) - len(w) % WIDE
     for row in range(first, last):
         sums[:] = 0
@@ -109,11 +100,12 @@ def _dot_rows(x, w, out, sums, first, last):
 
 def dot_rows(x: np.ndarray, w: np.ndarray, out: np.ndarray, first: int, last: int) -> None:
     """out[first:last] = the dot products of these rows of x (M, K) with w (K,): (M,)."""
-    _dot_rows(x, w, out, np.empty(WIDE, np.float32), first, last)
+    dot_rows_loop(x, w, out, np.empty(WIDE, np.float32), first, last)
 
 
-@jit(types.void(_OUT_2, _MASK, types.float32))
-def _normalise(a, mask, epsilon):
+@jit(signatures.NORMALISE)
+def normalise_loop(a, mask, epsilon):
+    """Each row of a over its sum where the mask is true, plus epsilon; 0 elsewhere."""
     for row in range(a.shape[0]):
         total = np.float32(0)
         for t in range(a.shape[1]):
@@ -126,11 +118,11 @@ def _normalise(a, mask, epsilon):
 def attention_weights(logits: np.ndarray, mask: np.ndarray, epsilon: np.float32) -> np.ndarray:
     """exp(logits - maximum over all steps) over its sum at the valid steps plus epsilon, 0 at masked steps: (N, T)."""
     a = exp(logits - logits.max(axis=1, keepdims=True))
-    _normalise(a, mask, epsilon)
+    normalise_loop(a, mask, epsilon)
     return a
 
 
-@jit(types.void(_OUT_ROWS))
+@jit(signatures.SHARES)
 def _shares(a):
     for row in range(a.shape[0]):
         total = np.float32(0)
@@ -148,8 +140,9 @@ def softmax(x: np.ndarray) -> np.ndarray:
     return a
 
 
-@jit(types.void(_IN_3, _IN_2, _OUT_2, types.int64, types.int64))
-def _weighted_sum(x, weights, out, first, last):
+@jit(signatures.WEIGHTED_SUM)
+def weighted_sum_loop(x, weights, out, first, last):
+    """`weighted_sum`."""
     for row in range(first, last):
         out[row] = 0
         for t in range(x.shape[1]):
@@ -161,4 +154,4 @@ def _weighted_sum(x, weights, out, first, last):
 
 def weighted_sum(x: np.ndarray, weights: np.ndarray, out: np.ndarray, first: int, last: int) -> None:
     """out[first:last] = the sum over time of x (N, T, F) times weights (N, T) for these rows: (N, F)."""
-    _weighted_sum(x, weights, out, first, last)
+    weighted_sum_loop(x, weights, out, first, last)

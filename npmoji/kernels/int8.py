@@ -12,9 +12,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import types
 
 from ..precision import QUANTUM, TINY, Int8Array, int8
+from . import signatures
 from .blocks import address_of
 from .checks import check_lstm, check_packed, check_product, check_range, states_for
 from .int8_blocks import (
@@ -38,18 +38,13 @@ from .recurrence import Batch, chunks
 from .target import (
     CACHE_LINE,
     FLOAT_BYTES,
-    FLOATS,
     GATES,
     GROUP,
     GROUP_PANELS,
     GROUP_UNITS,
-    INDEX_IN,
     LANES,
-    MATRIX,
-    MATRIX_IN,
     ROW_CHUNK,
     TILE,
-    VECTOR_IN,
     VECTORS,
     inlined,
     inner,
@@ -129,18 +124,8 @@ def _finish_row(z, start, scales, row_scale):
         dequantise(z + at, z + at, start + at, scales + at, row_scale)
 
 
-_QUADS_IN = types.Array(types.int32, 3, "C", readonly=True)
-_INTS_IN = types.Array(types.int32, 1, "C", readonly=True)
-_BYTES = types.Array(types.int32, 1, "C")
-
-
-@jit(
-    types.void(
-        MATRIX_IN, _QUADS_IN, VECTOR_IN, _INTS_IN, VECTOR_IN, MATRIX, types.int64, types.int64,
-        FLOATS, _BYTES, FLOATS,
-    )
-)  # fmt: skip
-def _matmul(x, quads, scales, start, bias, out, first, last, z, q, row_scales):
+@jit(signatures.INT8_MATMUL)
+def matmul_loop(x, quads, scales, start, bias, out, first, last, z, q, row_scales):
     """out[first:last] = bias + x[first:last] @ kernel, quantised. Scratch: z (ROW_CHUNK groups), q (ROW_CHUNK rows of
     int32), row_scales (ROW_CHUNK + a row of x + LANES)."""
     k, steps = x.shape[1], quads.shape[1]
@@ -218,13 +203,8 @@ def _advance_group(weights, step, group):
 _walk = lstm_walk_of(_advance)
 
 
-@jit(
-    types.void(
-        MATRIX_IN, INDEX_IN, _QUADS_IN, VECTOR_IN, _INTS_IN, INDEX_IN, types.boolean, types.int64, MATRIX_IN, MATRIX,
-        MATRIX, INDEX_IN, types.int64, types.int64, FLOATS, _BYTES, FLOATS,
-    )
-)  # fmt: skip
-def _lstm(
+@jit(signatures.INT8_LSTM)
+def lstm_loop(
     projected, index, quads, scales, start, batch_sizes, reverse, kind, initial, cells, out, places, first, last,
     scratch, q, row_scales,
 ):  # fmt: skip
@@ -277,6 +257,17 @@ def _panels(values: np.ndarray, column_scales: np.ndarray) -> Quantised:
     return Quantised(panels, scales, start, k)
 
 
+def matmul_scratch(inputs: int) -> tuple[int, int]:
+    """Words of quantised inputs, and floats beside them, that a product needs."""
+    padded = round_up(inputs, max(LANES, QUAD)) + CACHE_LINE
+    return ROW_CHUNK * padded // 4, ROW_CHUNK + LANES + padded
+
+
+def lstm_scratch(rows: int, groups: int) -> tuple[int, int]:
+    """The same for so many rows of an LSTM."""
+    return rows * (groups * GROUP_UNITS + CACHE_LINE) // 4, ROW_CHUNK + LANES
+
+
 def matmul(
     x: np.ndarray, kernel: Quantised, bias: np.ndarray, out: np.ndarray, first: int = 0, last: int | None = None
 ) -> None:
@@ -284,10 +275,9 @@ def matmul(
     last = len(x) if last is None else last
     check_product(x, kernel.inputs, len(kernel.scales), bias, out)
     check_range(first, last, min(len(x), len(out)))
-    padded = round_up(x.shape[1], max(LANES, QUAD)) + CACHE_LINE
-    z, q = aligned_empty((ROW_CHUNK * GROUP,)), np.zeros(ROW_CHUNK * padded // 4, np.int32)
-    rest = np.zeros(ROW_CHUNK + LANES + padded, np.float32)
-    _matmul(x, *kernel[:3], bias, out, first, last, z, q, rest)
+    words, floats = matmul_scratch(kernel.inputs)
+    z, q, rest = aligned_empty((ROW_CHUNK * GROUP,)), np.zeros(words, np.int32), np.zeros(floats, np.float32)
+    matmul_loop(x, *kernel[:3], bias, out, first, last, z, q, rest)
 
 
 def lstm(
@@ -311,7 +301,7 @@ def lstm(
     initial, cells = states_for(batch_sizes, out.shape[1], initial, cells)
     groups = projected.shape[1] // GROUP
     for row, end, scratch in chunks(batch_sizes, first, last, groups):
-        q = np.zeros((end - row) * (groups * GROUP_UNITS + CACHE_LINE) // 4, np.int32)
-        rest = np.zeros(ROW_CHUNK + LANES, np.float32)
+        words, floats = lstm_scratch(end - row, groups)
+        q, rest = np.zeros(words, np.int32), np.zeros(floats, np.float32)
         arguments = (batch_sizes, reverse, GATES[gate], initial, cells, out, places, row, end, scratch, q, rest)
-        _lstm(projected, index, *recurrent[:3], *arguments)
+        lstm_loop(projected, index, *recurrent[:3], *arguments)

@@ -150,6 +150,11 @@ def _state_floats(groups: int) -> int:
 state_width = inner(_state_floats)
 
 
+def scratch_floats(rows: int, groups: int) -> int:
+    """Floats of a walk's scratch memory."""
+    return rows * (3 * _state_floats(groups) + GROUP)
+
+
 def chunks(batch_sizes: np.ndarray, first: int, last: int | None, groups: int) -> Iterator[tuple[int, int, np.ndarray]]:
     """The rows first..last of a packed batch, or all, in turns: where one begins and ends, and its scratch memory.
     `groups` of GROUP_UNITS make up a state. ValueError if the batch has no such rows."""
@@ -158,4 +163,4 @@ def chunks(batch_sizes: np.ndarray, first: int, last: int | None, groups: int) -
     check_range(first, last, rows)
     for row in range(first, last, ROW_CHUNK):
         end = min(row + ROW_CHUNK, last)
-        yield row, end, aligned_empty(((end - row) * (3 * _state_floats(groups) + GROUP),))
+        yield row, end, aligned_empty((scratch_floats(end - row, groups),))

@@ -99,6 +99,11 @@ def widen_half(e: Emit, halves: ir.Value) -> ir.Value:
     return e.builder.fpext(e.builder.bitcast(halves, ir.VectorType(ir.HalfType(), LANES)), VECTOR)
 
 
+def round_half(e: Emit, x: ir.Value) -> ir.Value:
+    """Floats rounded to halves, to nearest even, by the target's instruction."""
+    return e.builder.fpext(e.builder.fptrunc(x, ir.VectorType(ir.HalfType(), LANES)), VECTOR)
+
+
 def widen_half_by_hand(e: Emit, halves: ir.Value) -> ir.Value:
     """The same for finite halves in ordinary instructions: exponent and mantissa moved to their place in a float say
     2**112 times too little, subnormal ones included."""

@@ -33,9 +33,9 @@ DEEP = 100  # layers in a row that may pull each other, well below Python's limi
 class Pass:
     """One pass through the graph, on one thread: the engine it runs on and what has been computed so far."""
 
-    def __init__(self, ops: Ops):
+    def __init__(self, ops: Ops, done: dict[Layer, tuple[Any, Any]] | None = None):
         self.ops = ops.for_pass()
-        self.done: dict[Layer, tuple[Any, Any]] = {}
+        self.done: dict[Layer, tuple[Any, Any]] = done or {}
 
 
 class Layer:
