@@ -1,8 +1,8 @@
 """A pass of one text through a network in compiled code: the way from kernel to kernel.
 
 In a batch what is between the kernels costs next to nothing. For one text, a dozen Python calls with their checks, new
-arrays and threads to wake took more than half as long as the kernels do at int8. So `lowering` writes a network down once, as a
-program, and `run` goes through it. All arithmetic is the other files' kernels', and so are the bits.
+arrays and threads to wake took more than half as long as the kernels do at int8. So `lowering` writes a network down
+once, as a program, and `run` goes through it. All arithmetic is the other files' kernels', and so are the bits.
 
 A *program* is an array of words, with places in it for what changes from text to text. It begins with what threads tell
 each other, see below; then come the number of stages and, of these, how many a helper has something to do in; then for
