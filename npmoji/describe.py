@@ -46,7 +46,7 @@ def lines(model: Model) -> Iterator[tuple[str, str]]:
             yield "", f"{layer.name}/{name} {array.shape}"
     if model.tokenizer is None:
         own = "the network's own: it splits texts itself"
-        yield "vocabulary", own if model.graph.takes_texts else "none: the model takes token ids only"
+        yield "vocabulary", own if model.takes_texts else "none: the model takes token ids only"
     else:
         yield from _vocabulary(model, model.tokenizer)
         yield "tokenizer", _tokenizer(model, model.tokenizer)

@@ -45,6 +45,7 @@ class Model(Network):
     Attributes:
         layers: the layers in graph order, each callable: ``model.layers[-1](tokens)``.
         tokenizer: a `Tokenizer`, or None if the model has no vocabulary and takes token ids only.
+        takes_texts: whether an input is of texts, which the network itself splits, without a tokenizer.
         vocabulary_size, classes, features: V, C and F of the network; 0 where it has no such thing.
         class_names: of each class, the emojis' short English names or those of one's own classes; empty if they have
             none. Two for a network that gives one number, the probability of the second.

@@ -40,6 +40,7 @@ class Network:
     ):
         self.graph = graph = graph.belonging_to(self)
         self.layers = graph.layers
+        self.takes_texts = graph.takes_texts
         self.engine, self.precision, self.threads, self.device = engine, precision, threads, device
         #: multiply-adds per token: each weight of a matrix is used about once, but for the embedding's
         self.work = sum(

@@ -399,6 +399,8 @@ def test_a_model_as_a_table(folder):
     assert "/x/&lt;b&gt;.hdf5" in found and "&lt;i&gt;" in found and "and 8 more" in found
     model.tokenizer = None
     assert "none: it takes token ids only" in pages.model(model)
+    model.takes_texts = True
+    assert "its own: it splits texts itself" in pages.model(model)
 
 
 # Colours -------------------------------------------------------------------------------------------------------------

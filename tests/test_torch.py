@@ -450,7 +450,8 @@ def values_for(path, graph):
     ids = {name.removeprefix("inputs/"): x for name, x in given.items() if name.startswith("inputs/") and x.ndim > 2}
     if any(x.dtype.kind in "iu" for x in ids.values()) or graph.takes_texts:
         return {layer.name: given[f"inputs/{layer.name}"] for layer in graph.inputs}
-    sizes = {layer: (6, *(8 if n is None else n for n in layer.shape or (8,))) for layer in graph.inputs}
+    free = graph.size or 8
+    sizes = {layer: (6, *(free if n is None else n for n in layer.shape or (free,))) for layer in graph.inputs}
     return {
         layer.name: rng.integers(0, layer.vocabulary_size, size) if layer.vocabulary_size else rng.standard_normal(size)
         for layer, size in sizes.items()

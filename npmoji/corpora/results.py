@@ -84,9 +84,9 @@ class Results:
     def __init__(self, model: Model, what: str | Sequence[str] = "top", top: int = 5):
         self.model, self.what = model, asked(what)
         check_top(top)
-        if model.graph.takes_texts and (odd := {"attention", "tokens"}.intersection(self.what)):
+        if model.takes_texts and (odd := {"attention", "tokens"}.intersection(self.what)):
             raise InputError(f"{model.path}: this network splits texts itself, expected no {' or '.join(sorted(odd))}")
-        if model.tokenizer is None and not model.graph.takes_texts:
+        if model.tokenizer is None and not model.takes_texts:
             raise VocabularyError(f"{model.path}: this model has no vocabulary, and takes no texts")
         self.top = min(top, len(model.class_names) or model.classes)
         needed = ("probabilities" if name == "top" else name for name in self.what if name != "tokens")

@@ -30,7 +30,7 @@ def check(model: Model) -> None:
     ins, outs = model.graph.inputs, model.graph.outputs
     if len(ins) > 1:
         raise _unsuited(model, f"this network has {len(ins)} inputs, expected one, of texts")
-    if model.graph.takes_texts:
+    if model.takes_texts:
         raise _unsuited(model, "this network splits texts itself, expected one of token ids")
     if ins[0].vocabulary_size is None:
         raise _unsuited(model, "this network takes numbers, expected one of token ids")

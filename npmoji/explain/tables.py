@@ -78,7 +78,7 @@ def model(model: Model) -> str:
     facts += [("features", f"{model.features:,}")] if model.features else []
     if model.tokenizer is None:
         own = "its own: it splits texts itself"
-        facts += [("vocabulary", own if model.graph.takes_texts else "none: it takes token ids only")]
+        facts += [("vocabulary", own if model.takes_texts else "none: it takes token ids only")]
     else:
         known, most = len(model.tokenizer.vocabulary), model.tokenizer.maxlen
         facts += [("vocabulary", f"{known:,} words; the first {most:,} of a text are read")]

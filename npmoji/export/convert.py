@@ -104,7 +104,7 @@ def convert(
     held = model.precision if model.precision in writer.precisions else writer.precisions[0]
     file = _completed(_stored(_named(file, model), model, held), model, file.precision)
     words = None if model.tokenizer is None else model.tokenizer.vocabulary
-    if words is None and not model.graph.takes_texts:
+    if words is None and not model.takes_texts:
         name = model.path if source is model else source
         print(f"npmoji: note: {name} has no vocabulary: {target} will take token ids only", file=sys.stderr)
     write = importlib.import_module(f"..formats.{writer.module}", __package__).write

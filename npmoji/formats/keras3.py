@@ -43,7 +43,10 @@ def is_weights(root: Mapping) -> bool:
 def weights(path: str, root: Mapping, version: str = "") -> Contents:
     """What a weights file holds, given its root group; layers of nested models as ``outer/inner``."""
     folder = next(name for name in FOLDERS if name in root)
-    found = list(_layers(path, root[folder], "", ""))
+    try:
+        found = list(_layers(path, root[folder], "", ""))
+    except RecursionError:
+        raise WeightsError(f"{path}: damaged: groups that are within themselves") from None
     nameless = any(name is None for _, name, arrays in found if arrays)
     layers = (
         ByGroup({group: arrays for group, _, arrays in found})

@@ -74,7 +74,7 @@ def dense_loop(x, kernel, bias, out, sums, first, last):
 
 def dense(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray, out: np.ndarray, first: int, last: int) -> None:
     """out[first:last] = x[first:last] · kernel + bias: (M, K), (K, C), (C,) -> (M, C), all contiguous."""
-    fours = last - (last - first) % 4
+    fours = first + max(0, last - first) // 4 * 4
     if fours > first:
         _dense_fours(x, kernel, bias, out, np.empty((4, len(bias))), first, fours)
     if last > fours:

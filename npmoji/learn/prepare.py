@@ -183,7 +183,7 @@ def _vocabulary(
             if value:
                 raise InputError(f"{name} {value!r:.60}: is for texts, and these are token ids or numbers")
         return None, None, 0
-    if own is None and model.graph.takes_texts:
+    if own is None and model.takes_texts:
         raise InputError(f"{model.path}: this network splits texts itself; its vocabulary cannot be extended here")
     if own is None:
         raise VocabularyError(f"{model.path}: has no vocabulary, so that it takes token ids only; load it with one")

@@ -115,7 +115,7 @@ class Answers:
 
     def __init__(self, model: Model, limits: Limits):
         self.model, self.limits = model, limits
-        if model.tokenizer is None and not model.graph.takes_texts:
+        if model.tokenizer is None and not model.takes_texts:
             model.tokens(["a text"])  # says what is missing
         inputs = model.graph.input_names
         if len(inputs) != 1:
