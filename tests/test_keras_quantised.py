@@ -13,7 +13,7 @@ from npmoji import Input, InputError, WeightsError, cli, formats
 from npmoji.export.convert import convert
 from npmoji.formats import Contents
 from npmoji.formats.contents import numbered
-from npmoji.layers import Int8Dense, Int8Embedding
+from npmoji.layers import EinsumDense, Int8Dense, Int8EinsumDense, Int8Embedding
 from npmoji.loading import build
 
 QUANTISED = [name for name in CASES if "whole_numbers" in name]
@@ -51,6 +51,11 @@ def test_bits_are_those_of_keras(name, engine):
             alone = Int8Dense(Input(), layer.kernel, layer.kernel_scale, layer.bias, least=layer.least, most=layer.most)
             np.testing.assert_array_equal(alone(x), layers[layer.name])
             seen += 1
+        elif type(layer) is Int8EinsumDense and layer.activation == "linear":
+            x, ops = {**inputs, **layers}[layer.previous[0].name], npmoji.backends.backend(engine, 1)
+            np.testing.assert_array_equal(layer.forward(ops, x), layers[layer.name])
+            np.testing.assert_array_equal(layer.forward(ops, x[2:3]), layers[layer.name][2:3])
+            seen += 1
     assert seen
 
 
@@ -76,6 +81,43 @@ def test_sums_are_exact(F):
     layer = Int8Dense(Input(), np.full((F, 1), 127, np.int8), np.float32([1]), epsilon=0)
     x = np.where(np.arange(F) < F - 1, 127, -127).astype(np.float32)[None]
     assert layer(x)[0, 0] == np.float32(127 * 127 * (F - 2))
+
+
+@pytest.mark.parametrize(
+    "equation, shape, kernel_shape, scale_shape",
+    [
+        ("ab,bc->ac", (5,), (5, 3), (1, 3)),
+        ("ab,bc->ac", (2500,), (2500, 2), (1, 2)),
+        ("abc,dbe->adec", (3, 4), (2, 3, 5), (1, 2, 5, 1)),
+        ("abc,bcd->abd", (2, 1100), (2, 1100, 3), (1, 2, 3)),
+        ("ab,b->ab", (4,), (4,), (1, 4)),
+        ("...c,cd->...d", (2, 3, 4), (4, 5), (1, 1, 1, 5)),
+        ("ab...,cb->ac...", (3, 4), (2, 3), (1, 2, 1)),
+    ],
+)
+@pytest.mark.parametrize("engine", ENGINES)
+def test_whole_numbers_along_any_axes(equation, shape, kernel_shape, scale_shape, engine):
+    """As the equation says, with the sums in integers; the scale of x is that of what is summed over."""
+    rng, ops = np.random.default_rng(0), npmoji.backends.backend(engine, 1)
+    kernel, bias = rng.integers(-127, 128, kernel_shape).astype(np.int8), np.float32([1])
+    scale, x = rng.uniform(1, 9, scale_shape).astype(np.float32), rng.standard_normal((4, *shape)).astype(np.float32)
+    layer = Int8EinsumDense(Input(), equation, kernel, scale, bias)
+    letters = layer.letters(x.shape)
+    largest = np.abs(x).max(axis=tuple(map(letters.inputs.index, letters.summed)), keepdims=True)
+    own = np.float32(127) / (largest + np.float32(1e-7))
+    sums = np.einsum(
+        f"{letters.inputs},{letters.kernel}->{letters.outputs}", np.rint(x * own).astype(np.int64), np.int64(kernel)
+    ).astype(np.float32)
+    left = "".join(a for a in letters.inputs if a not in letters.summed)
+    ones = np.ones([kernel_shape[letters.kernel.index(a)] for a in letters.columns], np.float32)
+    first = own[tuple(0 if a in letters.summed else slice(None) for a in letters.inputs)]
+    kept = np.einsum(f"{left},{letters.columns}->{letters.outputs}", first, ones)
+    wanted = sums / (scale * kept) + bias
+    np.testing.assert_array_equal(layer.forward(ops, x), wanted)
+    np.testing.assert_array_equal(np.concatenate([layer.forward(ops, one[None]) for one in x]), wanted)
+    plain = Int8EinsumDense(Input(), equation, kernel, scale, bias, "tanh", whole_inputs=False)
+    same = EinsumDense(Input(), equation, np.float32(kernel))
+    np.testing.assert_allclose(plain.forward(ops, x), np.tanh(same(x) / scale + bias), rtol=1e-5, atol=1e-5)
 
 
 def test_halves_are_rounded_to_even_and_bounds_hold():
@@ -141,6 +183,7 @@ def test_saved_layers_and_pickles(tmp_path):
 
     words = Int8Embedding(Input(), np.int8([[0, 0], [3, 4]]), np.float32([1, 2]))
     end = Int8Dense(words, KERNEL[:2], SCALE, BIAS, "tanh", epsilon=1e-5, most=100)
+    end = Int8EinsumDense(end, "abc,cd->adb", KERNEL[:2], SCALE[None, :, None], least=-100, activation="relu")
     X = np.array([[1, 0, 1]])
     npmoji.save_layers(tmp_path / "net.npz", end)
     np.testing.assert_array_equal(npmoji.load_layers(tmp_path / "net.npz")[-1](X), end(X))
@@ -187,6 +230,23 @@ def test_bfloat16_in_every_layout(tmp_path):
         ("Dense", [KERNEL, BIAS, KERNEL[0]], {}, "kernel_scale is of type int8"),
         ("Dense", [KERNEL[0], BIAS, SCALE], {}, "kernel has shape"),
         ("Dense", [KERNEL[:2], BIAS, SCALE], {}, "kernel has shape"),
+        *(
+            ("EinsumDense", arrays, {"equation": "ab,bc->ac", "bias_axes": "c", **settings}, words)
+            for arrays, settings, words in (
+                ([KERNEL, BIAS, SCALE[None]], {"dtype": policy("int4/128")}, "'EinsumDense' is quantised as 'int4'"),
+                ([KERNEL, BIAS, SCALE], {}, "kernel_scale has shape"),
+                ([KERNEL, BIAS, SCALE[:1, None]], {}, "kernel_scale has shape"),
+                ([KERNEL, BIAS, SCALE[None, None]], {}, "kernel_scale has shape"),
+                ([KERNEL, BIAS, SCALE[None] - 10], {}, "kernel_scale holds numbers that are not above 0"),
+                ([np.float32(KERNEL), BIAS, SCALE[None]], {}, "kernel is of type float32, expected int8"),
+                ([KERNEL[0], BIAS, SCALE[None]], {}, "kernel has shape"),
+                ([KERNEL[:2], BIAS, SCALE[None]], {}, "equation"),
+                ([KERNEL, BIAS, SCALE[None, None]], {"equation": "...b,bc->...c"}, "kernel_scale"),
+                ([KERNEL, BIAS, SCALE[None]], {"equation": 3}, "equation"),
+                ([KERNEL, BIAS, SCALE[None]], {"equation": "ab,bc->xc"}, "equation"),
+                ([KERNEL, BIAS], {}, "has 2 arrays, expected"),
+            )
+        ),
         ("Embedding", [KERNEL, SCALE], {}, "embeddings_scale has shape"),
         ("Embedding", [SCALE, KERNEL], {}, "is of type"),
         ("Dense", [KERNEL, BIAS, SCALE], {"quantization_config": 3}, "quantization_config"),
@@ -214,6 +274,28 @@ def test_around_a_quantised_layer():
     inner = {"class_name": "Dense", "config": {"name": "in", "dtype": policy()}}
     with pytest.raises(WeightsError, match="'it': TimeDistributed of a quantised layer"):
         made("TimeDistributed", KERNEL, BIAS, SCALE, layer=inner, dtype="float32", batch_input_shape=[None, 2, 3])
+
+
+def test_layers_within_a_layer_that_are_quantised():
+    """Keras quantises those of its attention, and cannot load the file."""
+    arrays = [array for _ in range(4) for array in (KERNEL[:, None], BIAS[None], SCALE[None, None])]
+    settings = {"num_heads": 1, "key_dim": 2, "dtype": "float32"}
+    with pytest.raises(WeightsError, match="'it'.*12 arrays.*some are int8.*cannot load that either"):
+        made("MultiHeadAttention", *arrays, **settings)
+    with pytest.raises(WeightsError, match="'MultiHeadAttention' is quantised as 'int8', expected.*EinsumDense"):
+        made("MultiHeadAttention", *arrays, **settings | {"dtype": policy()})
+
+
+def test_types_of_arrays_within_a_layer(tmp_path):
+    with h5py.File(tmp_path / "x.weights.h5", "w") as file:
+        file.create_group("layers/it/vars")
+        file["layers/it/_query_dense/vars/0"] = KERNEL
+        file["layers/it/_query_dense/vars/1"] = np.array([b"\x80\x3f", b"\x20\xc0"], "V2")  # bfloat16
+        file["layers/it/_dropout/vars/0"] = np.uint32([1, 2])  # the state of a generator
+    found = formats.read(tmp_path / "x.weights.h5").layers["it"]
+    assert found.keys() == {"query_dense/0", "query_dense/1"}
+    np.testing.assert_array_equal(found["query_dense/0"], KERNEL)
+    np.testing.assert_array_equal(found["query_dense/1"], np.float32([1, -2.5]))
 
 
 def test_policies_of_floats_do_not_matter():

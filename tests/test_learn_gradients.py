@@ -35,7 +35,8 @@ def parts(value):
 def check_forward(graph, X):
     """All layers' values and masks, in float32 and with gradients, against the reference's."""
     network, run = Differentiable(graph), Pass(REFERENCE)
-    if not any(isinstance(layer, (layers.Int8Dense, layers.Int8Embedding)) for layer in graph.layers):
+    whole = (layers.Int8Dense, layers.Int8EinsumDense, layers.Int8Embedding)
+    if not any(isinstance(layer, whole) for layer in graph.layers):
         network.train(network.names)  # nothing before such layers can be
     every = list(graph.named.values())
     for one, value in zip(every, network.values(X, every)):

@@ -15,7 +15,7 @@ from ..errors import InputError, WeightsError
 from ..files.paths import local, same
 from ..files.whole import whole_file
 from ..formats import Contents
-from ..layers import LSTM, Bidirectional, Embedding, Int8Dense, Int8Embedding, Layer
+from ..layers import LSTM, Bidirectional, Embedding, Int8Dense, Int8EinsumDense, Int8Embedding, Layer
 from ..loading import load
 from ..model import Model
 from ..precision import LARGEST_HALF, PRECISIONS, Int8Array, float32, halves, int8, is_finite, is_whole
@@ -175,7 +175,7 @@ def _stored(file: Contents, model: Model, precision: str) -> Contents:
 def storage(layer: Layer, precision: str) -> dict[str, str]:
     """The precision in which to store the layer's weights, by their names: those that `precision` does not keep in
     fp32."""
-    if precision == "fp32" or isinstance(layer, (Int8Dense, Int8Embedding)):
+    if precision == "fp32" or isinstance(layer, (Int8Dense, Int8EinsumDense, Int8Embedding)):
         return {}
     if isinstance(layer, Embedding):
         return {"embeddings": "fp16"}

@@ -279,7 +279,7 @@ def _deeper(path: str, layer: Mapping, name: str, prefix: str) -> Iterator[tuple
         within = prefix if key == "layer" and not prefix else f"{prefix}{own}/"
         held = part.get("vars", {}) if within else {}
         for i in sorted(held, key=lambda key: (len(key), key)) if isinstance(held, Mapping) else ():
-            if not isinstance(held[i], Mapping) and held[i].dtype.kind == "f":
+            if not isinstance(held[i], Mapping) and (held[i].dtype.kind in "fV" or held[i].dtype == np.int8):
                 yield within + i, float_array(path, held[i], f"layer {name!r}: weight {within}{i}")
         yield from _deeper(path, part, name, within)
 

@@ -17,6 +17,7 @@ from ..layers.quantised import EPSILON, LEAST, MOST
 from ..precision import is_whole
 from . import classes  # noqa: F401  fills KINDS
 from .place import KINDS, Kind, Place
+from .queries import equation
 
 MODES = ("int8", "int4", "float8", "gptq", "awq")  # Keras'; the first is here
 
@@ -99,6 +100,13 @@ def _dense(at: Place) -> Layer:
         name=at.name,
         logits=f"{at.name}/logits",
         **rounding(at),
+    )
+
+
+@quantised("EinsumDense", "kernel")
+def _einsum_dense(at: Place) -> Layer:
+    return layers.Int8EinsumDense(
+        at.previous[0], equation(at), **at.arrays, activation=at.activation(), name=at.name, **rounding(at)
     )
 
 

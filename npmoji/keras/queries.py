@@ -156,7 +156,12 @@ def _group_query_attention(at: Place) -> Layer:
 
 @kind("EinsumDense", arrays=lambda config: ["kernel", "bias"] if config.get("bias_axes") else ["kernel"])
 def _einsum_dense(at: Place) -> Layer:
-    equation = at.setting("equation")
-    if not isinstance(equation, str):
-        raise WeightsError(f"layer {at.name!r}: equation {equation!r:.60}, expected one like 'abc,cd->abd'")
-    return layers.EinsumDense(at.previous[0], equation, **at.arrays, activation=at.activation(), name=at.name)
+    return layers.EinsumDense(at.previous[0], equation(at), **at.arrays, activation=at.activation(), name=at.name)
+
+
+def equation(at: Place) -> str:
+    """Which axes an EinsumDense sums over."""
+    found = at.setting("equation")
+    if not isinstance(found, str):
+        raise WeightsError(f"layer {at.name!r}: equation {found!r:.60}, expected one like 'abc,cd->abd'")
+    return found

@@ -12,6 +12,7 @@ from ..errors import WeightsError, noted
 from ..formats.contents import Contents, Layers, numbered
 from ..layers import Layer
 from ..layers.functions import FUNCTIONS
+from ..precision import is_whole
 from . import config as description
 from . import quantised
 from .config import CONTAINERS, Network, Node
@@ -135,6 +136,11 @@ def _unshared(slots: list[Slot], arrays: dict[str, np.ndarray], node: Node) -> s
     several = f"; the arrays of {', '.join(map(repr, own))} cannot be told apart" if len(own) > 1 else ""
     if node.config.get("lora_rank"):
         several += "; it has LoRA's matrices apart, which a file ending in .keras or .weights.h5 has merged"
+    if quantised.mode_of(node.config) is None and any(map(is_whole, arrays.values())):
+        several += (
+            "; some are int8, which its config does not say: Keras has quantised layers within it, and cannot load "
+            "that either"
+        )
     return f"layer {node.name!r} ({node.class_name}) has {len(arrays)} arrays, expected {wanted}{several}"
 
 

@@ -48,7 +48,7 @@ _MODULES: dict[str, str] = {
         "normalisation": "BatchNormalization GroupNormalization LayerNormalization RMSNormalization UnitNormalization",
         "planes": "Conv2D GlobalAveragePooling2D GlobalMaxPooling2D Pooling2D",
         "positions": "PositionEmbedding",
-        "quantised": "Int8Dense Int8Embedding",
+        "quantised": "Int8Dense Int8EinsumDense Int8Embedding",
         "queries": "AdditiveAttention DotAttention",
         "recurrent": "GRU LSTM Bidirectional Recurrent SimpleRNN",
         "scaling": "Normalization Rescaling",
@@ -113,6 +113,7 @@ if TYPE_CHECKING:  # the same for type checkers, which read no tables; a test co
     from .planes import Pooling2D as Pooling2D
     from .positions import PositionEmbedding as PositionEmbedding
     from .quantised import Int8Dense as Int8Dense
+    from .quantised import Int8EinsumDense as Int8EinsumDense
     from .quantised import Int8Embedding as Int8Embedding
     from .queries import AdditiveAttention as AdditiveAttention
     from .queries import DotAttention as DotAttention

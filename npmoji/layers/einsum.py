@@ -92,8 +92,11 @@ class EinsumDense(Layer):
         letters = simplest(equation)
         if letters is None:
             raise WeightsError(f"layer {self.name!r}: equation {equation!r:.60}, expected one like 'abc,cd->abd'")
-        self.kernel = self.expect("kernel", kernel, *(None,) * len(letters.kernel))
+        self.kernel = self._expected(kernel, len(letters.kernel))
         self.bias = None if bias is None else self.expect("bias", bias, *(None,) * bias.ndim)
+
+    def _expected(self, kernel: np.ndarray, rank: int) -> np.ndarray:
+        return self.expect("kernel", kernel, *(None,) * rank)
 
     def letters(self, shape: tuple[int, ...]) -> Letters:
         """The equation's axes for an input of this shape, or a WeightsError if they do not fit."""
@@ -106,18 +109,26 @@ class EinsumDense(Layer):
         return found
 
     def forward(self, ops: Ops, x: Array) -> Array:
-        letters = self.letters(tuple(x.shape))
+        return self._ended(ops, self._mapped(ops, self.letters(tuple(x.shape)), np.asarray(x, np.float32)))
+
+    def _mapped(self, ops: Ops, letters: Letters, x: np.ndarray) -> np.ndarray:
+        """x times the kernel, axes as in the output."""
         sizes = dict(zip(letters.inputs, x.shape)) | dict(zip(letters.kernel, self.kernel.shape))
         shape = [[sizes[letter] for letter in part] for part in (letters.shared, letters.rows, letters.columns)]
         order = [letters.inputs.index(a) for a in letters.shared + letters.rows + letters.summed]
         width = math.prod(sizes[letter] for letter in letters.summed)
-        rows = np.asarray(x, np.float32).transpose(order).reshape(*map(math.prod, shape[:2]), width)
+        rows = x.transpose(order).reshape(*map(math.prod, shape[:2]), width)
+        found = self._product(ops, letters, rows).reshape(*shape[0], *shape[1], *shape[2])
+        return found.transpose([(letters.shared + letters.rows + letters.columns).index(a) for a in letters.outputs])
+
+    def _product(self, ops: Ops, letters: Letters, rows: np.ndarray) -> np.ndarray:
+        """The rows of each place that has its own kernel, times that: (B, M, F) -> (B, M, C)."""
         if letters.shared:
-            out = ops.pair_products(rows, self._matrices(letters))
-        else:
-            out = np.asarray(ops.multiply(rows, self.packed(ops)))
-        found = out.reshape(*shape[0], *shape[1], *shape[2])
-        out = found.transpose([(letters.shared + letters.rows + letters.columns).index(a) for a in letters.outputs])
+            return ops.pair_products(rows, self._matrices(letters))
+        return np.asarray(ops.multiply(rows, self.packed(ops)))
+
+    def _ended(self, ops: Ops, out: np.ndarray) -> Array:
+        """With bias and activation."""
         try:
             return ops.activate(self.activation, np.ascontiguousarray(out if self.bias is None else out + self.bias))
         except ValueError as error:

@@ -7,6 +7,7 @@ the other. So the bits are the same in every engine, and a row's do not depend o
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from ..errors import WeightsError
 from ..precision import is_whole
 from .base import Layer, given
 from .core import Embedding
+from .einsum import EinsumDense, Letters, letters_of, simplest
 from .sparse import Csr
 
 LEAST, MOST = -127, 127  # of what inputs are rounded to
@@ -86,19 +88,84 @@ class Int8Dense(Layer):
 
     def _product(self, whole: np.ndarray) -> np.ndarray:
         """Rows of integers (M, F) times the kernel, rounded once to float32."""
-        kernel = self._kept("whole", lambda: self.kernel.astype(np.float32))
-        if len(kernel) <= EXACT:
-            return whole @ kernel
-        parts = (slice(first, first + EXACT) for first in range(0, len(kernel), EXACT))
-        return sum((whole[:, part] @ kernel[part]).astype(np.float64) for part in parts).astype(np.float32)
-
-    def _kept(self, key: str, make: Any) -> Any:
-        if key not in self._packed:
-            self._packed[key] = make()
-        return self._packed[key]
+        return products(whole, _kept(self, "whole", lambda: self.kernel.astype(np.float32)))
 
     def pack(self, ops: Ops) -> Any:
         return ops.pack_dense(self.kernel.astype(np.float32), None)
+
+    def weights(self) -> dict[str, np.ndarray]:
+        return given(kernel=self.kernel, bias=self.bias, kernel_scale=self.kernel_scale)
+
+
+class Int8EinsumDense(EinsumDense):
+    """Affine map along the axes that an equation names, by whole numbers: as `Int8Dense`, with a scale of x for each
+    place along the axes that are not summed over.
+
+    Args:
+        equation, activation: as `EinsumDense` has them.
+        kernel: int8, its axes those of the equation's second part.
+        kernel_scale: float32, positive, of the output's axes, 1 for those that the kernel has not; divides. It tells
+            how many axes an ellipsis stands for.
+        bias: float32, as `EinsumDense` has it, or None.
+        least, most, epsilon, whole_inputs: as `Int8Dense` has them.
+
+    >>> kernel, scale = np.int8([[127], [0]]), np.float32([[127]])
+    >>> layer = npmoji.layers.Int8EinsumDense(npmoji.Input(), "ab,bc->ac", kernel, scale)
+    >>> layer(np.float32([[0.5, 1]])).round(2)
+    array([[0.5]], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        previous: Layer,
+        equation: str,
+        kernel: np.ndarray,
+        kernel_scale: np.ndarray,
+        bias: np.ndarray | None = None,
+        activation: str = "linear",
+        name: str | None = None,
+        least: int = LEAST,
+        most: int = MOST,
+        epsilon: float = EPSILON,
+        whole_inputs: bool = True,
+    ):
+        super().__init__(previous, equation, kernel, bias, activation, name)
+        least_axes = simplest(equation)
+        rank = kernel_scale.ndim + len(least_axes.inputs) - len(least_axes.outputs)
+        letters = letters_of(equation, rank) or least_axes
+        sizes = dict(zip(letters.kernel, self.kernel.shape))
+        self.kernel_scale = _scale(self, "kernel_scale", kernel_scale, *(sizes.get(a, 1) for a in letters.outputs))
+        self.whole_inputs = bool(whole_inputs)
+        self.least, self.most, self.epsilon = np.float32(least), np.float32(most), np.float32(epsilon)
+
+    def _expected(self, kernel: np.ndarray, rank: int) -> np.ndarray:
+        return _whole(self, "kernel", kernel, rank)
+
+    def letters(self, shape: tuple[int, ...]) -> Letters:
+        found = super().letters(shape)
+        if len(found.outputs) != self.kernel_scale.ndim:
+            raise WeightsError(
+                f"layer {self.name!r}: equation {self.equation!r} and kernel_scale {self.kernel_scale.shape}, "
+                f"but its input {shape}"
+            )
+        return found
+
+    def forward(self, ops: Ops, x: Array) -> Array:
+        letters, x = self.letters(tuple(x.shape)), np.asarray(x, np.float32)
+        if not self.whole_inputs:
+            return self._ended(ops, self._mapped(ops, letters, x) / self.kernel_scale)
+        summed = tuple(map(letters.inputs.index, letters.summed))
+        whole, scale = rounded(x, summed, self.least, self.most, self.epsilon)
+        order, missing = scale_axes(letters)
+        scale = np.expand_dims(scale.squeeze(summed).transpose(order), missing)
+        return self._ended(ops, self._mapped(ops, letters, whole) / (self.kernel_scale * scale))
+
+    def _product(self, ops: Ops, letters: Letters, rows: np.ndarray) -> np.ndarray:
+        return products(rows, self._matrices(letters)) if self.whole_inputs else super()._product(ops, letters, rows)
+
+    def _matrices(self, letters: Letters) -> np.ndarray:
+        matrices = super()._matrices  # not to be asked for in the lambda
+        return _kept(self, "whole", lambda: matrices(letters).astype(np.float32))
 
     def weights(self) -> dict[str, np.ndarray]:
         return given(kernel=self.kernel, bias=self.bias, kernel_scale=self.kernel_scale)
@@ -138,6 +205,28 @@ class Int8Embedding(Embedding):
         return {"embeddings": self.embeddings, "embeddings_scale": self.embeddings_scale}
 
 
+def products(whole: np.ndarray, kernel: np.ndarray) -> np.ndarray:
+    """Rows of integers (..., M, F) times integers (..., F, C), all as float32, rounded once to that."""
+    if kernel.shape[-2] <= EXACT:
+        return whole @ kernel
+    parts = (slice(first, first + EXACT) for first in range(0, kernel.shape[-2], EXACT))
+    return sum((whole[..., part] @ kernel[..., part, :]).astype(np.float64) for part in parts).astype(np.float32)
+
+
+def scale_axes(letters: Letters) -> tuple[list[int], tuple[int, ...]]:
+    """What makes of the scale of an input, without the axes summed over, one for the output: the axes' order, and the
+    places of those that are missing then."""
+    left = [a for a in letters.inputs if a not in letters.summed]
+    order = [left.index(a) for a in letters.outputs if a in left]
+    return order, tuple(i for i, a in enumerate(letters.outputs) if a not in left)
+
+
+def _kept(layer: Layer, key: str, make: Callable[[], Any]) -> Any:
+    if key not in layer._packed:
+        layer._packed[key] = make()
+    return layer._packed[key]
+
+
 def rounded(
     x: np.ndarray, axis: int | tuple[int, ...], least: np.float32, most: np.float32, epsilon: np.float32
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -148,18 +237,18 @@ def rounded(
         return np.clip(np.rint(x * scale), least, most), scale
 
 
-def _whole(layer: Layer, label: str, array: np.ndarray) -> np.ndarray:
-    """An int8 matrix."""
+def _whole(layer: Layer, label: str, array: np.ndarray, rank: int = 2) -> np.ndarray:
+    """An int8 matrix, or an array of another rank."""
     if not is_whole(array):
         raise WeightsError(f"layer {layer.name!r}: {label} is of type {array.dtype}, expected int8")
-    return layer.expect(label, array, None, None, compact=True)
+    return layer.expect(label, array, *(None,) * rank, compact=True)
 
 
-def _scale(layer: Layer, label: str, array: np.ndarray, size: int) -> np.ndarray:
+def _scale(layer: Layer, label: str, array: np.ndarray, *shape: int) -> np.ndarray:
     """What whole numbers are divided by."""
     if is_whole(array):
         raise WeightsError(f"layer {layer.name!r}: {label} is of type int8, expected float32")
-    array = layer.expect(label, array, size)
+    array = layer.expect(label, array, *shape)
     if not (array > 0).all():
         raise WeightsError(f"layer {layer.name!r}: {label} holds numbers that are not above 0")
     return array

@@ -58,6 +58,46 @@ def whole_numbers(w: Workshop) -> Any:
     return made
 
 
+#: equations with the shapes of inputs and outputs and the bias' axes, the last three with kernels of their own for some
+#: places; Keras 3.15 cannot quantise those with an ellipsis
+EQUATIONS = (
+    ("ab,bc->ac", (4,), (3,), "c"),
+    ("ab,b->ab", (4,), (4,), None),
+    ("abc,cd->abd", (3, 4), (None, 5), "d"),
+    ("abc,cd->adb", (3, 4), (5, None), None),
+    ("abc,cde->adbe", (3, 4), (2, 3, 5), "de"),
+    ("abcd,cde->abe", (2, 3, 4), (2, 5), "e"),
+    ("abcd,bed->ace", (2, 3, 4), (3, 5), "e"),
+    ("abcd,bce->ade", (2, 3, 4), (4, 5), "e"),
+    ("abc,cb->ac", (3, 4), (4,), "c"),
+    ("abc,bcd->abd", (3, 4), (3, 2), "bd"),
+    ("abcd,dbe->abec", (3, 4, 2), (3, 5, 4), "e"),
+    ("abcd,cbde->abce", (3, 2, 4), (3, 2, 3), "ce"),
+)
+
+
+@recipe(("keras3", 11, "model.h5"))
+def whole_numbers_along_axes(w: Workshop) -> Any:
+    """EinsumDense layers quantised to int8, three on inputs and one behind other layers."""
+    L, inputs, outputs = w.L, [w.tokens("ids")], []
+    for i in w.rng.permutation(len(EQUATIONS))[:3]:
+        equation, shape, out, bias = EQUATIONS[i]
+        layer = L.EinsumDense(equation, out, bias_axes=w.pick(bias, bias, None), activation=w.pick("linear", "tanh"))
+        inputs.append(w.numbers(*shape, name=f"numbers{i}"))
+        outputs.append(layer(inputs[-1]))
+    x = L.Dense(w.size(), activation="relu")(L.Embedding(w.WORDS, w.size(), mask_zero=w.chance())(inputs[0]))
+    outputs.append(L.EinsumDense("abc,cde->abde", (None, 2, w.size()), bias_axes="de")(x))
+    quantizers = w.K.quantizers
+    config = w.pick(
+        None,
+        None,
+        quantizers.Int8QuantizationConfig(activation_quantizer=None),
+        quantizers.Int8QuantizationConfig(activation_quantizer=quantizers.AbsMaxQuantizer(value_range=(-100, 100))),
+    )
+    w.after = lambda model: model.quantize("int8", config=config)
+    return w.model(inputs, outputs)
+
+
 @recipe(("keras3", 0, "model.keras"))
 def half_floats(w: Workshop) -> Any:
     """Weights in bfloat16 or float16, or in float32 and computed with in less; a layer may have a policy of its own.

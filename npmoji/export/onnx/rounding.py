@@ -18,6 +18,7 @@ from ...errors import InputError
 from ...files.extras import need
 from ...graph import FREE_STEPS
 from ...model import Model
+from .graph import INT8
 from .write import input_names
 
 LEAST = 0.99  # the share of rows that must keep their best class
@@ -54,7 +55,7 @@ class Agreement(NamedTuple):
 
 def float16(model: Any) -> Any:
     """The model with half-precision weights; inputs and outputs stay float32."""
-    if any(node.op_type == "MatMulInteger" for node in model.graph.node):
+    if any(array.data_type == INT8 for array in model.graph.initializer):
         raise InputError("precision fp16: Keras has quantised layers of this network, whose scales need float32")
     module = need("onnxruntime.transformers.float16", "onnx", "precision fp16 in an ONNX file")
     return module.convert_float_to_float16(copy.deepcopy(model), keep_io_types=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from ...backends.ops import REFERENCE
-from ...layers import Int8Dense, Int8Embedding
+from ...layers import Int8Dense, Int8EinsumDense, Int8Embedding
 from .table import Run, needs_gradient, no_gradient, plain, rule
 
 
-@rule(Int8Dense, Int8Embedding)
+@rule(Int8Dense, Int8EinsumDense, Int8Embedding)
 def _quantised(run: Run, layer: Any, values: list[Any], masks: list[Any]) -> Any:
     own = [run.weight(array) for array in layer.weights().values()]
     if any(map(needs_gradient, [*values, *own])):
