@@ -26,7 +26,7 @@ MIRROR = "http://deb.debian.org/debian"
 RELEASE, PYTHON = "bookworm", "3.11"
 PACKAGES = ("numpy", "numba", "h5py", "pytest")
 PLATFORMS = [f"manylinux{version}_aarch64" for version in ("2014", "_2_17", "_2_27", "_2_28")]
-KERNELS = ("test_kernels.py", "test_kernels_gru.py", "test_kernels_int8.py")
+KERNELS = [f"test_{name}.py" for name in ("kernels", "kernels_dense", "kernels_gru", "kernels_int8", "one_text")]
 ALONE = "not target and not without_a_cache_folder"  # the others start processes, which QEMU alone cannot
 
 #: what is run on both: prints a line for each digest
@@ -45,8 +45,10 @@ for precision in ("fp32", "fp16", "int8"):
     model = npmoji.load(engine="numba", precision=precision)
     tokens = rng.integers(0, 400, (40, 30)) * (np.arange(30) < rng.integers(0, 31, (40, 1)))
     for name in ("predict", "encode"):
-        digest = hashlib.sha256(getattr(model, name)(tokens).tobytes()).hexdigest()
-        print(f"{name} at {precision}:", digest)
+        compute = getattr(model, name)
+        print(f"{name} at {precision}:", hashlib.sha256(compute(tokens).tobytes()).hexdigest())
+        alone = b"".join(compute(row[None]).tobytes() for row in tokens)
+        print(f"{name} at {precision}, each text alone:", hashlib.sha256(alone).hexdigest())
 """
 
 
