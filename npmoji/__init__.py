@@ -10,7 +10,7 @@ Public names are imported when they are first used: `import npmoji` imports noth
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
@@ -132,12 +132,22 @@ if TYPE_CHECKING:  # the same for type checkers, which read no tables; a test co
 else:  # a checker would take any name
 
     def __getattr__(name: str) -> object:
-        if name not in _MODULES:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        module = importlib.import_module(f"{__name__}.{_MODULES[name]}")
-        value = module if name in ("init", "learn") else getattr(module, name)
-        globals()[name] = value
-        return value
+        return imported(globals(), name, None if name in ("init", "learn") else name)
+
+
+def imported(package: dict[str, Any], name: str, wanted: str | None) -> object:
+    """A name of a package whose `_MODULES` says in which module it is, from now on a global of the package.
+
+    Args:
+        package: its globals.
+        wanted: what the table and the module call it; None: it is the module itself.
+    """
+    module = package["_MODULES"].get(wanted or name)
+    if module is None:
+        raise AttributeError(f"module {package['__name__']!r} has no attribute {name!r}")
+    found = importlib.import_module(f"{package['__name__']}.{module}")
+    package[name] = found if wanted is None else getattr(found, wanted)
+    return package[name]
 
 
 def __dir__() -> list[str]:

@@ -27,8 +27,9 @@ first asked for: DeepMoji needs few of them.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from .. import imported
 
 #: layer -> the module that has it
 _MODULES: dict[str, str] = {
@@ -147,13 +148,8 @@ if TYPE_CHECKING:  # the same for type checkers, which read no tables; a test co
     BatchNorm = BatchNormalization
 else:
 
-    def __getattr__(name: str) -> Any:
-        own = _OTHER_NAMES.get(name, name)
-        if own not in _MODULES:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        value = getattr(importlib.import_module(f"{__name__}.{_MODULES[own]}"), own)
-        globals()[name] = value
-        return value
+    def __getattr__(name: str) -> object:
+        return imported(globals(), name, _OTHER_NAMES.get(name, name))
 
 
 def __dir__() -> list[str]:

@@ -38,8 +38,9 @@ The names are imported when they are first used: nothing here needs scikit-learn
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
+
+from .. import imported
 
 #: public name -> the module here that has it
 _MODULES: dict[str, str] = {
@@ -69,11 +70,7 @@ if TYPE_CHECKING:  # the same for type checkers, which read no tables
 else:
 
     def __getattr__(name: str) -> object:
-        if name not in _MODULES:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        value = getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
-        globals()[name] = value
-        return value
+        return imported(globals(), name, name)
 
 
 def __dir__() -> list[str]:
