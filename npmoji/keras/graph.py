@@ -24,7 +24,7 @@ from .weights import as_stored, is_operation, weights_of
 MOST_NUMBERS = 1 << 22  # in one row of an input: a shape of more is damage
 RECURRENT = ("Bidirectional", "LSTM", "CuDNNLSTM", "GRU", "CuDNNGRU", "SimpleRNN", "RNN")
 MASKS_OFF = (3, 8)  # the version of Keras from which some layers take masks off
-INPUTS = ("query", "value", "key", "inputs")  # the parameters that are `Place.previous`
+INPUTS = ("query", "value", "key", "inputs", "count_weights")  # the parameters that are `Place.previous`
 
 
 def build(file: Contents, known: Known | None = None) -> Graph:
@@ -198,8 +198,6 @@ class Builder:
             raise WeightsError(
                 f"layer {name!r} ({node.class_name}) is called with a constant, expected outputs of layers"
             )
-        if node.class_name == "CategoryEncoding":
-            positional += flat([kwargs.pop("count_weights", [])])
         if kwargs:
             raise WeightsError(
                 f"layer {name!r} ({node.class_name}) is called with {sorted(kwargs)}, which is not supported"

@@ -196,7 +196,7 @@ def _fitting(at: Place, made: Any) -> Layer:
     return made
 
 
-@kind("CategoryEncoding")
+@kind("CategoryEncoding", parameters=("inputs", "count_weights"))
 def _category_encoding(at: Place) -> Layer:
     if len(at.previous) not in (1, 2):
         _one(at)

@@ -143,12 +143,11 @@ def _of_strings(layer: Layer) -> bool:
 class Lookup(Ahead):
     """What `StringLookup` and `IntegerLookup` have in common."""
 
-    table: Table
     invert = False
 
-    def _begin(self, invert: bool) -> None:
-        table = self.table
-        self.mode, self.invert = table.mode, invert
+    def _begin(self, table: Table, salt: tuple[int, int] | None, invert: bool) -> None:
+        self.table, self.mode, self.invert = table, table.mode, invert
+        self.salt = None if salt is None else (salt[0], salt[1])
         if invert and (table.mode != "int" or table.other is None or table.other in table.words):
             raise WeightsError(
                 f"layer {self.name!r}: invert with output_mode {table.mode!r} and the word {table.other!r:.60}"
@@ -218,9 +217,8 @@ class StringLookup(Lookup):
     ):
         super().__init__(previous, name=name)
         special, where = (mask_token, oov_token), f"layer {self.name!r}"
-        self.table = Table(where, vocabulary, special, num_oov_indices, output_mode, width, idf_weights)
-        self.salt = None if salt is None else (salt[0], salt[1])
-        self._begin(invert)
+        table = Table(where, vocabulary, special, num_oov_indices, output_mode, width, idf_weights)
+        self._begin(table, salt, invert)
 
     def forward(self, ops: Ops, x: Array) -> Array:
         x = np.asarray(x)
@@ -266,9 +264,9 @@ class IntegerLookup(Lookup):
     ):
         super().__init__(previous, name=name)
         special, where = (mask_token, oov_token), f"layer {self.name!r}"
-        self.table = Table(where, vocabulary, special, num_oov_indices, output_mode, width, idf_weights)
-        self.oov_method, self.salt = oov_method, None if salt is None else (salt[0], salt[1])
-        self._begin(invert)
+        table = Table(where, vocabulary, special, num_oov_indices, output_mode, width, idf_weights)
+        self.oov_method = oov_method
+        self._begin(table, salt, invert)
 
     def forward(self, ops: Ops, x: Array) -> Array:
         x = np.asarray(x)
