@@ -64,8 +64,8 @@ class Int8Dense(Layer):
         self.kernel = _whole(self, "kernel", kernel)
         self.kernel_scale = _scale(self, "kernel_scale", kernel_scale, kernel.shape[1])
         self.bias = None if bias is None else self.expect("bias", bias, kernel.shape[1])
-        self.activation, self.whole_inputs = activation, bool(whole_inputs)
-        self.least, self.most, self.epsilon = np.float32(least), np.float32(most), np.float32(epsilon)
+        self.activation = activation
+        _set_rounding(self, **options)
 
     @property
     def logits(self) -> Layer:
@@ -135,8 +135,7 @@ class Int8EinsumDense(EinsumDense):
         letters = letters_of(equation, rank) or least_axes
         sizes = dict(zip(letters.kernel, self.kernel.shape))
         self.kernel_scale = _scale(self, "kernel_scale", kernel_scale, *(sizes.get(a, 1) for a in letters.outputs))
-        self.whole_inputs = bool(whole_inputs)
-        self.least, self.most, self.epsilon = np.float32(least), np.float32(most), np.float32(epsilon)
+        _set_rounding(self, least, most, epsilon, whole_inputs)
 
     def _expected(self, kernel: np.ndarray, rank: int) -> np.ndarray:
         return _whole(self, "kernel", kernel, rank)
@@ -235,6 +234,14 @@ def rounded(
     with np.errstate(all="ignore"):  # what is infinite becomes NaN
         scale = most / (np.abs(x).max(axis=axis, keepdims=True) + epsilon)
         return np.clip(np.rint(x * scale), least, most), scale
+
+
+def _set_rounding(
+    layer: Int8Dense | Int8EinsumDense, least: int, most: int, epsilon: float, whole_inputs: bool
+) -> None:
+    """How a layer rounds what comes in, as `rounded` takes it."""
+    layer.whole_inputs = bool(whole_inputs)
+    layer.least, layer.most, layer.epsilon = np.float32(least), np.float32(most), np.float32(epsilon)
 
 
 def _whole(layer: Layer, label: str, array: np.ndarray, rank: int = 2) -> np.ndarray:

@@ -47,6 +47,12 @@ def _text(w: Workshop, policy: str = "float32") -> Any:
 def whole_numbers(w: Workshop) -> Any:
     """Embeddings and Dense layers quantised to int8."""
     made = _text(w, w.pick("float32", "float32", "bfloat16", "mixed_bfloat16"))
+    _quantise(w)
+    return made
+
+
+def _quantise(w: Workshop) -> None:
+    """Have the model quantised once it is made, in one of the ways that there are."""
     quantizers = w.K.quantizers
     config = w.pick(
         None,
@@ -55,7 +61,6 @@ def whole_numbers(w: Workshop) -> Any:
         quantizers.Int8QuantizationConfig(activation_quantizer=quantizers.AbsMaxQuantizer(value_range=(-100, 100))),
     )
     w.after = lambda model: model.quantize("int8", config=config)
-    return made
 
 
 #: equations with the shapes of inputs and outputs and the bias' axes, the last three with kernels of their own for some
@@ -87,14 +92,7 @@ def whole_numbers_along_axes(w: Workshop) -> Any:
         outputs.append(layer(inputs[-1]))
     x = L.Dense(w.size(), activation="relu")(L.Embedding(w.WORDS, w.size(), mask_zero=w.chance())(inputs[0]))
     outputs.append(L.EinsumDense("abc,cde->abde", (None, 2, w.size()), bias_axes="de")(x))
-    quantizers = w.K.quantizers
-    config = w.pick(
-        None,
-        None,
-        quantizers.Int8QuantizationConfig(activation_quantizer=None),
-        quantizers.Int8QuantizationConfig(activation_quantizer=quantizers.AbsMaxQuantizer(value_range=(-100, 100))),
-    )
-    w.after = lambda model: model.quantize("int8", config=config)
+    _quantise(w)
     return w.model(inputs, outputs)
 
 
