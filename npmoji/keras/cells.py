@@ -1,4 +1,4 @@
-"""Keras' recurrent layers around others: `RNN` of one or more cells, and `Bidirectional`."""
+"""Keras' recurrent layers: LSTM and its like, `RNN` of one or more cells, and `Bidirectional`."""
 
 from __future__ import annotations
 
@@ -103,7 +103,8 @@ def _previous(at: Place, stacked: bool) -> Layer:
 
 
 @kind("RNN", arrays=_arrays, frozen=_frozen)
-def _rnn(at: Place) -> Layer:
+@kind(*CELLS, arrays=recurrent_arrays)
+def _recurrent(at: Place) -> Layer:
     cell = _made_of(at, within=False)
     settings = {key: at.flag(key) for key in ("return_sequences", "return_state", "go_backwards")}
     return cell.cls(

@@ -211,21 +211,6 @@ def _from_cudnn(at: Place, gates: int, arrays: tuple[np.ndarray, ...]) -> tuple[
     return (*turned, biases if gates == 3 else biases.sum(axis=0))
 
 
-@kind(*CELLS, arrays=recurrent_arrays)
-def _recurrent(at: Place) -> Layer:
-    cell = cell_of(at.config["class_name"], at, within=False)
-    settings = {key: at.flag(key) for key in ("return_sequences", "return_state", "go_backwards")}
-    return cell.cls(
-        at.previous[0],
-        *cell.arrays,
-        **cell.options,
-        **settings,
-        time_order=False,
-        initial_state=at.states,
-        name=at.name,
-    )
-
-
 # Attention ---------------------------------------------------------------------------------------------------------
 
 

@@ -14,6 +14,7 @@ from ..layers import Dropout, DroppedMask, Input, Layer, Named, Part, Remask, Ti
 from ..layers.base import HiddenMask
 from . import config as description
 from . import quantised, text
+from .classes import CELLS
 from .config import CONTAINERS, Call, Network, Node, Ref, flat, refs_of
 from .functions import operation
 from .known import Known
@@ -22,7 +23,7 @@ from .place import LARGEST, Kind, Place
 from .weights import as_stored, is_operation, weights_of
 
 MOST_NUMBERS = 1 << 22  # in one row of an input: a shape of more is damage
-RECURRENT = ("Bidirectional", "LSTM", "CuDNNLSTM", "GRU", "CuDNNGRU", "SimpleRNN", "RNN")
+RECURRENT = (*CELLS, "RNN", "Bidirectional")
 MASKS_OFF = (3, 8)  # the version of Keras from which some layers take masks off
 INPUTS = ("query", "value", "key", "inputs", "count_weights")  # the parameters that are `Place.previous`
 
