@@ -1,6 +1,7 @@
 """The command line: formats, files and usage. `test_cli_streams` has signals, pipes, devices and terminals."""
 
 import csv
+import gc
 import hashlib
 import io
 import json
@@ -53,6 +54,26 @@ def score(capfd, weights):
 
 def texts_of(results):
     return [result["text"] for result in results]
+
+
+def test_only_the_process_own_command_puts_off_collections(monkeypatch, capfd):
+    def state():
+        return gc.get_threshold(), gc.get_freeze_count(), list(gc.callbacks)
+
+    before = usual, frozen, callbacks = state()
+    monkeypatch.setattr(sys, "argv", ["npmoji"])
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        assert (run(), state()) == (0, before)  # given, though there are none
+        assert cli.main() == 0
+        (first, *_), now, _ = state()
+        assert first > usual[0] and now > frozen
+        gc.collect()
+        assert (gc.get_threshold(), gc.callbacks) == (usual, callbacks)
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*usual)
+        signal.signal(signal.SIGTERM, handler)
 
 
 # Formats -------------------------------------------------------------------------------------------------------------
