@@ -73,6 +73,8 @@ def test_the_search_gives_what_parsing_gives(tmp_path, style):
         lambda t: t.replace('"word55": 83', '"word55": 84').replace('"word56": 84', '"word56": 83'),
         lambda t: t.replace("}", ', "last": 70000}').replace('"}"', '"}"'),
         lambda t: t.replace('"word55"', '"word55\\q"'),
+        lambda t: t.replace('"word19999"', '"word19999\x1f"'),
+        lambda t: t.replace('"word55"', f'"{"long" * (module.BLOCK // 4)}"'),
     ],
 )
 def test_anything_unusual_is_parsed(change):
@@ -80,6 +82,23 @@ def test_anything_unusual_is_parsed(change):
     assert text != json.dumps(large())
     assert plain_size(text.encode()) == 0
     assert plain_size(json.dumps(large()).encode()) == len(large())
+
+
+@pytest.mark.parametrize("block", [50, 64, 1000])
+@pytest.mark.parametrize("size", [10, 11, 99, 100, 101, 999, 1000, 1001, 10_001])
+def test_plain_words_are_counted_block_by_block(monkeypatch, block, size):
+    monkeypatch.setattr(module, "BLOCK", block)
+    words = [*SPECIAL_WORDS, *ODD, *map(str, range(size))][:size]
+    for style in ({}, {"indent": 4}):
+        content = json.dumps({word: i for i, word in enumerate(words)}, **style).encode()
+        assert plain_size(content) == size
+        assert plain_size(content[:-1]) == plain_size(content + b"}") == 0
+
+
+def test_the_most_words_are_plain():
+    words = [*SPECIAL_WORDS, *map(str, range(module.MOST_WORDS))]
+    for size, wanted in ((module.MOST_WORDS, module.MOST_WORDS), (module.MOST_WORDS + 1, 0)):
+        assert plain_size(json.dumps({word: i for i, word in enumerate(words[:size])}).encode()) == wanted
 
 
 def test_flipped_bytes_never_change_an_answer(tmp_path):

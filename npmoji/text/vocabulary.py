@@ -23,6 +23,7 @@ UNKNOWN = SPECIAL_WORDS.index("CUSTOM_UNKNOWN")
 LARGEST_ID = 0xFFFF  # uint16
 MOST_WORDS = 65_535  # the original refuses more
 SCAN_FROM = 1 << 18  # bytes; smaller files are parsed at once
+BLOCK = 1 << 16  # bytes that are scanned at once; new memory takes the system more time than the scan
 SEARCHES = 64  # words searched for one by one before the file is parsed after all
 
 
@@ -227,39 +228,62 @@ def plain_size(content: bytes) -> int:
 
     Plain means: ASCII without \\u, the special words first, the same separator throughout.
     """
-    data = np.frombuffer(content, np.uint8)
+    start, second = content.find(b'"'), content.find(b'"CUSTOM_UNKNOWN"')
+    separator = content[start + len('"CUSTOM_MASK": 0') : second]
+    specials = separator.join(b'"%b": %d' % (word.encode(), number) for number, word in enumerate(SPECIAL_WORDS))
+    if content[: max(start, 0)].strip() != b"{" or separator.strip() != b"," or not content.startswith(specials, start):
+        return 0
+    size, last = 0, content.rfind(b'"')
+    while found := plain_words(content[start : start + BLOCK], size, separator):
+        size, start = size + found[0], start + found[1]
+    end = b'": %d' % size
+    if size >= MOST_WORDS or not content.startswith(end, last) or content[last + len(end) :].strip() != b"}":
+        return 0
+    word = content[start:last] + end + separator  # the last one, as if another one followed
+    return size + 1 if plain_words(word + b'"', size, separator) == (1, len(word)) else 0
+
+
+def plain_words(block: bytes, number: int, separator: bytes) -> tuple[int, int] | None:
+    """How many words a part of a plain vocabulary holds that others follow, and where those start; None if there are
+    none, or they are not plain.
+
+    Args:
+        block: from the opening quote of a word on.
+        number: the word's id. Words whose ids have one digit more are left for another time.
+    """
+    data = np.frombuffer(block, np.uint8)
+    quotes = unescaped_quotes(data)
+    digits = len(str(number))
+    size = min((len(quotes) - 1) // 2, 10**digits - number) if quotes is not None else 0
+    if size < 1:
+        return None
+    between = b'": %b%b"' % (b"0" * digits, separator)  # a word and the next one
+    closing, opening = quotes[1 : 2 * size : 2], quotes[2 : 2 * size + 1 : 2]
+    if (opening - closing != len(between) - 1).any():
+        return None
+    places = np.ndarray(len(block) - len(between) + 1, f"V{len(between)}", block, strides=(1,))
+    expected = np.tile(np.frombuffer(between, np.uint8), (size, 1))
+    ids = np.arange(number, number + size, dtype=np.uint32)
+    for place in range(digits):
+        expected[:, 2 + digits - place] += (ids // 10**place % 10).astype(np.uint8)
+    end = int(opening[-1])
+    controls = np.count_nonzero(data[:end] < ord(" "))
+    sound = places[closing].tobytes() == expected.tobytes() and controls == size * sum(byte < 32 for byte in separator)
+    return (size, end) if sound else None
+
+
+def unescaped_quotes(data: np.ndarray) -> np.ndarray | None:
+    """Positions of the quotes that delimit words in ASCII bytes of JSON; None if they are not ASCII or have unusual
+    escapes."""
     backslashes = np.flatnonzero(data == ord("\\"))
-    if data.max() > 126 or len(backslashes) > 1000 or content.endswith(b"\\"):
-        return 0
-    literal = escaped(backslashes)
+    if data.max() > 126 or len(backslashes) > 1000:
+        return None
+    literal = [at for at in escaped(backslashes) if at < len(data)]
     if set(data[literal]) - set(b'"\\bfnrt'):
-        return 0
-    quotes = np.setdiff1d(np.flatnonzero(data == ord('"')), literal, assume_unique=True).astype(np.int32)
-    opening, closing = quotes[0::2], quotes[1::2]
-    size = len(closing)
-    if len(opening) != size or not len(SPECIAL_WORDS) <= size <= MOST_WORDS:
-        return 0
-    ids = np.arange(size, dtype=np.int32)
-    digits = 1 + sum((ids >= 10**power).astype(np.int32) for power in range(1, 5))
-    ends = closing + 3 + digits  # of `": 123`
-    separator = content[ends[0] : opening[1]]
-    first, last = content[: opening[0]], content[ends[-1] :]
-    if first.strip() != b"{" or separator.strip() != b"," or last.strip() != b"}":
-        return 0
-    if (opening[1:] - ends[:-1] != len(separator)).any():
-        return 0
-    columns = [(opening[1:] - len(separator) + i, byte) for i, byte in enumerate(separator)]
-    columns += [(closing + 1, ord(":")), (closing + 2, ord(" "))]
-    for place in range(5):  # the digits of the ids, from the last one; the first 10**place ids are too short
-        skip = 10**place if place else 0
-        if (data[ends[skip:] - (1 + place)] != ids[skip:] // 10**place % 10 + ord("0")).any():
-            return 0
-    if any((data[at] != byte).any() for at, byte in columns):
-        return 0
-    keys = [content[a + 1 : b].decode("ascii") for a, b in zip(opening[:10], closing[:10])]
-    controls = np.count_nonzero(data < ord(" "))
-    outside = sum(byte < 32 for byte in separator) * (size - 1) + sum(byte < 32 for byte in first + last)
-    return size if tuple(keys) == SPECIAL_WORDS and controls == outside else 0
+        return None
+    marks = data == ord('"')
+    marks[literal] = False
+    return np.flatnonzero(marks)
 
 
 def escaped(backslashes: np.ndarray) -> list[int]:
