@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -265,6 +264,8 @@ class Results:
 
     def __init__(self, rows: int, width: int | None = None, told: Told | None = None):
         self.rows, self.width = rows, width
+        import threading  # of no use to one text
+
         self._told, self._done = told, 0
         self._lock = threading.Lock()
         self.out: np.ndarray = np.zeros((0, 0), np.float32)

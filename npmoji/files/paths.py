@@ -8,7 +8,6 @@ import re
 from ..errors import InputError
 
 LONGEST = 32_767 if os.name == "nt" else 4_096  # characters; no system accepts longer paths
-SCHEME = re.compile("([A-Za-z][A-Za-z0-9+.-]+)://|(file):/", re.IGNORECASE)  # a single letter would be a Windows drive
 
 
 def local(path: str | bytes | os.PathLike, what: str = "path") -> str:
@@ -31,8 +30,7 @@ def local(path: str | bytes | os.PathLike, what: str = "path") -> str:
             "write them to a file and give its name"
         )
     name = os.fsdecode(name)
-    found = SCHEME.match(name)
-    return _from_address(name, what) if found else os.path.expanduser(name)
+    return _from_address(name, what) if scheme(name) else os.path.expanduser(name)
 
 
 def same(path: str, other: str) -> bool:
@@ -42,7 +40,9 @@ def same(path: str, other: str) -> bool:
 
 def scheme(path: str) -> str:
     """The scheme of an address, in lower case; empty for a path."""
-    found = SCHEME.match(path)
+    if ":/" not in path:  # as in most: the pattern takes a while to compile
+        return ""
+    found = re.match("([A-Za-z][A-Za-z0-9+.-]+)://|(file):/", path, re.IGNORECASE)  # one letter is a Windows drive
     return (found[1] or found[2]).lower() if found else ""
 
 

@@ -8,8 +8,7 @@ import numpy as np
 
 from ..backends.ops import EPSILON, Array, Ops
 from ..errors import WeightsError
-from .base import Layer, given
-from .windows import step_sum
+from .base import Layer, given, step_sum
 
 
 class AttentionLogits(Layer):

@@ -208,6 +208,14 @@ def ancestors(
     return list(found)
 
 
+def step_sum(parts: np.ndarray | list[np.ndarray]) -> np.ndarray:
+    """The sum over the first axis, in order: its bits depend on nothing else."""
+    total = np.zeros(parts.shape[1:] if isinstance(parts, np.ndarray) else parts[0].shape, np.float32)
+    for part in parts:
+        total += part
+    return total
+
+
 class Part(Layer):
     """One output of a layer that has several."""
 

@@ -9,9 +9,9 @@ import numpy as np
 
 from ..backends.ops import Array, Ops
 from ..errors import WeightsError
-from .base import Layer
+from .base import Layer, step_sum
 from .shapes import Unmasked
-from .windows import Grouped, padding, step_sum
+from .windows import Grouped, padding
 
 Pair = tuple[int, int]
 PADDINGS = ("valid", "same")

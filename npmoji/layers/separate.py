@@ -8,9 +8,9 @@ import numpy as np
 
 from ..backends.ops import Array, Ops
 from ..errors import WeightsError
-from .base import Layer, given
+from .base import Layer, given, step_sum
 from .shapes import Unmasked
-from .windows import padding, step_sum, windows
+from .windows import padding, windows
 
 
 class DepthwiseConv1D(Unmasked):

@@ -9,7 +9,7 @@ import numpy as np
 from ..backends.ops import Array, Ops
 from ..backends.windows import windows
 from ..errors import WeightsError
-from .base import Layer, given
+from .base import Layer, given, step_sum
 from .shapes import Unmasked
 
 
@@ -147,14 +147,6 @@ class Pooling1D(Unmasked):
             np.pad(np.ones((1, x.shape[1], 1), np.float32), ((0, 0), ends, (0, 0))), self.pool_size, self.strides
         )
         return step_sum(views.transpose(2, 0, 1, 3)) / step_sum(there.transpose(2, 0, 1, 3))
-
-
-def step_sum(parts: np.ndarray | list[np.ndarray]) -> np.ndarray:
-    """The sum over the first axis, in order: its bits depend on nothing else."""
-    total = np.zeros(parts.shape[1:] if isinstance(parts, np.ndarray) else parts[0].shape, np.float32)
-    for part in parts:
-        total += part
-    return total
 
 
 class GlobalAveragePooling1D(Layer):

@@ -7,7 +7,6 @@ files that include their vocabulary store it as one text (`WordText`), which is 
 
 from __future__ import annotations
 
-import json.encoder
 import os
 from typing import NamedTuple
 
@@ -50,7 +49,11 @@ class WordText(NamedTuple):
             and text.count(" ") == len(words) + 1
             and not any("\ud800" <= c <= "\udfff" or c == "\0" for c in text)  # nor could HDF5 hold a NUL
         )
-        return cls(text if ordered and sound else json.dumps(words))
+        if ordered and sound:
+            return cls(text)
+        import json
+
+        return cls(json.dumps(words))
 
 
 class Vocabulary:
@@ -145,7 +148,7 @@ class Vocabulary:
 
 def search(content: bytes, word: str) -> int:
     """The word's id in JSON: the quoted word, a colon and digits. An opening quote never follows a backslash."""
-    key = json.encoder.encode_basestring_ascii(word).encode("ascii") + b": "
+    key = quoted(word).encode("ascii") + b": "
     at = content.find(key)
     while at > 0 and content[at - 1] == ord("\\"):
         at = content.find(key, at + 1)
@@ -153,6 +156,15 @@ def search(content: bytes, word: str) -> int:
         return UNKNOWN
     digits = content[at + len(key) : at + len(key) + len(str(LARGEST_ID))]
     return int(digits[: len(digits) - len(digits.lstrip(b"0123456789"))])
+
+
+def quoted(word: str) -> str:
+    """The word in JSON."""
+    if word.isascii() and word.isprintable() and '"' not in word and "\\" not in word:
+        return f'"{word}"'
+    import json  # seldom needed, and takes a while
+
+    return json.dumps(word)
 
 
 def search_text(content: bytes, spaces: np.ndarray, word: str) -> int:
@@ -189,6 +201,8 @@ def read(path: str | os.PathLike) -> bytes:
 
 def parsed(content: bytes, name: str | os.PathLike) -> dict:
     """The JSON object; VocabularyError if it is not one."""
+    import json
+
     try:
         vocabulary = json.loads(content)
     except (ValueError, RecursionError) as error:

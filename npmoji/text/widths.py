@@ -20,10 +20,6 @@ _PICTURE = (
     "[©®‼⁉™ℹ\u2194-\u21aa\u231a-\u23ffⓂ▪-▫▶◀◻-◾\u2600-\u27bf⤴⤵\u2b05-\u2b55〰〽㊗㊙"
     "\U0001f000-\U0001f1e5\U0001f200-\U0001f3fa\U0001f400-\U0001faff]"
 )
-_LETTER_OF_FLAG = "[\U0001f1e6-\U0001f1ff]"
-_SKIN = "[\U0001f3fb-\U0001f3ff]"
-#: vowels and finals of Hangul, which join the consonant before them
-_JAMO_WITHIN = "[\u1160-\u11ff\ud7b0-\ud7c6\ud7cb-\ud7fb]"
 _FLAG_OF_TAGS = "(\U0001f3f4[\U000e0020-\U000e007e]{1,8}\U000e007f)"  # Scotland's, Texas'
 #: not `str.isprintable`, but invisible and harmless: joiners, marks of direction; and emojis newer than this Python
 _HARMLESS = "[\u061c\u200c-\u200f\U0001f000-\U0001faff]"
@@ -32,6 +28,19 @@ _RIGHT_TO_LEFT = "[\u0590-\u08ff\u200f\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U000
 
 def _is(kind: str, character: str) -> bool:
     return compiled(kind).match(character) is not None
+
+
+def _is_letter_of_flag(character: str) -> bool:
+    return "\U0001f1e6" <= character <= "\U0001f1ff"
+
+
+def _is_skin(character: str) -> bool:
+    return "\U0001f3fb" <= character <= "\U0001f3ff"
+
+
+def _is_jamo_within(character: str) -> bool:
+    """Vowels and finals of Hangul, which join the consonant before them."""
+    return "\u1160" <= character <= "\u11ff" or "\ud7b0" <= character <= "\ud7c6" or "\ud7cb" <= character <= "\ud7fb"
 
 
 def clusters(text: str) -> Iterator[str]:
@@ -57,9 +66,9 @@ def _joined(text: str, start: int, at: int) -> bool:
         return False
     if before == ZWJ and at - 1 > start and _is(_PICTURE, character):
         return _is(_PICTURE, text[start])
-    if _is(_LETTER_OF_FLAG, character):
-        return at == start + 1 and _is(_LETTER_OF_FLAG, before)
-    if _is(_SKIN, character):
+    if _is_letter_of_flag(character):
+        return at == start + 1 and _is_letter_of_flag(before)
+    if _is_skin(character):
         return before == EMOJI_STYLE or _is(_PICTURE, before)
     if _extends(character):
         return before not in "\r\n"
@@ -71,7 +80,7 @@ def _joined(text: str, start: int, at: int) -> bool:
 def _extends(character: str) -> bool:
     """Whether it belongs to whatever stands before it: an accent, a joiner."""
     joins = character in (ZWJ, "\u200c") or "\U000e0020" <= character <= "\U000e007f"
-    return joins or unicodedata.category(character)[0] == "M" or _is(_JAMO_WITHIN, character)
+    return joins or unicodedata.category(character)[0] == "M" or _is_jamo_within(character)
 
 
 def separate(text: str) -> str:
@@ -98,12 +107,12 @@ def _columns(cluster: str) -> int:
     first = cluster[0]
     if len(cluster) == 1:
         return _width(first)
-    if _is(_LETTER_OF_FLAG, first):
+    if _is_letter_of_flag(first):
         return 2
     if EMOJI_STYLE in cluster and (_is(_PICTURE, first) or first in "0123456789#*"):
         return 2
     if _is(_PICTURE, first):  # all that is joined to it is one picture
-        drawn = any(_is(_PICTURE, c) or _is(_SKIN, c) for c in cluster[1:])
+        drawn = any(_is(_PICTURE, c) or _is_skin(c) for c in cluster[1:])
         return 2 if drawn else _width(first)
     return sum(map(_width, cluster))
 
@@ -111,7 +120,7 @@ def _columns(cluster: str) -> int:
 def _width(character: str) -> int:
     """Columns of a character by itself."""
     category = unicodedata.category(character)
-    if category in ("Mn", "Me", "Cf") or unicodedata.combining(character) or _is(_JAMO_WITHIN, character):
+    if category in ("Mn", "Me", "Cf") or unicodedata.combining(character) or _is_jamo_within(character):
         return 0
     if category == "Cn" and _is(_PICTURE, character):  # an emoji newer than this Python
         return 2

@@ -15,8 +15,7 @@ import numpy as np
 
 from ...backends.ops import Ops
 from ...graph import Graph
-from ...layers.base import Layer, Remask
-from ...layers.windows import step_sum
+from ...layers.base import Layer, Remask, step_sum
 from ...model import Model
 
 
