@@ -14,6 +14,7 @@ import pytest
 from conftest import DATA, ROOT, SHARED, needs_shared
 
 from npmoji import InputError, NpmojiError, Tokenizer, VocabularyError
+from npmoji.text import steps
 from npmoji.text.tokenizer import _WordTable
 from npmoji.text.vocabulary import SPECIAL_WORDS
 
@@ -310,6 +311,16 @@ def test_threads_share_a_tokenizer(monkeypatch):
 def test_pickle(tokenizer):
     texts = [record["text"] for record in GOLDENS["curated"]]
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(tokenizer))(texts), tokenizer(texts))
+
+
+def test_the_pattern_for_ascii_gives_the_same_tokens():
+    general, quick = re.compile(steps._TOKEN), re.compile(steps._ASCII_TOKEN)
+    assert len(quick.pattern) < len(general.pattern)
+    rng = random.Random(3)
+    printable = [chr(code) for code in range(33, 127)]
+    for _ in range(20_000):
+        word = "".join(rng.choices([*printable, *"aZ-_#@.'<3"], k=rng.randint(1, 6)))
+        assert [found.span() for found in quick.finditer(word)] == [found.span() for found in general.finditer(word)]
 
 
 def test_ascii_text_loads_no_unicode_tables():
