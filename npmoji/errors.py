@@ -25,6 +25,11 @@ def shortened(message: str) -> str:
     return message[:KEPT] + gap + message[len(message) - (LONGEST - KEPT - len(gap)) :]
 
 
+def one_line(error: BaseException | str) -> str:
+    """The error's message without line breaks, no longer than a screen."""
+    return shortened(" ".join(str(error).split()) or type(error).__name__)
+
+
 class NpmojiError(Exception):
     """Base of all errors raised by npmoji; none is longer than a screen."""
 

@@ -2,6 +2,7 @@
 
 import io
 import os
+import random
 import select
 import shutil
 import subprocess
@@ -13,7 +14,8 @@ import pytest
 from test_cli import run
 
 from npmoji import cli
-from npmoji.cli import completion, models
+from npmoji.cli import completion, models, parsers, score
+from npmoji.cli.plain import read
 
 COMMANDS = [
     "score",
@@ -157,6 +159,58 @@ def test_a_command_that_comes_first_has_the_same_parser(command, capfd):
     with pytest.raises(SystemExit):
         cli.parsed([command, "--help"])
     assert capfd.readouterr().out == wanted and wanted.startswith(f"usage: npmoji {command} ")
+
+
+def read_by_argparse(words):
+    """The arguments of `npmoji score`; None for wrong usage."""
+    try:
+        return vars(parsers.parsed(["score", *words], cli.COMMANDS))
+    except SystemExit:
+        return None
+
+
+@pytest.mark.parametrize(
+    "line, plain",
+    [
+        ("", True),
+        ("lol so", True),
+        ("lol --weights x.hdf5 --top 3", True),
+        ("--emojis -o x.csv --format csv lol", True),
+        ("--keep a,b --threads 2 --delimiter ;", True),
+        ("--top 1 --top 2 lol", True),
+        ("--top=3 lol", False),
+        ("--wei x.hdf5 lol", False),
+        ("lol -i x.txt", False),
+        ("-ox.csv lol", False),
+        ("--top 3 -- lol", False),
+        ("-1 lol", False),
+        ("lol -o -", False),
+        ("lol --top", False),
+        ("lol --top 0", False),
+        ("lol --format xml", False),
+        ("lol --top 3 so", False),
+        ("lol --no-such", False),
+        ("--help", False),
+    ],
+)
+def test_a_plain_line_is_read_as_argparse_reads_it(line, plain):
+    found = read(score, line.split())
+    assert (found is not None) is plain
+    assert not plain or vars(found) == read_by_argparse(line.split())
+
+
+def test_any_line_is_read_as_argparse_reads_it_or_not_at_all():
+    command = next(one for one in completion.commands(cli.parser("score")) if one.name == "score")
+    names = [name for option in command.options for name in option.names]
+    others = "--", "-x", "-1", "--top=3", "--form", "-ofile", "3", "0", "csv", "all", "a,b", "auto", "é", "fail", "W=x"
+    words = [*names, *names, *others, "-", "lol", "a b", ""]
+    rng, plain = random.Random(2), 0
+    for _ in range(3000):
+        line = rng.choices(words, k=rng.randint(0, 6))
+        if (found := read(score, line)) is not None:
+            assert vars(found) == read_by_argparse(line), line
+            plain += 1
+    assert plain > 500
 
 
 def test_alone_it_prints_help_with_three_examples(capfd):

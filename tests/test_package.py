@@ -5,6 +5,7 @@ import configparser
 import functools
 import importlib
 import inspect
+import json
 import os
 import subprocess
 import sys
@@ -68,16 +69,27 @@ def test_commands_are_declared_without_numpy():
     assert not names & {"numpy", "h5py", "numba", "npmoji.learn", "npmoji.corpora", "sklearn", "torch", "pyarrow"}
 
 
-def test_a_text_on_the_command_line_needs_little():
-    names = modules_after("from npmoji import cli; cli.main(['score', 'lol', '--engine', 'numpy'])")
-    assert not names & {
+def test_a_text_on_the_command_line_needs_little(small, toy_vocabulary, tmp_path):
+    (tmp_path / "words.json").write_text(json.dumps(toy_vocabulary))
+    words = ["score", "lol", "--weights", str(small[0]), "--vocabulary", str(tmp_path / "words.json")]
+    names = modules_after(
+        "from npmoji.text import vocabulary; vocabulary.SCAN_FROM = 0\n"  # it is searched, as the original's
+        f"from npmoji import cli; cli.main({words})"
+    )
+    assert not (names - modules_after("import numpy")) & {
+        "argparse",
+        "gettext",
+        "json",
+        "locale",
         "shutil",
         "string",
+        "threading",
         "h5py",
         "numba",
         "npmoji.cli.train",
         "npmoji.keras",
         "npmoji.layers.operations",
+        "npmoji.layers.windows",
     }
 
 

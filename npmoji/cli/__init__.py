@@ -2,7 +2,7 @@
 
 `COMMANDS` lists the commands. Each is the module of that name here: ``add_arguments(parser)`` declares its arguments
 and ``run(arguments)`` does its work, importing what it needs when it runs. Options shared by several commands are in
-`options`.
+`options`; `parsers` reads command lines, plain ones of some commands `plain`.
 
 Exit codes: 0 success, also when `npmoji` without arguments prints its help; 1 a comparison or verification failed; 2
 wrong usage, input or file, reported in one line, or by `inspect` in one for each thing that is wrong; 130 interrupted.
@@ -11,9 +11,7 @@ A closed pipe ends the command quietly.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
-import functools
 import gc
 import importlib
 import os
@@ -21,10 +19,12 @@ import signal
 import sys
 import warnings
 from collections.abc import Iterator
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
-from .. import __version__
-from ..errors import NpmojiError, shortened
+from ..errors import NpmojiError, one_line
+
+if TYPE_CHECKING:
+    from .parsers import Parser
 
 COMMANDS = {  # name: help
     "score": "print the most likely emojis of each text",
@@ -44,14 +44,7 @@ COMMANDS = {  # name: help
     "download": "fetch the original weights and vocabulary",
     "completion": "print a shell's completion script for commands and options",
 }
-EXAMPLES = """\
-examples:
-  npmoji score "I love mom's cooking"
-  npmoji score -i texts.txt -o emojis.csv
-  npmoji encode -i texts.txt -o features.npy
-
-`npmoji COMMAND --help` lists the options of a command.
-"""
+PLAIN = ("score",)  # those that `plain` reads if it can
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -117,50 +110,22 @@ def drop_unwritable() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def one_line(error: BaseException | str) -> str:
-    """The error's message without line breaks, no longer than a screen."""
-    return shortened(" ".join(str(error).split()) or type(error).__name__)
-
-
 def warned(message: Warning | str, *_: Any) -> None:
     """Show a warning in one line, like an error."""
     if sys.stderr is not None:
         print(f"npmoji: warning: {one_line(message)}", file=sys.stderr)
 
 
-class Parser(argparse.ArgumentParser):
-    """An argument parser that reports wrong usage in one line, which refers to the help of the command in question."""
+def parsed(argv: list[str]) -> Any:
+    """The arguments, from `plain` or argparse."""
+    if argv and argv[0] in PLAIN:
+        from .plain import read
 
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """As argparse does, except that a command's parser reports unknown options itself, not the parser above it."""
-        namespace, unknown = super().parse_known_args(args, namespace)
-        if unknown:
-            self.error(f"unrecognized arguments: {' '.join(unknown)}")
-        return namespace, unknown
+        if found := read(importlib.import_module(f".{argv[0]}", __name__), argv[1:]):
+            return found
+    from . import parsers
 
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"npmoji: error: {one_line(message)} (see {self.prog} --help)\n")
-
-
-def parsed(argv: list[str]) -> argparse.Namespace:
-    """The arguments; of a command that comes first only its own parser is made, which saves the time of the others.
-
-    What formats help asks for the terminal's width from the start, which imports much: it gets one unless help is asked
-    for.
-    """
-    if argv and argv[0] in COMMANDS:
-        plain = functools.partial(argparse.HelpFormatter, width=80)
-        formatter = argparse.HelpFormatter if {"-h", "--help"} & set(argv) else plain
-        return declared(Parser(prog=f"npmoji {argv[0]}", formatter_class=formatter), argv[0]).parse_args(argv[1:])
-    return parser(next((word for word in argv if not word.startswith("-")), "")).parse_args(argv)
-
-
-def declared(parser: Parser, command: str) -> Parser:
-    """The parser, with the arguments of a command."""
-    module = importlib.import_module(f".{command}", __name__)
-    module.add_arguments(parser)
-    parser.set_defaults(run=module.run)
-    return parser
+    return parsers.parsed(argv, COMMANDS)
 
 
 def parser(command: str | None = None) -> Parser:
@@ -169,17 +134,6 @@ def parser(command: str | None = None) -> Parser:
     Args:
         command: the only command whose arguments are needed, which saves importing the others; None: all.
     """
-    top = Parser(
-        prog="npmoji",
-        description="DeepMoji without a framework: text to emojis and emotion features.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    top.add_argument("--version", action="version", version=f"npmoji {__version__}")
-    top.set_defaults(run=lambda arguments: top.print_help())
-    commands = top.add_subparsers(title="commands", metavar="COMMAND", parser_class=Parser)
-    for name, text in COMMANDS.items():
-        below = commands.add_parser(name, help=text)
-        if command in (None, name):
-            declared(below, name)
-    return top
+    from .parsers import program
+
+    return program(COMMANDS, command)

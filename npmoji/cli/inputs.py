@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import os
 import sys
@@ -15,6 +14,8 @@ from ..errors import InputError
 from .options import UNSAID
 
 if TYPE_CHECKING:
+    import argparse
+
     import numpy as np
 
     from ..batch.records import Inputs
@@ -60,7 +61,7 @@ def source(arguments: argparse.Namespace, whole: bool = False) -> Iterator[Input
         return
     keep = getattr(arguments, "keep", ())
     if whole and arguments.input is None and keep in (None, UNSAID, [], ["text"]):
-        check_given(argparse.Namespace(**{**vars(arguments), "keep": ()}))
+        check_given(type(arguments)(**{**vars(arguments), "keep": ()}))
         yield Given(arguments.texts, () if keep == [] else ["text"])
         return
     check_given(arguments)

@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _tell(path: str, reasons: list[str]) -> None:
     """All that is wrong with a file, as an error of several lines."""
-    from . import one_line
+    from ..errors import one_line
 
     print(f"npmoji: error: {one_line(path)}: {len(reasons)} things are lacking:", file=sys.stderr)
     for reason in reasons:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import os
 import sys
@@ -12,6 +11,8 @@ from typing import TYPE_CHECKING
 from ..errors import NpmojiError
 
 if TYPE_CHECKING:
+    import argparse
+
     from ..model import Model
 
 BUNDLED_NOTE = (

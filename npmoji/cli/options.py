@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import argparse
 
 LARGEST = 2**31 - 1  # the largest value of a numeric option
 FOLDS = 5  # of `train`, unless another number is given
@@ -14,11 +16,18 @@ COMPAT: dict[str, Any] = {
 ON_ERROR = "for a row without a text: fail (default; the results before it are kept), skip it, or null: keep it with"
 
 
+def not_taken(message: str) -> Exception:
+    """The error of an argparse type for a text that it does not take."""
+    from argparse import ArgumentTypeError  # seldom needed, and takes a while
+
+    return ArgumentTypeError(message)
+
+
 def named(text: str) -> tuple[str, str]:
     """argparse type: ``NAME=CHOICE``."""
     name, equals, choice = text.rpartition("=")
     if not equals or not name:
-        raise argparse.ArgumentTypeError(f"{text!r} is not of the form NAME=CHOICE, such as Attention=tanh-unmasked")
+        raise not_taken(f"{text!r} is not of the form NAME=CHOICE, such as Attention=tanh-unmasked")
     return name, choice
 
 
@@ -100,7 +109,7 @@ def delimiter(text: str) -> str:
     r"""argparse type: one character, a tab also as \t."""
     character = "\t" if text in ("\\t", "tab") else text
     if len(character) != 1 or character in '"\r\n\0':
-        raise argparse.ArgumentTypeError(f"{text!r} is not a single character that can separate columns")
+        raise not_taken(f"{text!r} is not a single character that can separate columns")
     return character
 
 
@@ -120,5 +129,5 @@ def _integer(text: str, least: int) -> int:
     except ValueError:
         number = least - 1
     if not least <= number <= LARGEST:
-        raise argparse.ArgumentTypeError(f"{text!r} is not an integer from {least} to {LARGEST}")
+        raise not_taken(f"{text!r} is not an integer from {least} to {LARGEST}")
     return number

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import os
 from typing import TYPE_CHECKING
@@ -13,6 +12,8 @@ from .models import load
 from .options import ON_ERROR, UNSAID, add_model_options, add_text_options, kept, positive
 
 if TYPE_CHECKING:
+    import argparse
+
     from ..batch.records import Inputs
     from ..layers import Checked
     from ..model import Model
