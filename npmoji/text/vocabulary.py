@@ -22,7 +22,7 @@ UNKNOWN = SPECIAL_WORDS.index("CUSTOM_UNKNOWN")
 LARGEST_ID = 0xFFFF  # uint16
 MOST_WORDS = 65_535  # the original refuses more
 SCAN_FROM = 1 << 18  # bytes; smaller files are parsed at once
-BLOCK = 1 << 16  # bytes that are scanned at once; new memory takes the system more time than the scan
+BLOCK = 1 << 15  # bytes scanned at once: little enough for malloc to use the same memory again
 SEARCHES = 64  # words searched for one by one before the file is parsed after all
 
 
@@ -277,9 +277,11 @@ def plain_words(block: bytes, number: int, separator: bytes) -> tuple[int, int] 
         return None
     places = np.ndarray(len(block) - len(between) + 1, f"V{len(between)}", block, strides=(1,))
     expected = np.tile(np.frombuffer(between, np.uint8), (size, 1))
-    ids = np.arange(number, number + size, dtype=np.uint32)
-    for place in range(digits):
-        expected[:, 2 + digits - place] += (ids // 10**place % 10).astype(np.uint8)
+    rest = np.arange(number, number + size, dtype=np.uint32)
+    for place in range(2 + digits, 2, -1):  # from the last digit on
+        tens = rest // 10  # which is quick, unlike the remainder
+        expected[:, place] += (rest - 10 * tens).astype(np.uint8)
+        rest = tens
     end = int(opening[-1])
     controls = np.count_nonzero(data[:end] < ord(" "))
     sound = places[closing].tobytes() == expected.tobytes() and controls == size * sum(byte < 32 for byte in separator)
