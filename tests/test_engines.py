@@ -10,7 +10,7 @@ import npmoji
 from npmoji import backends
 from npmoji.backends import backend
 from npmoji.backends.numba_ops import NumbaOps
-from npmoji.backends.ops import REFERENCE, Array, Ops
+from npmoji.backends.ops import REFERENCE, Array, Ops, over_time
 from npmoji.layers import GRU, LSTM, Bidirectional, Dense, Input, LayerNormalization, Pass, SimpleRNN
 from npmoji.layers.base import HiddenMask
 from npmoji.precision import PRECISIONS
@@ -98,6 +98,21 @@ def test_the_recurrent_layers_need_no_more_than_dense_and_activate(cell, gates):
 
     np.testing.assert_array_equal(end.compute(x, Pass(Counting())), end(x))
     assert len(calls) > 3 * 7  # in each direction one for all steps, and one or more a step
+
+
+def test_steps_that_no_text_has_are_not_computed():
+    asked = []
+
+    def step(projected, h):
+        asked.append(projected[0, 0])
+        return (projected + h,)
+
+    numbers = np.arange(8, dtype=np.float32).reshape(2, 4, 1)
+    mask = np.array([[False, True, False, False], [False, True, True, False]])
+    for hold, wanted in ((True, [[0, 2, 2, 2], [0, 6, 12, 12]]), (False, [[0, 2, 0, 0], [0, 6, 12, 0]])):
+        outputs, (h,) = over_time(step, numbers, mask, [np.ones((2, 1), np.float32)], hold, False)
+        assert outputs[..., 0].tolist() == wanted and h.tolist() == [[2], [12]]
+    assert asked == [1, 2, 1, 2]
 
 
 def functions(cls):

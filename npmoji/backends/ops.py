@@ -345,12 +345,14 @@ def over_time(
         state: arrays (N, H), the first of which is the output.
     """
     N, T = mask.shape
+    state = [np.asarray(one) for one in state]
     H = state[0].shape[1]
     output = np.zeros((N, H), np.float32)
     outputs = np.empty((N, T, H), np.float32)
     for t in reversed(range(T)) if go_backwards else range(T):
         valid = mask[:, t, None]
-        state = [np.where(valid, new, old) for new, old in zip(step(projection[:, t], *state), state)]
+        if valid.any():  # as at all steps of a text but the padded one, which changes no state
+            state = [np.where(valid, new, old) for new, old in zip(step(projection[:, t], *state), state)]
         output = np.where(valid, state[0], output if hold_masked else np.float32(0))
         outputs[:, t] = output
     return outputs, state
