@@ -34,7 +34,7 @@ class Options:
         """An option, or any number of texts."""
         name = declared.get("dest") or names[-1].lstrip("-").replace("-", "_")
         action = declared.get("action", "store")
-        default = False if action == "store_true" else [] if declared.get("nargs") == "*" else None
+        default: Any = False if action == "store_true" else [] if declared.get("nargs") == "*" else None
         self.defaults.setdefault(name, declared.get("default", default))
         if action in ("store", "store_true") and declared.keys() <= KNOWN:
             self.named |= dict.fromkeys(names, (name, declared))

@@ -267,8 +267,10 @@ def plain_words(block: bytes, number: int, separator: bytes) -> tuple[int, int] 
     """
     data = np.frombuffer(block, np.uint8)
     quotes = unescaped_quotes(data)
+    if quotes is None:
+        return None
     digits = len(str(number))
-    size = min((len(quotes) - 1) // 2, 10**digits - number) if quotes is not None else 0
+    size = min((len(quotes) - 1) // 2, 10**digits - number)
     if size < 1:
         return None
     between = b'": %b%b"' % (b"0" * digits, separator)  # a word and the next one
