@@ -63,9 +63,10 @@ def load(
             to as many as a file of one's own classes was trained with, else to 30.
         engine: ``"numpy"`` (lowest start-up), ``"numba"`` (compiled loops), ``"torch"`` (PyTorch, an extra), or
             ``"auto"``: numpy until this model's calls, the present one included, come to 2e10 multiply-adds (about two
-            thousand words with the original's sizes), numba from then on. Their results differ in the last bits, so
-            those of a text may after the switch; other models have no say in it. For bit-identical results name the
-            engine.
+            thousand words with the original's sizes), numba from then on. If numba's kernels are still to be compiled,
+            once a machine, a background process does that, and numpy goes on until it has; only a call of 1e12
+            multiply-adds waits. The engines' results differ in the last bits, so those of a text may after the switch;
+            other models have no say in it. For bit-identical results name the engine.
         precision: of the large matrices; by default as the file stores them, ``"fp32"`` for all but converted files.
             ``"fp16"``: rounded to IEEE halves, half the memory. ``"int8"``: weights and what is multiplied with them as
             whole numbers from -127 to 127 with scales, a third of the memory and the fastest; about one text in 100

@@ -17,6 +17,7 @@ from .layers.base import ancestors
 from .outputs import each
 
 if TYPE_CHECKING:
+    from .compiling import Kernels
     from .display import Told
 
 AUTO_WORK = 20e9  # multiply-adds that a model does before its engine="auto" spends half a second on importing numba
@@ -49,6 +50,7 @@ class Network:
             if "kernel" in name and (layer is not graph.layers[-1])
         )
         self._work_done = 0.0
+        self._kernels: Kernels | None = None  # of engine="auto", once there is work enough for numba
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -139,7 +141,13 @@ class Network:
                 self._empty(layer, arrays) if width is None else np.zeros((0, width), np.float32)
                 for layer, width in layers.items()
             ]
-        ops = self._backend_for(arrays)
+        return self.run_on(self._backend_for(arrays), arrays, layers, told)
+
+    def run_on(
+        self, ops: Ops, arrays: Checked, layers: dict[Layer, int | None], told: Told | None = None
+    ) -> list[np.ndarray]:
+        """The same on this engine, of at least one row."""
+        N = len(next(iter(arrays.values())))
         if N == 1:
             return self._run_one(arrays, layers, ops, told)
         found = [Results(N, width) for width in layers.values()]
@@ -255,8 +263,18 @@ class Network:
         if self.engine != "auto":
             return backend(self.engine, self.threads, self.precision, self.device)
         self._work_done += work
-        # nothing but this model's own work decides: the engines' results differ in their last bits
-        return backend("numba" if self._work_done > AUTO_WORK else "numpy", self.threads, self.precision)
+        # but for what is still to be compiled nothing but this model's own work decides: the engines' results differ in
+        # their last bits
+        name = "numba" if self._work_done > AUTO_WORK and self._compiled(work) else "numpy"
+        return backend(name, self.threads, self.precision)
+
+    def _compiled(self, work: float) -> bool:
+        """Whether a call of so many multiply-adds need not wait for a compiler, or is done sooner all the same."""
+        if self._kernels is None:
+            from .compiling import Kernels
+
+            self._kernels = Kernels()
+        return self._kernels.ready(self, work, self._work_done)
 
 
 class Results:

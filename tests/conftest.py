@@ -117,8 +117,8 @@ def registered():
 #: files that take more than some 5 s alone on one core, but for those of the model and the package itself
 SLOW_FILES = {
     "alignment", "bad_input", "bench", "benchmark_files", "benchmarks", "browser", "browser_map", "cli_explain",
-    "cli_train", "compat_torchmoji", "convert", "corpora_engines", "corpora_files", "deep_graphs", "developing",
-    "doctests", "download", "fault_pairs", "faults", "golden", "goldens", "hdf5", "init", "keras_choices",
+    "cli_train", "compat_torchmoji", "compiling", "convert", "corpora_engines", "corpora_files", "deep_graphs",
+    "developing", "doctests", "download", "fault_pairs", "faults", "golden", "goldens", "hdf5", "init", "keras_choices",
     "keras_graphs", "keras_inputs", "kernels", "kernels_cache", "kernels_gru", "kernels_int8", "learn_finetune",
     "learn_gradients", "learn_trainer", "mapped_files", "notices", "own_classes", "own_errors", "own_heads",
     "pickling", "port_javascript", "porting_page", "precision", "random_graphs", "reproducible", "resume",

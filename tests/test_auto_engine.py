@@ -5,6 +5,7 @@ import pytest
 
 import npmoji
 from npmoji import network
+from npmoji.compiling import compile_ahead
 
 AUTO = {"engine": "auto", "threads": 1}
 
@@ -30,6 +31,7 @@ def test_other_models_have_no_say_in_it(small, tokens):
 
 def test_a_model_switches_after_its_own_work(small, tokens, monkeypatch):
     model, idle = npmoji.load(small[0], **AUTO), npmoji.load(small[0], **AUTO)
+    compile_ahead(model)  # else NumPy would go on until that is done
     monkeypatch.setattr(network, "AUTO_WORK", 2.5 * tokens.size * model.work)
     by_numpy, by_numba = (npmoji.load(small[0], engine=engine).predict(tokens) for engine in ("numpy", "numba"))
     found = [model.predict(tokens) for _ in range(4)]

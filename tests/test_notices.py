@@ -24,7 +24,7 @@ CODE = (
 def package(tmp_path):
     """A copy of what compiling one function needs, beside which nothing can be cached; with that function as a
     module."""
-    for name in ("__init__.py", "errors.py", "kernels/target.py", "kernels/notices.py"):
+    for name in ("__init__.py", "errors.py", "patience.py", "kernels/target.py", "kernels/notices.py"):
         target = tmp_path / "npmoji" / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(PACKAGE / name, target)

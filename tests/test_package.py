@@ -21,12 +21,13 @@ PACKAGE = Path(npmoji.__file__).parent
 #: line
 CHAIN = (
     ("errors",),
-    ("precision", "files", "inputs", "outputs", "text", "sources", "display", "initialisers", "pages"),
+    ("precision", "files", "inputs", "outputs", "text", "sources", "display", "initialisers", "pages", "patience"),
     ("formats", "kernels"),
     ("backends",),
     ("layers",),
     ("lowering",),
     ("fitting", "graph", "keras", "deepmoji"),
+    ("compiling",),
     ("network",),
     ("pickling", "classes", "explain", "model"),
     ("loading",),

@@ -9,6 +9,8 @@ from collections.abc import Callable
 
 from numba.core import event as events
 
+from ..patience import check_patience
+
 COMPILING = "npmoji: compiling the kernels, once per machine: some seconds ..."
 NOT_KEPT = "compiled kernels cannot be kept, so every process will compile them, for some seconds: "
 NO_FOLDER = "no cache folder can be written to; let the environment variable NUMBA_CACHE_DIR name one that can"
@@ -21,10 +23,14 @@ class Notices(events.Listener):
     cache."""
 
     told = False
+    kept = True  # as far as is known: each process finds what another compiled
 
     def on_start(self, event: events.Event) -> None:
         """Numba compiles something, perhaps not ours."""
-        if self.told or not event.data["dispatcher"].py_func.__module__.startswith("npmoji."):
+        if not event.data["dispatcher"].py_func.__module__.startswith("npmoji."):
+            return
+        check_patience()
+        if self.told:
             return
         self.told = True
         if sys.stderr is not None and sys.stderr.isatty():
@@ -35,6 +41,7 @@ class Notices(events.Listener):
 
     def not_cached(self, function: Callable) -> None:
         """A warning that this kernel, and so all others, will be compiled by every process."""
+        self.kept = False
         if not self.told:
             self.told = True
             on_disk, frozen = os.path.exists(function.__code__.co_filename), getattr(sys, "frozen", False)
