@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from bench import Disagreement, Side, Times, lines, process, seconds
+from bench import lines
+from bench_sides import Disagreement, Side, Times, process, seconds
 
 import npmoji
 from npmoji.errors import NpmojiError
