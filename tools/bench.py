@@ -2,6 +2,7 @@
 
     python tools/bench.py [WEIGHTS.hdf5] [--texts FILE | --ids FILE.npz] [--rounds 5] [--threads 1 2] [--torch]
     python tools/bench.py --network MODEL.keras    # any network that npmoji loads, beside Keras 3: bench_network.py
+    python tools/bench.py [WEIGHTS.hdf5] --plots FOLDER    # lengths of texts, sizes of batches: bench_plots.py
 
 Without texts or ids it makes some up, as long as tweets. Each round measures every side in turn; figures are medians
 over the rounds with least and most, ratios are medians of each round's ratio. Before anything is timed, the
@@ -38,6 +39,7 @@ from npmoji import describe
 from npmoji.text.tokenizer import Tokenizer
 
 WARM = {"throughput": throughput, "latency": latency}
+NEEDED_TO_PLOT = ("matplotlib", "onnx", "onnxruntime")
 MEASURES = (*WARM, "cold", "compile", "tokenizer", "classifier")
 
 
@@ -321,6 +323,9 @@ def main(argv: list[str] | None = None) -> int:
         "--typical", type=int, metavar="N", help="texts of mean length for latency (default 40; of --network 10)"
     )
     parser.add_argument("--network", metavar="FILE", help="time this network beside Keras 3, and nothing else")
+    parser.add_argument("--plots", type=Path, metavar="FOLDER", help="measure lengths and batches, draw, nothing else")
+    parser.add_argument("--lengths", type=int, nargs="+", metavar="N", help="tokens of a text, of --plots")
+    parser.add_argument("--batches", type=int, nargs="+", metavar="N", help="texts of a call, of --plots")
     parser.add_argument(
         "--layer", action="append", default=[], metavar="NAME=CHOICE", help="as for npmoji: what an attention layer is"
     )
@@ -331,6 +336,8 @@ def main(argv: list[str] | None = None) -> int:
         return network(arguments)
     if arguments.torch and not find_spec("torch"):
         parser.error("--torch: torch is not installed")
+    if arguments.plots and (missing := [name for name in NEEDED_TO_PLOT if not find_spec(name)]):
+        parser.error(f"--plots: not installed: {', '.join(missing)}; pip install '.[bench]'")
     only = [name for name in arguments.only if hasattr(os, "wait4") or name not in ("cold", "compile")]
     if not find_spec("sklearn"):
         only = [name for name in only if name != "classifier"]
@@ -341,8 +348,10 @@ def main(argv: list[str] | None = None) -> int:
 
             arguments.weights = str(Path(folder) / "fresh.hdf5")
             fresh_weights.write(arguments.weights)
-        found = inputs(arguments, Path(folder))
         try:
+            if arguments.plots:
+                return plots(arguments)
+            found = inputs(arguments, Path(folder))
             parity, rows = measure(found, only, arguments.threads, arguments.rounds)
         except Disagreement as error:
             print(f"bench: {error}", file=sys.stderr)
@@ -356,6 +365,21 @@ def main(argv: list[str] | None = None) -> int:
         "rounds": str(arguments.rounds),
     }
     show({"machine": machine(), "work": work, "parity": parity, "rows": rows}, arguments.format)
+    return 0
+
+
+def plots(arguments: argparse.Namespace) -> int:
+    """Measure texts of several lengths and batches of several sizes, write, draw, print."""
+    import bench_plots
+    import draw_plots
+
+    points = arguments.lengths or bench_plots.LENGTHS, arguments.batches or bench_plots.BATCHES
+    there = machine()  # before it is busy
+    report = {"machine": there, **bench_plots.report(arguments.weights, arguments.threads, arguments.rounds, *points)}
+    arguments.plots.mkdir(parents=True, exist_ok=True)
+    draw_plots.write(report, arguments.plots / draw_plots.MEASURED)
+    draw_plots.draw(report, arguments.plots)
+    print(draw_plots.as_text(report))
     return 0
 
 
