@@ -83,8 +83,13 @@ def as_text(report: dict[str, Any]) -> str:
                 lines = list(panel(report, plot, threads, view))
                 heads = "".join(f"{at:8}" for at in lines[0][1])
                 out += ["", f"{plot}, threads {threads}: {view.label}", f"  {report['axes'][plot]:32}{heads}"]
-                out += [f"  {side:32}{''.join(f'{value:8.3g}' for value in values)}" for side, _, values in lines]
+                out += [f"  {side:32}{''.join(f'{plain(value):>8}' for value in values)}" for side, _, values in lines]
     return "\n".join(out)
+
+
+def plain(value: float) -> str:
+    """Three figures, without an exponent."""
+    return np.format_float_positional(value, 3, fractional=False, trim="-")
 
 
 def draw(report: dict[str, Any], folder: Path) -> list[Path]:
