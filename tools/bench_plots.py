@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from bench_sides import Job, Side, graphs, parity, process, seconds, sides_of
+from bench_sides import Job, Side, graphs, parity, process, seconds, settle, sides_of
 from bench_texts import made_up_words
 from draw_plots import STYLES
 
@@ -42,6 +42,7 @@ def prepare(job: Job, threads: int) -> dict[str, dict[str, float]]:
 
 def milliseconds(work: Callable[[], Any]) -> float:
     """The median of several calls, but for the first, which brings the weights back into the caches."""
+    settle()
     times = [seconds(work)]
     while sum(times) < SHORTEST:
         times.append(seconds(work))

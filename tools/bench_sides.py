@@ -143,6 +143,16 @@ def seconds(work: Callable[[], Any]) -> float:
     return time.perf_counter() - start
 
 
+def settle() -> None:
+    """Wait until no thread of this process computes: those of OpenBLAS look for work until 0.1 s after a product, and
+    take a core from the side that comes next."""
+    busy = True
+    while busy:
+        before = time.process_time()
+        time.sleep(0.02)
+        busy = time.process_time() - before > 0.002
+
+
 def sides_of(job: Job, threads: int) -> dict[str, Side]:
     """All sides of this process."""
     sides = dict(npmoji_sides(job, threads))
@@ -180,13 +190,18 @@ def prepare(job: Job, threads: int) -> dict[str, dict[str, float]]:
 
 def throughput() -> dict[str, float]:
     """Texts a second of each side of this process."""
-    return {name: len(_here["job"].many) / seconds(side.many) for name, side in _here["sides"].items()}
+    result = {}
+    for name, side in _here["sides"].items():
+        settle()
+        result[name] = len(_here["job"].many) / seconds(side.many)
+    return result
 
 
 def latency() -> dict[str, float]:
     """Milliseconds for one text of each side of this process, median over the typical texts."""
     result = {}
     for name, side in _here["sides"].items():
+        settle()
         side.one(0)  # not measured: brings the weights back into the caches
         texts = range(len(_here["job"].typical))
         result[name] = 1e3 * float(np.median([seconds(functools.partial(side.one, i)) for i in texts]))
