@@ -4,6 +4,7 @@ import importlib.util
 import json
 import subprocess
 import sys
+from xml.etree import ElementTree
 
 import h5py
 import numpy as np
@@ -127,14 +128,13 @@ def test_a_table_for_people(weights, tmp_path):
 
 
 def test_sides_that_disagree_are_told(weights, monkeypatch):
-    monkeypatch.setattr(sys, "path", [str(ROOT / "tools"), *sys.path])
-    spec = importlib.util.spec_from_file_location("bench_tool", ROOT / "tools" / "bench.py")
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
-    monkeypatch.setattr(tool, "TOLERANCE", 0.0)
-    job = tool.Job(str(weights), {}, *[np.array([[11, 12, 13], [14, 15, 0]])] * 2, False)
-    with pytest.raises(tool.Disagreement, match="npmoji numba fp32: probabilities off by"):
-        tool.prepare(job, 1)
+    monkeypatch.syspath_prepend(ROOT / "tools")
+    import bench_sides
+
+    monkeypatch.setattr(bench_sides, "TOLERANCE", 0.0)
+    job = bench_sides.Job(str(weights), {}, np.array([[11, 12, 13], [14, 15, 0]]), [], False)
+    with pytest.raises(bench_sides.Disagreement, match="npmoji numba fp32: probabilities off by"):
+        bench_sides.prepare(job, 1)
 
 
 def test_fresh_weights_are_a_network_of_the_size_asked_for(tmp_path, monkeypatch):
@@ -149,6 +149,90 @@ def test_fresh_weights_are_a_network_of_the_size_asked_for(tmp_path, monkeypatch
     assert (model.vocabulary_size, model.features, model.classes) == (50, 28, 5)
     assert model["bi_lstm_0"].weights()["forward_bias"].reshape(4, 6)[1].tolist() == [1] * 6  # the forget gate's
     assert np.allclose(model.predict(np.array([[1, 2, 3, 0]])).sum(), 1)
+
+
+# Plots ---------------------------------------------------------------------------------------------------------------
+
+SVG = "{http://www.w3.org/2000/svg}"
+PICTURES = ("performance_one_text.svg", "performance_batches.svg")
+
+
+@pytest.fixture
+def tools(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "tools")
+
+
+def made_up_report(sides):
+    """What `bench.py --plots` measures, in miniature: one side is twice as fast as the next."""
+    rows = [
+        {
+            "plot": plot,
+            "threads": n,
+            "side": side,
+            "at": [1, 4],
+            "median": [ms, ms],
+            "least": [ms, ms],
+            "most": [ms, ms],
+        }
+        for plot in ("one text", "batches")
+        for n in (1, 2)
+        for side, ms in zip(sides, 2.0 ** np.arange(len(sides)))
+    ]
+    return {
+        "machine": {"CPU": "some"},
+        "work": {},
+        "parity": {},
+        "axes": {"one text": "T", "batches": "N"},
+        "rows": rows,
+    }
+
+
+def test_pictures_of_figures(tools, tmp_path):
+    pytest.importorskip("matplotlib", reason="needs matplotlib: pip install '.[bench]'")
+    import draw_plots
+
+    found = made_up_report(draw_plots.STYLES)
+    draw_plots.write(found, tmp_path / "performance.json")
+    assert json.loads((tmp_path / "performance.json").read_text(encoding="utf-8")) == found
+    paths = draw_plots.draw(found, tmp_path)
+    drawn = [path.read_bytes() for path in paths]
+    assert [path.name for path in paths] == list(PICTURES)
+    for picture, label in zip(drawn, "TN"):
+        texts = ["".join(text.itertext()) for text in ElementTree.fromstring(picture).iter(f"{SVG}text")]
+        assert {*draw_plots.STYLES, "1 thread", "2 threads", "milliseconds a call"} <= set(texts)
+        assert texts.count(label) == 2 and ("texts per second" in texts) == (label == "N")
+        assert len(picture) < 100_000
+    command = [sys.executable, str(ROOT / "tools" / "draw_plots.py"), str(tmp_path)]
+    printed = subprocess.run(command, capture_output=True, check=True, encoding="utf-8").stdout
+    assert [path.read_bytes() for path in paths] == drawn  # to the byte, by another process
+    assert "batches, threads 2: times as fast as onnxruntime fp32" in printed.splitlines()
+
+
+@needs_onnx
+def test_plots_in_miniature(weights, tmp_path):
+    pytest.importorskip("matplotlib", reason="needs matplotlib: pip install '.[bench]'")
+    points = ["--lengths", 2, 5, 9, "--batches", 1, 3]
+    printed = bench(weights, "--plots", tmp_path / "new", *points, "--threads", 1, "--rounds", 1)
+    assert "one text, threads 1: milliseconds a call" in printed.splitlines()
+    found = json.loads((tmp_path / "new" / "performance.json").read_text(encoding="utf-8"))
+    assert all((tmp_path / "new" / name).is_file() for name in PICTURES)
+    expected = NPMOJI | ORT | {"npmoji numba fp16", "npmoji numba int8"}
+    for plot, at in (("one text", [2, 5, 9]), ("batches", [1, 3])):
+        rows = [row for row in found["rows"] if row["plot"] == plot]
+        assert {row["side"] for row in rows} == expected == set(found["parity"])
+        for row in rows:
+            assert row["at"] == at and all(0 < value for value in row["least"])
+            assert row["least"] == row["median"] == row["most"] and len(row["most"]) == len(at)
+
+
+def test_plots_say_what_they_need(tools, monkeypatch, capsys):
+    import bench as tool
+
+    monkeypatch.setattr(tool, "find_spec", lambda name: None)
+    with pytest.raises(SystemExit):
+        tool.main(["--plots", "anywhere"])
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.endswith("--plots: not installed: matplotlib, onnx, onnxruntime; pip install '.[bench]'")
 
 
 # Networks of any kind ------------------------------------------------------------------------------------------------

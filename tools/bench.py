@@ -2,6 +2,7 @@
 
     python tools/bench.py [WEIGHTS.hdf5] [--texts FILE | --ids FILE.npz] [--rounds 5] [--threads 1 2] [--torch]
     python tools/bench.py --network MODEL.keras    # any network that npmoji loads, beside Keras 3: bench_network.py
+    python tools/bench.py [WEIGHTS.hdf5] --plots FOLDER    # lengths of texts, sizes of batches: bench_plots.py
 
 Without texts or ids it makes some up, as long as tweets. Each round measures every side in turn; figures are medians
 over the rounds with least and most, ratios are medians of each round's ratio. Before anything is timed, the
@@ -16,17 +17,12 @@ from __future__ import annotations
 import argparse
 import contextlib
 import functools
-import gzip
 import json
-import multiprocessing
 import os
 import platform
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -35,35 +31,19 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tools")]  # so that a clone measures itself without being installed
 
 import numpy as np
+from bench_sides import ORT, TOLERANCE, Disagreement, Job, Times, graphs, latency, prepare, process, seconds, throughput
+from bench_texts import made_up_tokens, made_up_vocabulary, read_texts
 
 import npmoji
 from npmoji import describe
 from npmoji.text.tokenizer import Tokenizer
-from npmoji.text.vocabulary import SPECIAL_WORDS
 
-TOLERANCE = 1e-5  # between the probabilities of exact sides
-BATCHES = (8, 16, 32, 64, 128)  # sizes ONNX Runtime may choose from
-MEASURES = ("throughput", "latency", "cold", "compile", "tokenizer", "classifier")
-ORT = ("onnxruntime fp32", "onnxruntime int8")
-
-Times = dict[str, list[float]]  # side -> a figure for each round
-
-
-class Disagreement(Exception):
-    """Two sides that should compute the same do not."""
+WARM = {"throughput": throughput, "latency": latency}
+NEEDED_TO_PLOT = ("matplotlib", "onnx", "onnxruntime")
+MEASURES = (*WARM, "cold", "compile", "tokenizer", "classifier")
 
 
 # What is measured --------------------------------------------------------------------------------------------------
-
-
-class Job(NamedTuple):
-    """What a process that measures needs to know: arrays of token ids (N, T), the longest text first."""
-
-    weights: str
-    graphs: dict[str, str]  # side -> ONNX file
-    many: np.ndarray  # for throughput
-    typical: np.ndarray  # for latency
-    torch: bool
 
 
 class Inputs(NamedTuple):
@@ -75,148 +55,12 @@ class Inputs(NamedTuple):
     vocabulary: str
 
 
-class Side(NamedTuple):
-    """One contender: computes the probabilities of ``job.many``, or of one of ``job.typical``."""
-
-    many: Callable[[], np.ndarray]
-    one: Callable[[int], np.ndarray]
-
-
-def npmoji_sides(job: Job, threads: int) -> Iterator[tuple[str, Side]]:
-    """Every engine with every precision that this npmoji accepts."""
-    for engine in ("numpy", "numba"):
-        for precision in ("fp32", "fp16", "int8"):
-            with contextlib.suppress(npmoji.InputError):
-                model = npmoji.load(job.weights, engine=engine, precision=precision, threads=threads)
-                model.predict(job.many[:1])
-                one = lambda i, model=model: model.predict(job.typical[i : i + 1])
-                yield f"npmoji {engine} {precision}", Side(functools.partial(model.predict, job.many), one)
-
-
-def onnx_sides(job: Job, threads: int) -> Iterator[tuple[str, Side]]:
-    """ONNX Runtime on the graphs, each with its best batch size."""
-    from onnx_runtime import Session, feeds
-
-    singles = [feeds(text[None], 1)[0] for text in job.typical]
-    for name, path in job.graphs.items():
-        session = Session(path, threads)
-
-        def run(batches: list, session: Session = session) -> np.ndarray:
-            return np.concatenate([session.run(batch) for batch in batches])
-
-        choices = [functools.partial(run, feeds(job.many, size)) for size in BATCHES]
-        many = min(choices, key=lambda choice: min(seconds(choice) for _ in range(2)))
-        yield name, Side(many, lambda i, session=session: session.run(singles[i]))
-
-
-def torch_sides(job: Job, threads: int) -> Iterator[tuple[str, Side]]:
-    """torchMoji's way: packed steps one after the other, two products each, hard sigmoid."""
-    import torch
-
-    torch.set_num_threads(threads)
-    model = npmoji.load(job.weights)
-    tensor = functools.cache(lambda layer, name: torch.from_numpy(np.array(model[layer].weights()[name])))
-
-    def direction(x: Any, sizes: list[int], layer: str, part: str) -> Any:
-        kernel, recurrent, bias = (tensor(layer, f"{part}_{name}") for name in ("kernel", "recurrent_kernel", "bias"))
-        units = len(recurrent)
-        h, c, y = torch.zeros(x.shape[1], units), torch.zeros(x.shape[1], units), torch.zeros(*x.shape[:2], units)
-        for t in range(len(sizes)) if part == "forward" else reversed(range(len(sizes))):
-            n = sizes[t]
-            z = x[t, :n] @ kernel + h[:n] @ recurrent + bias
-            i, f, o = (torch.clamp(0.2 * z[:, k * units : (k + 1) * units] + 0.5, 0, 1) for k in (0, 1, 3))
-            c[:n] = f * c[:n] + i * torch.tanh(z[:, 2 * units : 3 * units])
-            y[t, :n] = h[:n] = o * torch.tanh(c[:n])
-        return y
-
-    def predict(tokens: np.ndarray) -> np.ndarray:
-        ids = torch.from_numpy(tokens[:, : np.count_nonzero(tokens[0])].T.astype(np.int64))
-        valid = ids > 0
-        layers = [torch.tanh(tensor("embedding", "embeddings")[ids])]
-        for name in ("bi_lstm_0", "bi_lstm_1"):
-            parts = [direction(layers[0], valid.sum(1).tolist(), name, part) for part in ("forward", "backward")]
-            layers.insert(0, torch.cat(parts, -1))
-        x = torch.cat(layers, -1)
-        logits = (x @ tensor("attlayer", "kernel"))[..., 0]
-        a = torch.exp(logits - logits.max(0).values) * valid
-        features = (x * (a / (a.sum(0) + 1e-7))[..., None]).sum(0)
-        return torch.softmax(features @ tensor("softmax", "kernel") + tensor("softmax", "bias"), 1).numpy()
-
-    def many() -> np.ndarray:
-        with torch.inference_mode():
-            return np.concatenate([predict(job.many[i : i + 64]) for i in range(0, len(job.many), 64)])
-
-    def one(i: int) -> np.ndarray:
-        with torch.inference_mode():
-            return predict(job.typical[i : i + 1])
-
-    yield "torch, step by step", Side(many, one)
-
-
-# Processes that measure: one for each number of threads, since BLAS reads its own when it is loaded ------
-
-_here: dict[str, Any] = {}  # the sides of this process
-
-
-def seconds(work: Callable[[], Any]) -> float:
-    """How long one call takes."""
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
-
-
-def prepare(job: Job, threads: int) -> dict[str, dict[str, float]]:
-    """Make the sides of this process and compare their probabilities with those of npmoji's plain NumPy.
-
-    Raises:
-        Disagreement: a side that computes in float32 is off by more than TOLERANCE.
-    """
-    sides = dict(npmoji_sides(job, threads))
-    if job.graphs:
-        sides |= onnx_sides(job, threads)
-    if job.torch:
-        sides |= torch_sides(job, threads)
-    outputs = {name: side.many() for name, side in sides.items()}
-    reference = outputs["npmoji numpy fp32"]
-    parity = {}
-    for name, output in outputs.items():
-        off = float(np.abs(output - reference).max())
-        same = float((output.argmax(1) == reference.argmax(1)).mean())
-        parity[name] = {"largest_difference": off, "same_top1": same}
-        if not off <= TOLERANCE and not name.endswith(("int8", "fp16")):
-            raise Disagreement(f"{name}: probabilities off by {off:.2g} from npmoji's, allowed {TOLERANCE}")
-    _here.update(job=job, sides=sides)
-    return parity
-
-
-def throughput() -> dict[str, float]:
-    """Texts a second of each side of this process."""
-    return {name: len(_here["job"].many) / seconds(side.many) for name, side in _here["sides"].items()}
-
-
-def latency() -> dict[str, float]:
-    """Milliseconds for one text of each side of this process, median over the typical texts."""
-    result = {}
-    for name, side in _here["sides"].items():
-        side.one(0)  # not measured: brings the weights back into the caches
-        texts = range(len(_here["job"].typical))
-        result[name] = 1e3 * float(np.median([seconds(functools.partial(side.one, i)) for i in texts]))
-    return result
-
-
-@contextlib.contextmanager
-def process(threads: int) -> Iterator[ProcessPoolExecutor]:
-    """A fresh process in which BLAS uses so many threads."""
-    for library in ("OPENBLAS", "OMP", "MKL"):
-        os.environ[f"{library}_NUM_THREADS"] = str(threads)
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as executor:
-        executor.submit(os.getpid).result()  # starts it now
-        yield executor
+# Processes that measure ----------------------------------------------------------------------------------------------
 
 
 def warm(job: Job, threads: list[int], rounds: int, measures: list[str]) -> tuple[dict, dict[str, dict[int, Times]]]:
     """(parity by side, {measure: {threads: figures}}); the numbers of threads take turns too."""
-    figures = {measure: {n: {} for n in threads} for measure in ("throughput", "latency") if measure in measures}
+    figures = {measure: {n: {} for n in threads} for measure in WARM if measure in measures}
     parity = {}
     with contextlib.ExitStack() as stack:
         processes = {n: stack.enter_context(process(n)) for n in threads}
@@ -225,7 +69,7 @@ def warm(job: Job, threads: list[int], rounds: int, measures: list[str]) -> tupl
         for _ in range(rounds):
             for measure, by_threads in figures.items():
                 for n, executor in processes.items():
-                    for name, value in executor.submit(globals()[measure]).result().items():
+                    for name, value in executor.submit(WARM[measure]).result().items():
                         by_threads[n].setdefault(name, []).append(value)
     return parity, figures
 
@@ -325,30 +169,6 @@ def classify(found: Inputs, rounds: int) -> Times:
 # Texts ---------------------------------------------------------------------------------------------------------------
 
 
-def read_texts(path: str) -> list[str]:
-    """The texts of a file, one a line; .jsonl: the field "text" of each line; either may be gzipped."""
-    with (gzip.open if path.endswith(".gz") else open)(path, "rt", encoding="utf-8") as file:
-        lines = file.read().splitlines()
-    return [json.loads(line)["text"] for line in lines] if ".jsonl" in path else lines
-
-
-def made_up_tokens(vocabulary_size: int, texts: int = 2000, maxlen: int = 30, seed: int = 0) -> np.ndarray:
-    """Ids (texts, maxlen) as of tweets: 18.6 tokens on average, 1 to 30; 21 % of 512 texts' are distinct."""
-    rng = np.random.default_rng(seed)
-    first = min(len(SPECIAL_WORDS), vocabulary_size - 1)
-    weights = (np.arange(vocabulary_size - first) + 2.7) ** -1.25
-    lengths = np.clip(np.rint(rng.normal(19, 7.5, texts)), 1, maxlen)
-    tokens = first + rng.choice(len(weights), (texts, maxlen), p=weights / weights.sum())
-    return tokens * (np.arange(maxlen) < lengths[:, None])
-
-
-def made_up_vocabulary(size: int, path: Path) -> str:
-    """A vocabulary file for up to 50,000 ids, if there is none."""
-    words = [*SPECIAL_WORDS, *(f"word{i}" for i in range(len(SPECIAL_WORDS), min(size, 50_000)))]
-    path.write_text(json.dumps({word: i for i, word in enumerate(words)}), encoding="utf-8")
-    return str(path)
-
-
 def tokens_and_texts(
     arguments: argparse.Namespace, model: npmoji.Model, folder: Path
 ) -> tuple[np.ndarray, list[str], str]:
@@ -379,19 +199,8 @@ def inputs(arguments: argparse.Namespace, folder: Path) -> Inputs:
     order = np.argsort(-lengths, kind="stable")
     spread = np.linspace(0, len(order) - 1, min(len(order), arguments.count or 512)).astype(int)
     near = np.argsort(np.abs(lengths - lengths.mean()), kind="stable")[: arguments.typical or 40]
-    job = Job(arguments.weights, graphs(model, folder), tokens[order[spread]], tokens[near], arguments.torch)
+    job = Job(arguments.weights, graphs(model, folder), tokens[order[spread]], tokens[near][:, None], arguments.torch)
     return Inputs(job, texts, texts[near[0]], vocabulary)
-
-
-def graphs(model: npmoji.Model, folder: Path) -> dict[str, str]:
-    """ONNX files of the network, or none where onnx and onnxruntime are not installed."""
-    if not (find_spec("onnx") and find_spec("onnxruntime")):
-        return {}
-    import onnx_runtime
-
-    paths = [str(folder / f"{name}.onnx") for name in ("fp32", "int8")]
-    onnx_runtime.write(model, *paths)
-    return dict(zip(ORT, paths))
 
 
 # The report ----------------------------------------------------------------------------------------------------------
@@ -514,6 +323,9 @@ def main(argv: list[str] | None = None) -> int:
         "--typical", type=int, metavar="N", help="texts of mean length for latency (default 40; of --network 10)"
     )
     parser.add_argument("--network", metavar="FILE", help="time this network beside Keras 3, and nothing else")
+    parser.add_argument("--plots", type=Path, metavar="FOLDER", help="measure lengths and batches, draw, nothing else")
+    parser.add_argument("--lengths", type=int, nargs="+", metavar="N", help="tokens of a text, of --plots")
+    parser.add_argument("--batches", type=int, nargs="+", metavar="N", help="texts of a call, of --plots")
     parser.add_argument(
         "--layer", action="append", default=[], metavar="NAME=CHOICE", help="as for npmoji: what an attention layer is"
     )
@@ -524,6 +336,8 @@ def main(argv: list[str] | None = None) -> int:
         return network(arguments)
     if arguments.torch and not find_spec("torch"):
         parser.error("--torch: torch is not installed")
+    if arguments.plots and (missing := [name for name in NEEDED_TO_PLOT if not find_spec(name)]):
+        parser.error(f"--plots: not installed: {', '.join(missing)}; pip install '.[bench]'")
     only = [name for name in arguments.only if hasattr(os, "wait4") or name not in ("cold", "compile")]
     if not find_spec("sklearn"):
         only = [name for name in only if name != "classifier"]
@@ -534,14 +348,16 @@ def main(argv: list[str] | None = None) -> int:
 
             arguments.weights = str(Path(folder) / "fresh.hdf5")
             fresh_weights.write(arguments.weights)
-        found = inputs(arguments, Path(folder))
         try:
+            if arguments.plots:
+                return plots(arguments)
+            found = inputs(arguments, Path(folder))
             parity, rows = measure(found, only, arguments.threads, arguments.rounds)
         except Disagreement as error:
             print(f"bench: {error}", file=sys.stderr)
             return 1
     job = found.job
-    lengths = np.count_nonzero(job.many, axis=1).mean(), np.count_nonzero(job.typical, axis=1).mean()
+    lengths = np.count_nonzero(job.many, axis=1).mean(), np.count_nonzero(job.typical, axis=2).mean()
     work = {
         "weights": arguments.weights,
         "texts": f"{len(job.many)} of {lengths[0]:.1f} tokens for throughput, "
@@ -549,6 +365,21 @@ def main(argv: list[str] | None = None) -> int:
         "rounds": str(arguments.rounds),
     }
     show({"machine": machine(), "work": work, "parity": parity, "rows": rows}, arguments.format)
+    return 0
+
+
+def plots(arguments: argparse.Namespace) -> int:
+    """Measure texts of several lengths and batches of several sizes, write, draw, print."""
+    import bench_plots
+    import draw_plots
+
+    points = arguments.lengths or bench_plots.LENGTHS, arguments.batches or bench_plots.BATCHES
+    there = machine()  # before it is busy
+    report = {"machine": there, **bench_plots.report(arguments.weights, arguments.threads, arguments.rounds, *points)}
+    arguments.plots.mkdir(parents=True, exist_ok=True)
+    draw_plots.write(report, arguments.plots / draw_plots.MEASURED)
+    draw_plots.draw(report, arguments.plots)
+    print(draw_plots.as_text(report))
     return 0
 
 
@@ -560,7 +391,7 @@ def network(arguments: argparse.Namespace) -> int:
     settings = arguments.threads, arguments.rounds, arguments.count or 2000, arguments.typical or 10
     try:
         found = bench_network.report(arguments.network, choices, *settings)
-    except (bench_network.Disagreement, npmoji.NpmojiError) as error:
+    except (Disagreement, npmoji.NpmojiError) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
     show({"machine": machine(), **found}, arguments.format)

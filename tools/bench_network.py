@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from bench import Disagreement, Side, Times, lines, process, seconds
+from bench import lines
+from bench_sides import Disagreement, Side, Times, process, seconds, settle
 
 import npmoji
 from npmoji.errors import NpmojiError
@@ -206,13 +207,19 @@ def difference(output: np.ndarray, wanted: np.ndarray) -> float:
 def many() -> dict[str, float]:
     """Rows a second of each side of this process."""
     rows = len(next(iter(_here["job"].many.values())))
-    return {name: rows / seconds(side.many) for name, side in _here["sides"].items() if side.many is not None}
+    result = {}
+    for name, side in _here["sides"].items():
+        if side.many is not None:
+            settle()
+            result[name] = rows / seconds(side.many)
+    return result
 
 
 def one() -> dict[str, float]:
     """Milliseconds for one row of each side of this process, median over some rows."""
     result = {}
     for name, side in _here["sides"].items():
+        settle()
         side.one(0)  # not measured: brings the weights back into the caches
         figures = [seconds(functools.partial(side.one, i)) for i in range(_here["job"].single)]
         result[name] = 1e3 * float(np.median(figures))

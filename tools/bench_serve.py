@@ -33,7 +33,7 @@ from typing import Any, NamedTuple
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
 
-from bench import made_up_tokens, read_texts
+from bench_texts import made_up_tokens, read_texts
 
 import npmoji
 from npmoji.serve.limits import Limits

@@ -28,7 +28,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tools")]  # so that a clone measures itse
 
 import numpy as np
 import torch
-from bench import made_up_tokens, read_texts
+from bench_texts import made_up_tokens, read_texts
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 import npmoji
