@@ -11,6 +11,7 @@ from npmoji import backends
 from npmoji.backends import backend
 from npmoji.backends.numba_ops import NumbaOps
 from npmoji.backends.ops import REFERENCE, Array, Ops, over_time
+from npmoji.backends.products import product
 from npmoji.layers import GRU, LSTM, Bidirectional, Dense, Input, LayerNormalization, Pass, SimpleRNN
 from npmoji.layers.base import HiddenMask
 from npmoji.precision import PRECISIONS
@@ -213,3 +214,13 @@ def test_layers_of_callers_get_plain_arrays(engine):
     ends = Doubled(npmoji.Embedding(ids, rng.standard_normal((9, 3)).astype(np.float32), mask_zero=False))
     value = ends.compute(np.array([[1, 2, 1]]), Pass(backend(engine)))
     np.testing.assert_array_equal(value, ends.compute(np.array([[1, 2, 1]]), Pass(REFERENCE)))
+
+
+@pytest.mark.parametrize("columns", [3, 600])
+@pytest.mark.parametrize("rows", [0, 1, 2, 4, 5, 9])
+def test_few_rows_one_by_one_give_the_same_product(rows, columns):
+    rng = np.random.default_rng(rows)
+    x, matrix = (rng.standard_normal(shape).astype(np.float32) for shape in ((rows, 300), (300, columns)))
+    found = product(x, matrix)
+    assert found.dtype == np.float32 and found.shape == (rows, columns)
+    np.testing.assert_allclose(found, x.astype(np.float64) @ matrix, rtol=1e-4, atol=1e-4)

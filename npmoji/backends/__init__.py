@@ -2,6 +2,7 @@
 
     ops.py            every function, the reference
     activations.py    the activation functions
+    products.py       rows times a matrix
     windows.py        windows of time steps
     quantised.py      the reference's int8 products
     numba_ops.py      the fast path, on `kernels`; numba_windows.py: its convolution

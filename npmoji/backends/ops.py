@@ -13,6 +13,7 @@ import numpy as np
 
 from ..precision import float32, half
 from .activations import ACTIVATIONS
+from .products import product
 from .windows import windows
 
 EPSILON = np.float32(1e-7)  # Keras' K.epsilon(), added to the sum of the attention weights
@@ -118,9 +119,11 @@ class Ops:
         return kernel, np.zeros(kernel.shape[1], np.float32) if bias is None else bias
 
     def dense(self, x: Array, weights: Any) -> Array:
-        """``x · kernel + bias`` on the last axis: (..., F) -> (..., C); one product for all rows."""
+        """``x · kernel + bias`` on the last axis: (..., F) -> (..., C)."""
         kernel, bias = weights
-        return (np.asarray(x).reshape(-1, kernel.shape[0]) @ kernel + bias).reshape(*x.shape[:-1], kernel.shape[1])
+        rows = np.asarray(x).reshape(-1, kernel.shape[0])
+        products = product(rows, kernel) if isinstance(kernel, np.ndarray) else rows @ kernel
+        return (products + bias).reshape(*x.shape[:-1], kernel.shape[1])
 
     def pack_conv1d(self, kernel: np.ndarray, bias: np.ndarray | None) -> Any:
         """The weights of a convolution, float32 (size, F, C) and (C,) or None, in the form `conv1d` takes."""

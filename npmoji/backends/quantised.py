@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..precision import QUANTUM, TINY, Int8Array, int8
+from .products import product
 
 EXACT = 2**24  # up to here float32 represents every integer
 
@@ -26,7 +27,7 @@ class Int8Matrix:
     def __rmatmul__(self, x: np.ndarray) -> np.ndarray:
         """x (M, K), quantised here, times this matrix -> (M, N) float32."""
         whole, scales = quantise(x)
-        sums = (whole.astype(self.whole.dtype) @ self.whole).astype(np.float32)
+        sums = product(whole.astype(self.whole.dtype), self.whole).astype(np.float32)
         return sums * (scales * self.scales)
 
 
