@@ -1,8 +1,8 @@
 """A plain command line, read without argparse: to import that and make its parser takes 3 ms, as long as many a text.
 
-Plain is one that names its options in full, with each value as a word of its own, and has its texts in one place. The
-options are those that the command declares for argparse, which reads everything else: help, abbreviations, ``--top=3``,
-mistakes.
+Plain is one that names its options in full, with each value as a word of its own, and has its texts in one place or
+after ``--``. The options are those that the command declares for argparse, which reads everything else: help,
+abbreviations, ``--top=3``, mistakes.
 """
 
 from __future__ import annotations
@@ -57,6 +57,9 @@ def read(module: Any, words: list[str]) -> SimpleNamespace | None:
             texts.append(word)
             continue
         ended = bool(texts)
+        if word == "--" and not texts:
+            texts = list(rest)  # all that follows, whatever it looks like
+            break
         if word not in options.named:
             return None
         name, declared = options.named[word]
@@ -72,4 +75,6 @@ def read(module: Any, words: list[str]) -> SimpleNamespace | None:
             return None
         if values[name] not in declared.get("choices", [values[name]]):
             return None
+    if "--" in texts:
+        return None
     return SimpleNamespace(**{**values, "texts": texts, "run": module.run})
