@@ -322,6 +322,13 @@ def digest() -> str:
             layer, rows = weights(random, 5, 37), ragged(random, n, 6, 5)
             for pack in (nk.pack_gates, nk.pack_half_gates):
                 sha.update(run_lstm(*rows, layer, n == 7, gate, pack=pack).tobytes())
+    x, w, heads = random.standard_normal((4, 9, 117)).astype(np.float32), x[:117], np.empty((4, 117), np.float32)
+    dots, columns = np.empty(36, np.float32), np.empty((7, 70), np.float32)
+    nk.dot_rows(x.reshape(36, 117), w, dots, 0, 36)
+    nk.weighted_sum(x, dots.reshape(4, 9), heads, 0, 4)
+    nk.dense(x[0, :7], np.ascontiguousarray(x.reshape(36, 117)[:, :70].repeat(4, 0)[:117]), w[:70], columns, 0, 7)
+    for array in (dots, heads, columns):
+        sha.update(array.tobytes())
     return sha.hexdigest()
 
 

@@ -47,6 +47,7 @@ def on_addresses(count: int, emit: Callable) -> Callable:
         1: lambda typingctx, a: typed(typingctx, a),
         2: lambda typingctx, a, b: typed(typingctx, a, b),
         3: lambda typingctx, a, b, c: typed(typingctx, a, b, c),
+        4: lambda typingctx, a, b, c, d: typed(typingctx, a, b, c, d),
         5: lambda typingctx, a, b, c, d, e: typed(typingctx, a, b, c, d, e),
     }
     return intrinsic(shapes[count])
@@ -252,6 +253,33 @@ def _emit_dense(e, x, rows, kernel, stride, sums):
 
 
 dense_columns = on_addresses(5, _emit_dense)
+
+WIDE = 16  # running sums of a dot product: enough for the widest vectors, and the same number on every machine
+
+
+def _emit_dot(e, x, w, size, sums):
+    """The WIDE sums of every WIDE-th product x · w, of `size` bytes of either, multiplied and added one after the
+    other as in plain code."""
+    b, vector = e.builder, FLOAT_BYTES * LANES
+    acc = [cgutils.alloca_once_value(b, e.const(0.0)) for _ in range(WIDE // LANES)]
+    with e.loop(int64(0), size, WIDE * FLOAT_BYTES) as offset:
+        for v, sum_ in enumerate(acc):
+            at = b.add(offset, int64(vector * v))
+            b.store(b.fadd(b.load(sum_), e.mul(e.load(x, at), e.load(w, at))), sum_)
+    for v, sum_ in enumerate(acc):
+        e.store(b.load(sum_), sums, vector * v)
+
+
+def _emit_add_scaled(e, target, source, size, factor):
+    """`size` bytes of target += factor * source, multiplied and added one after the other; factor is an address."""
+    b = e.builder
+    scale = e.splat(b.load(e.pointer(factor, 0, F32), align=FLOAT_BYTES))
+    with e.loop(int64(0), size, LANES * FLOAT_BYTES) as at:
+        e.store(b.fadd(e.load(target, at), e.mul(scale, e.load(source, at))), target, at)
+
+
+dot_sums = on_addresses(4, _emit_dot)
+add_scaled = on_addresses(4, _emit_add_scaled)
 
 
 def _apply(kind: int) -> Callable:

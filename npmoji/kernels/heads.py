@@ -10,11 +10,9 @@ from __future__ import annotations
 import numpy as np
 
 from . import signatures
-from .blocks import DENSE_COLUMNS, address_of, dense_columns
+from .blocks import DENSE_COLUMNS, WIDE, add_scaled, address_of, dense_columns, dot_sums
 from .elementwise import exp
-from .target import FLOAT_BYTES, inner, jit
-
-WIDE = 16  # running sums of a dot product: enough for the widest vectors, and the same number on every machine
+from .target import FLOAT_BYTES, LANES, inner, jit
 
 
 @inner
@@ -85,11 +83,16 @@ def dense(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray, out: np.ndarray, 
 def dot_rows_loop(x, w, out, sums, first, last):
     """`dot_rows`; `sums` is scratch for WIDE floats."""
     whole = len(w) - len(w) % WIDE
+    near = x.strides[1] == FLOAT_BYTES and w.strides[0] == FLOAT_BYTES
     for row in range(first, last):
-        sums[:] = 0
-        for k in range(0, whole, WIDE):
-            for j in range(WIDE):
-                sums[j] += x[row, k + j] * w[k + j]
+        if near:
+            source = address_of(x) + row * x.strides[0]
+            dot_sums(source, address_of(w), whole * FLOAT_BYTES, address_of(sums))
+        else:
+            sums[:] = 0
+            for k in range(0, whole, WIDE):
+                for j in range(WIDE):
+                    sums[j] += x[row, k + j] * w[k + j]
         total = np.float32(0)
         for j in range(WIDE):
             total += sums[j]
@@ -143,12 +146,18 @@ def softmax(x: np.ndarray) -> np.ndarray:
 @jit(signatures.WEIGHTED_SUM)
 def weighted_sum_loop(x, weights, out, first, last):
     """`weighted_sum`."""
+    near = x.strides[2] == FLOAT_BYTES and out.strides[1] == FLOAT_BYTES
+    whole = x.shape[2] - x.shape[2] % LANES if near else 0
     for row in range(first, last):
         out[row] = 0
+        target = address_of(out) + row * out.strides[0]
         for t in range(x.shape[1]):
             weight = weights[row, t]
             if weight != 0:
-                for f in range(x.shape[2]):
+                source = address_of(x) + row * x.strides[0] + t * x.strides[1]
+                factor = address_of(weights) + row * weights.strides[0] + t * weights.strides[1]
+                add_scaled(target, source, whole * FLOAT_BYTES, factor)
+                for f in range(whole, x.shape[2]):
                     out[row, f] += weight * x[row, t, f]
 
 
