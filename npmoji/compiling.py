@@ -25,9 +25,7 @@ from .patience import NotCompiled, no_patience
 if TYPE_CHECKING:
     from .network import Network
 
-WORTH_WAITING = (
-    1e12  # multiply-adds: some ten to twenty seconds' work for NumPy, and half of that and compiling for numba
-)
+WORTH_WAITING = 1e12  # multiply-adds: ten to twenty seconds' work for NumPy, as for compiling and numba together
 ROWS = 1, 4  # a text alone goes another way than several
 STEPS = 8  # where the network takes any number
 #: what the process runs. It stays in its parent's session, as Linux weighs those alike, whatever their processes'
