@@ -26,7 +26,10 @@ MIRROR = "http://deb.debian.org/debian"
 RELEASE, PYTHON = "bookworm", "3.11"
 PACKAGES = ("numpy", "numba", "h5py", "pytest")
 PLATFORMS = [f"manylinux{version}_aarch64" for version in ("2014", "_2_17", "_2_27", "_2_28")]
-KERNELS = [f"test_{name}.py" for name in ("kernels", "kernels_dense", "kernels_gru", "kernels_int8", "one_text")]
+KERNELS = [
+    f"test_{name}.py"
+    for name in ("kernels", "kernels_dense", "kernels_gru", "kernels_heads", "kernels_int8", "one_text")
+]
 ALONE = "not target and not without_a_cache_folder"  # the others start processes, which QEMU alone cannot
 
 #: what is run on both: prints a line for each digest
