@@ -235,6 +235,29 @@ def test_plots_say_what_they_need(tools, monkeypatch, capsys):
     assert error.endswith("--plots: not installed: matplotlib, onnx, onnxruntime; pip install '.[bench]'")
 
 
+@needs_onnx
+@pytest.mark.parametrize("wrong", ["--lengths 0", "--batches 4 -1", "--plots FILE"])
+def test_wrong_usage_of_plots_is_told_before_anything_is_measured(tools, monkeypatch, tmp_path, capsys, wrong):
+    pytest.importorskip("matplotlib", reason="needs matplotlib: pip install '.[bench]'")
+    import bench as tool
+
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(tool, "plots", None)
+    with pytest.raises(SystemExit):
+        tool.main(["--plots", str(tmp_path), *wrong.replace("FILE", str(tmp_path / "file")).split()])
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.endswith(("is not an integer from 1 to 2147483647", repr(str(tmp_path / "file"))))
+
+
+def test_a_folder_without_figures_is_told(tools, monkeypatch, tmp_path, capsys):
+    import draw_plots
+
+    monkeypatch.setattr(sys, "argv", ["draw_plots.py", str(tmp_path)])
+    with pytest.raises(SystemExit):
+        draw_plots.main()
+    assert f"{tmp_path / 'performance.json'}: " in capsys.readouterr().err.splitlines()[-1]
+
+
 # Networks of any kind ------------------------------------------------------------------------------------------------
 
 CASE = ROOT / "tests" / "data" / "keras" / "keras3_listed_ends_model_keras" / "model.keras"

@@ -36,6 +36,7 @@ from bench_texts import made_up_tokens, made_up_vocabulary, read_texts
 
 import npmoji
 from npmoji import describe
+from npmoji.cli.options import positive
 from npmoji.text.tokenizer import Tokenizer
 
 WARM = {"throughput": throughput, "latency": latency}
@@ -324,8 +325,8 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--network", metavar="FILE", help="time this network beside Keras 3, and nothing else")
     parser.add_argument("--plots", type=Path, metavar="FOLDER", help="measure lengths and batches, draw, nothing else")
-    parser.add_argument("--lengths", type=int, nargs="+", metavar="N", help="tokens of a text, of --plots")
-    parser.add_argument("--batches", type=int, nargs="+", metavar="N", help="texts of a call, of --plots")
+    parser.add_argument("--lengths", type=positive, nargs="+", metavar="N", help="tokens of a text, of --plots")
+    parser.add_argument("--batches", type=positive, nargs="+", metavar="N", help="texts of a call, of --plots")
     parser.add_argument(
         "--layer", action="append", default=[], metavar="NAME=CHOICE", help="as for npmoji: what an attention layer is"
     )
@@ -338,6 +339,11 @@ def main(argv: list[str] | None = None) -> int:
         parser.error("--torch: torch is not installed")
     if arguments.plots and (missing := [name for name in NEEDED_TO_PLOT if not find_spec(name)]):
         parser.error(f"--plots: not installed: {', '.join(missing)}; pip install '.[bench]'")
+    if arguments.plots:
+        try:
+            arguments.plots.mkdir(parents=True, exist_ok=True)
+        except OSError as error:  # told before minutes of measuring
+            parser.error(f"--plots: {error}")
     only = [name for name in arguments.only if hasattr(os, "wait4") or name not in ("cold", "compile")]
     if not find_spec("sklearn"):
         only = [name for name in only if name != "classifier"]
@@ -376,7 +382,6 @@ def plots(arguments: argparse.Namespace) -> int:
     points = arguments.lengths or bench_plots.LENGTHS, arguments.batches or bench_plots.BATCHES
     there = machine()  # before it is busy
     report = {"machine": there, **bench_plots.report(arguments.weights, arguments.threads, arguments.rounds, *points)}
-    arguments.plots.mkdir(parents=True, exist_ok=True)
     draw_plots.write(report, arguments.plots / draw_plots.MEASURED)
     draw_plots.draw(report, arguments.plots)
     print(draw_plots.as_text(report))

@@ -10,14 +10,14 @@ from __future__ import annotations
 import functools
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from bench import lines
-from bench_sides import Disagreement, Side, Times, process, seconds, settle
+from bench_sides import Disagreement, Side, Times, fastest, process, rate, typical
 
 import npmoji
 from npmoji.errors import NpmojiError
@@ -117,11 +117,6 @@ def keras_sides(job: Job, threads: int) -> Iterator[tuple[str, Side]]:
     yield "keras call", Side(None, lambda i: flat(model(singles[i])))
 
 
-def fastest(ways: list[Callable[[], Any]]) -> Callable[[], Any]:
-    """The fastest of several ways, each tried twice."""
-    return min(ways, key=lambda way: min(seconds(way) for _ in range(2)))
-
-
 # Keras ---------------------------------------------------------------------------------------------------------------
 
 
@@ -207,23 +202,12 @@ def difference(output: np.ndarray, wanted: np.ndarray) -> float:
 def many() -> dict[str, float]:
     """Rows a second of each side of this process."""
     rows = len(next(iter(_here["job"].many.values())))
-    result = {}
-    for name, side in _here["sides"].items():
-        if side.many is not None:
-            settle()
-            result[name] = rows / seconds(side.many)
-    return result
+    return {name: rate(side.many, rows) for name, side in _here["sides"].items() if side.many is not None}
 
 
 def one() -> dict[str, float]:
     """Milliseconds for one row of each side of this process, median over some rows."""
-    result = {}
-    for name, side in _here["sides"].items():
-        settle()
-        side.one(0)  # not measured: brings the weights back into the caches
-        figures = [seconds(functools.partial(side.one, i)) for i in range(_here["job"].single)]
-        result[name] = 1e3 * float(np.median(figures))
-    return result
+    return {name: typical(side.one, _here["job"].single) for name, side in _here["sides"].items()}
 
 
 MEASURES = {"many rows": many, "one row": one}

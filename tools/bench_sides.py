@@ -71,8 +71,7 @@ def onnx_sides(job: Job, threads: int) -> Iterator[tuple[str, Side]]:
             return np.concatenate([session.run(batch) for batch in batches])
 
         choices = [functools.partial(run, feeds(job.many, size)) for size in BATCHES]
-        many = min(choices, key=lambda choice: min(seconds(choice) for _ in range(2)))
-        yield name, Side(many, lambda i, session=session: session.run(singles[i]))
+        yield name, Side(fastest(choices), lambda i, session=session: session.run(singles[i]))
 
 
 def torch_sides(job: Job, threads: int) -> Iterator[tuple[str, Side]]:
@@ -143,6 +142,11 @@ def seconds(work: Callable[[], Any]) -> float:
     return time.perf_counter() - start
 
 
+def fastest(ways: list[Callable[[], Any]]) -> Callable[[], Any]:
+    """The fastest of several ways, each tried twice."""
+    return min(ways, key=lambda way: min(seconds(way) for _ in range(2)))
+
+
 def settle() -> None:
     """Wait until no thread of this process computes: those of OpenBLAS look for work until 0.1 s after a product, and
     take a core from the side that comes next."""
@@ -188,24 +192,27 @@ def prepare(job: Job, threads: int) -> dict[str, dict[str, float]]:
     return found
 
 
+def rate(work: Callable[[], Any], rows: int) -> float:
+    """Rows a second of one call that computes so many."""
+    settle()
+    return rows / seconds(work)
+
+
+def typical(one: Callable[[int], Any], count: int) -> float:
+    """Milliseconds of one call, median over so many different ones."""
+    settle()
+    one(0)  # not measured: brings the weights back into the caches
+    return 1e3 * float(np.median([seconds(functools.partial(one, i)) for i in range(count)]))
+
+
 def throughput() -> dict[str, float]:
     """Texts a second of each side of this process."""
-    result = {}
-    for name, side in _here["sides"].items():
-        settle()
-        result[name] = len(_here["job"].many) / seconds(side.many)
-    return result
+    return {name: rate(side.many, len(_here["job"].many)) for name, side in _here["sides"].items()}
 
 
 def latency() -> dict[str, float]:
     """Milliseconds for one text of each side of this process, median over the typical texts."""
-    result = {}
-    for name, side in _here["sides"].items():
-        settle()
-        side.one(0)  # not measured: brings the weights back into the caches
-        texts = range(len(_here["job"].typical))
-        result[name] = 1e3 * float(np.median([seconds(functools.partial(side.one, i)) for i in texts]))
-    return result
+    return {name: typical(side.one, len(_here["job"].typical)) for name, side in _here["sides"].items()}
 
 
 @contextlib.contextmanager

@@ -156,7 +156,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help=f"that has {MEASURED}; the pictures are written there too")
     folder = parser.parse_args().folder
-    report = json.loads((folder / MEASURED).read_text(encoding="utf-8"))
+    try:
+        report = json.loads((folder / MEASURED).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        parser.error(f"{folder / MEASURED}: {error}")
     print(as_text(report))
     draw(report, folder)
 
