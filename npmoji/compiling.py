@@ -127,21 +127,20 @@ def _start(network: Any) -> subprocess.Popen | None:
 def compile_pickled(file: BinaryIO) -> None:
     """What the process does."""
     network = pickle.load(file)
-    with _alone():
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(ImportError, OSError):  # Windows has no fcntl; a folder may be read-only
+            stack.enter_context(_alone())
         compile_ahead(network)
 
 
 @contextlib.contextmanager
 def _alone() -> Iterator[None]:
-    """Wait for other processes that compile, as far as the system knows how: then the cache has it all."""
-    try:
-        import fcntl
+    """Let one process compile at a time: for the others the cache has it all then."""
+    import fcntl
 
-        from .sources import home
+    from .sources import home
 
-        os.makedirs(home(), exist_ok=True)
-        with open(os.path.join(home(), "compiling"), "wb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
-    except (ImportError, OSError):
+    os.makedirs(home(), exist_ok=True)
+    with open(os.path.join(home(), "compiling"), "wb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
         yield

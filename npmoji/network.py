@@ -281,9 +281,9 @@ class Results:
     """Collects rows, which may come in any order and from any thread, in one array."""
 
     def __init__(self, rows: int, width: int | None = None, told: Told | None = None):
-        self.rows, self.width = rows, width
         import threading  # of no use to one text
 
+        self.rows, self.width = rows, width
         self._told, self._done = told, 0
         self._lock = threading.Lock()
         self.out: np.ndarray = np.zeros((0, 0), np.float32)
